@@ -1,0 +1,265 @@
+"""Workloads, written once for every library.
+
+verigrad and PyTorch share their names, so one function serves both; NumPy has its own where that makes sense.
+Each workload returns a function without arguments that does one unit of work, on inputs from fixed seeds.
+To keep the history comparable, add workloads but do not change those that exist.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+Work = Callable[[], Any]
+
+LIBRARIES = ["verigrad", "torch", "numpy"]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Sizes that a smoke test makes small."""
+
+    loader_samples: int = 60_000
+    largest_matrix: int = 1024
+    wide_layer: int = 1000
+    import_rounds: int = 5
+
+
+FULL = Sizes()
+TINY = Sizes(loader_samples=200, largest_matrix=16, wide_layer=16, import_rounds=1)
+sizes = FULL
+
+
+def use_sizes(chosen: Sizes) -> None:
+    """Choose the sizes that benchmarks read when they are set up."""
+    global sizes
+    sizes = chosen
+
+
+def require(library: str) -> None:
+    """Raise NotImplementedError if a library is absent. From `setup`, asv takes that as a skip."""
+    if importlib.util.find_spec(library) is None:
+        raise NotImplementedError(f"{library} is not installed")
+
+
+def load(library: str, threads: int = 1) -> Any:
+    """Import a library and fix its threads. Raises NotImplementedError if it is absent.
+
+    NumPy reads the number of threads when it is imported, so it keeps the first choice of a process.
+    """
+    require(library)
+    if library == "numpy":
+        before = dict(os.environ)
+        os.environ.update(thread_environment(threads))
+        try:
+            return importlib.import_module("numpy")
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+    module = importlib.import_module(library)
+    importlib.import_module(f"{library}.utils.data")
+    module.set_num_threads(threads)
+    return module
+
+
+def thread_environment(threads: int) -> dict[str, str]:
+    """Environment variables that fix the threads of BLAS and OpenMP in a new process."""
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    return dict.fromkeys(names, str(threads))
+
+
+def absent(library: str, workload: str) -> NotImplementedError:
+    return NotImplementedError(f"{workload} has no counterpart in {library}")
+
+
+def add_8(library: str, grad: bool = False, threads: int = 1) -> Work:
+    """Adds two vectors of 8 floats; with `grad`, both require one and the graph is recorded."""
+    lib = load(library, threads)
+    if library == "numpy":
+        if grad:
+            raise absent(library, "recording a graph")
+        a, b = lib.arange(8, dtype=lib.float32), lib.ones(8, dtype=lib.float32)
+    else:
+        a = lib.arange(8, dtype=lib.float32).requires_grad_(grad)
+        b = lib.ones(8).requires_grad_(grad)
+    return lambda: a + b
+
+
+def scale_8(library: str, threads: int = 1) -> Work:
+    """Multiplies a vector of 8 floats by a Python number."""
+    lib = load(library, threads)
+    a = lib.arange(8, dtype=lib.float32)
+    return lambda: a * 2.0
+
+
+def sum_8(library: str, threads: int = 1) -> Work:
+    """Sums a vector of 8 floats."""
+    lib = load(library, threads)
+    a = lib.arange(8, dtype=lib.float32)
+    return lambda: a.sum()
+
+
+def backward_8(library: str, threads: int = 1) -> Work:
+    """Forward and backward of `(a * b).sum()` for vectors of 8 floats."""
+    if library == "numpy":
+        raise absent(library, "backpropagation")
+    lib = load(library, threads)
+    a = lib.arange(8, dtype=lib.float32).requires_grad_()
+    b = lib.ones(8).requires_grad_()
+
+    def run() -> None:
+        (a * b).sum().backward()
+
+    return run
+
+
+def linear_8(library: str, threads: int = 1) -> Work:
+    """Forward of Linear(8, 8) for one sample, with the graph recorded."""
+    if library == "numpy":
+        raise absent(library, "a layer")
+    lib = load(library, threads)
+    lib.manual_seed(0)
+    layer = lib.nn.Linear(8, 8)
+    x = lib.ones(1, 8)
+    return lambda: layer(x)
+
+
+def mlp_step(
+    library: str, widths: tuple[int, ...], batch: int, optimizer: str = "sgd", threads: int = 1
+) -> Work:
+    """One training step of a perceptron with ReLU: forward, cross entropy, backward, update.
+
+    `optimizer`: "sgd" is SGD(lr=0.01, momentum=0.9), "adam" is Adam(lr=0.001).
+    """
+    if library == "numpy":
+        if optimizer != "sgd":
+            raise absent(library, optimizer)
+        return _numpy_mlp_step(widths, batch, threads)
+    lib = load(library, threads)
+    lib.manual_seed(0)
+    layers: list[Any] = []
+    for inputs, outputs in zip(widths, widths[1:], strict=False):
+        layers += [lib.nn.Linear(inputs, outputs), lib.nn.ReLU()]
+    model = lib.nn.Sequential(*layers[:-1])
+    criterion = lib.nn.CrossEntropyLoss()
+    if optimizer == "sgd":
+        update = lib.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+    else:
+        update = lib.optim.Adam(model.parameters(), lr=0.001)
+    x = lib.randn(batch, widths[0])
+    target = lib.randint(0, widths[-1], (batch,))
+
+    def run() -> None:
+        update.zero_grad()
+        criterion(model(x), target).backward()
+        update.step()
+
+    return run
+
+
+def _numpy_mlp_step(widths: tuple[int, ...], batch: int, threads: int) -> Work:
+    """The SGD step of `mlp_step`, differentiated by hand."""
+    np = load("numpy", threads)
+    rng = np.random.default_rng(0)
+    weights = []
+    for inputs, outputs in zip(widths, widths[1:], strict=False):
+        bound = inputs**-0.5
+        weights.append(rng.uniform(-bound, bound, (inputs, outputs)).astype(np.float32))
+        weights.append(rng.uniform(-bound, bound, outputs).astype(np.float32))
+    momenta = [np.zeros_like(w) for w in weights]
+    x = rng.standard_normal((batch, widths[0])).astype(np.float32)
+    target = rng.integers(0, widths[-1], batch)
+    rows = np.arange(batch)
+
+    def run() -> None:
+        inputs = [x]
+        for i in range(0, len(weights), 2):
+            y = inputs[-1] @ weights[i] + weights[i + 1]
+            if i + 2 < len(weights):
+                np.maximum(y, 0, out=y)
+            inputs.append(y)
+        g = np.exp(y - y.max(axis=1, keepdims=True))
+        g /= g.sum(axis=1, keepdims=True)
+        g[rows, target] -= 1
+        g /= batch
+        grads: list[Any] = [None] * len(weights)
+        for i in range(len(weights) - 2, -1, -2):
+            grads[i], grads[i + 1] = inputs[i // 2].T @ g, g.sum(axis=0)
+            if i:
+                g = (g @ weights[i].T) * (inputs[i // 2] > 0)
+        for w, m, d in zip(weights, momenta, grads, strict=True):
+            m *= 0.9
+            m += d
+            w -= 0.01 * m
+
+    return run
+
+
+def loader_epoch(library: str, threads: int = 1) -> Work:
+    """One shuffled epoch over an in-memory data set of 1x28x28 images (float32) in batches of 64.
+
+    verigrad and PyTorch: DataLoader over a TensorDataset. NumPy: indexing with a permutation, the least that
+    a loader written by hand would do. The images are not zero: memory of zeros need not exist.
+    """
+    count, batch = sizes.loader_samples, 64
+    lib = load(library, threads)
+    if library == "numpy":
+        images = lib.full((count, 1, 28, 28), 0.5, dtype=lib.float32)
+        labels = lib.zeros(count, dtype=lib.int64)
+        rng = lib.random.default_rng(0)
+
+        def run() -> None:
+            order = rng.permutation(count)
+            for start in range(0, count, batch):
+                chosen = order[start : start + batch]
+                images[chosen], labels[chosen]
+
+        return run
+
+    data = lib.utils.data
+    dataset = data.TensorDataset(lib.full((count, 1, 28, 28), 0.5), lib.zeros(count, dtype=lib.int64))
+    loader = data.DataLoader(dataset, batch_size=batch, shuffle=True)
+
+    def epoch() -> None:
+        for _ in loader:
+            pass
+
+    return epoch
+
+
+def gemm(library: str, n: int, threads: int = 1) -> Work:
+    """Product of two n x n matrices of float32."""
+    n = min(n, sizes.largest_matrix)
+    lib = load(library, threads)
+    if library == "numpy":
+        rng = lib.random.default_rng(0)
+        a, b = (rng.standard_normal((n, n)).astype(lib.float32) for _ in range(2))
+    else:
+        lib.manual_seed(0)
+        a, b = lib.randn(n, n), lib.randn(n, n)
+    return lambda: a @ b
+
+
+_IMPORT = """
+import time
+start = time.perf_counter()
+import {library}
+print(time.perf_counter() - start)
+import resource
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def measure_import(library: str) -> tuple[float, int]:
+    """Seconds that `import library` takes in a new process, and that process's peak memory in bytes."""
+    code = _IMPORT.format(library=library)
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    if result.returncode:
+        raise RuntimeError(result.stderr)
+    seconds, kilobytes = result.stdout.split()
+    return float(seconds), int(kilobytes) * 1024

@@ -1,0 +1,91 @@
+// Reductions.
+#include "python.h"
+
+#include <structseq.h>
+
+namespace verigrad::bindings {
+namespace {
+
+/// PyTorch's named pair: verigrad.return_types.max(values=..., indices=...).
+py::object named_pair(PyTypeObject* type, const std::pair<Tensor, Tensor>& pair) {
+  PyObject* result = PyStructSequence_New(type);
+  if (!result) throw py::error_already_set();
+  PyStructSequence_SetItem(result, 0, wrap(pair.first).release().ptr());
+  PyStructSequence_SetItem(result, 1, wrap(pair.second).release().ptr());
+  return py::reinterpret_steal<py::object>(result);
+}
+
+PyTypeObject* make_pair_type(py::module_& m, const char* name) {
+  static PyStructSequence_Field fields[] = {{"values", nullptr}, {"indices", nullptr}, {nullptr, nullptr}};
+  PyStructSequence_Desc desc = {name, nullptr, fields, 2};
+  PyTypeObject* type = PyStructSequence_NewType(&desc);
+  if (!type) throw py::error_already_set();
+  const std::string short_name = std::string(name).substr(std::string(name).rfind('.') + 1);
+  m.attr(short_name.c_str()) = py::reinterpret_borrow<py::object>(reinterpret_cast<PyObject*>(type));
+  return type;
+}
+
+/// Under PyTorch's names and under numpy's.
+template <class F, class... Extra>
+void def_reduction(py::module_& m, TensorClass& cls, const char* name, bool differentiable, F f, const Extra&... extra) {
+  def_op(m, cls, name, differentiable, f, py::arg("dim") = py::none(), py::arg("keepdim") = false, extra...);
+  m.def(name, f, py::arg("input"), py::arg("axis"), py::arg("keepdims") = false, extra...);
+  cls.def(name, f, py::arg("axis"), py::arg("keepdims") = false, extra...);
+}
+
+template <auto full, auto by_dim>
+void def_extremum(py::module_& m, TensorClass& cls, const char* name, PyTypeObject* type,
+                  Tensor (*elementwise)(const Tensor&, const Tensor&)) {
+  const auto along = [type](const Tensor& x, std::int64_t dim, bool keepdim) {
+    return named_pair(type, by_dim(x, dim, keepdim));
+  };
+  def_op(m, cls, name, true, full);
+  m.def(name, along, py::arg("input"), py::arg("dim"), py::arg("keepdim") = false);
+  cls.def(name, along, py::arg("dim"), py::arg("keepdim") = false);
+  m.def(name, elementwise, py::arg("input"), py::arg("other"));
+  cls.def(name, elementwise, py::arg("other"));
+}
+
+}  // namespace
+
+void bind_reduce(py::module_& m, TensorClass& cls) {
+  using ops::OptDType;
+  const auto dtype = py::arg("dtype") = py::none();
+  def_reduction(m, cls, "sum", true, [](const Tensor& x, const DimArg& dim, bool keepdim, OptDType d) {
+    return ops::sum(x, dim.list(), keepdim, d);
+  }, py::kw_only(), dtype);
+  def_reduction(m, cls, "mean", true, [](const Tensor& x, const DimArg& dim, bool keepdim, OptDType d) {
+    return ops::mean(x, dim.list(), keepdim, d);
+  }, py::kw_only(), dtype);
+  def_reduction(m, cls, "amax", true, [](const Tensor& x, const DimArg& dim, bool keepdim) {
+    return ops::amax(x, dim.list(), keepdim);
+  });
+  def_reduction(m, cls, "amin", true, [](const Tensor& x, const DimArg& dim, bool keepdim) {
+    return ops::amin(x, dim.list(), keepdim);
+  });
+  def_reduction(m, cls, "all", false, [](const Tensor& x, const DimArg& dim, bool keepdim) {
+    return ops::all(x, dim.list(), keepdim);
+  });
+  def_reduction(m, cls, "any", false, [](const Tensor& x, const DimArg& dim, bool keepdim) {
+    return ops::any(x, dim.list(), keepdim);
+  });
+  using OptDim = std::optional<std::int64_t>;
+  def_reduction(m, cls, "prod", true, [](const Tensor& x, OptDim dim, bool keepdim, OptDType d) {
+    return ops::prod(x, dim, keepdim, d);
+  }, py::kw_only(), dtype);
+  def_reduction(m, cls, "argmax", false, &ops::argmax);
+  def_reduction(m, cls, "argmin", false, &ops::argmin);
+
+  py::module_ types = m.def_submodule("return_types", "Named results of ops that return several tensors.");
+  PyTypeObject* max_type = make_pair_type(types, "verigrad.return_types.max");
+  PyTypeObject* min_type = make_pair_type(types, "verigrad.return_types.min");
+  using Full = Tensor (*)(const Tensor&);
+  using ByDim = std::pair<Tensor, Tensor> (*)(const Tensor&, std::int64_t, bool);
+  using TensorTensor = Tensor (*)(const Tensor&, const Tensor&);
+  def_extremum<static_cast<Full>(&ops::max), static_cast<ByDim>(&ops::max)>(m, cls, "max", max_type,
+                                                                            static_cast<TensorTensor>(&ops::maximum));
+  def_extremum<static_cast<Full>(&ops::min), static_cast<ByDim>(&ops::min)>(m, cls, "min", min_type,
+                                                                            static_cast<TensorTensor>(&ops::minimum));
+}
+
+}  // namespace verigrad::bindings

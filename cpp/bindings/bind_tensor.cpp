@@ -1,0 +1,295 @@
+// The class Tensor: attributes, conversion, subscripts. Ops are bound in the files of their families.
+#include "python.h"
+
+namespace verigrad::bindings {
+
+PyTypeObject* tensor_type = nullptr;
+
+Tensor unwrap(PyObject* object) {
+  auto* instance = reinterpret_cast<py::detail::instance*>(object);
+  void* impl = instance->simple_layout ? instance->simple_value_holder[0] : instance->nonsimple.values_and_holders[0];
+  VG_CHECK(impl != nullptr, TypeError, Py_TYPE(object)->tp_name, ": expected an initialised Tensor, but ",
+           Py_TYPE(object)->tp_name, ".__init__ did not call Tensor.__init__");
+  return Tensor(Ref<TensorImpl>(static_cast<TensorImpl*>(impl)));
+}
+
+py::object wrap(const Tensor& tensor) {
+  if (!tensor.defined()) return py::none();
+  return py::cast(tensor.ref());
+}
+
+namespace {
+
+using ops::Index;
+
+Index parse_index(py::handle item) {
+  Index index;
+  PyObject* object = item.ptr();
+  const auto optional_int = [](PyObject* value) -> std::optional<std::int64_t> {
+    if (value == Py_None) return std::nullopt;
+    const py::object number = py::reinterpret_steal<py::object>(PyNumber_Index(value));
+    if (!number) throw py::error_already_set();
+    const Py_ssize_t clipped = PyNumber_AsSsize_t(number.ptr(), nullptr);  // clips instead of overflowing
+    return static_cast<std::int64_t>(clipped);
+  };
+  if (object == Py_None) {
+    index.kind = Index::Kind::None;
+  } else if (object == Py_Ellipsis) {
+    index.kind = Index::Kind::Ellipsis;
+  } else if (PySlice_Check(object)) {
+    index.kind = Index::Kind::Slice;
+    const auto* slice = reinterpret_cast<PySliceObject*>(object);
+    index.start = optional_int(slice->start);
+    index.stop = optional_int(slice->stop);
+    index.step = optional_int(slice->step);
+  } else if (is_tensor(object)) {
+    index.kind = Index::Kind::Tensor;
+    index.tensor = unwrap(object);
+    if (index.tensor.ndim() == 0 && is_integral(index.tensor.dtype())) {
+      index.kind = Index::Kind::Integer;
+      index.integer = ops::item(index.tensor).to<std::int64_t>();
+    }
+  } else if (PyBool_Check(object)) {
+    index.kind = Index::Kind::Tensor;
+    index.tensor = ops::full({}, object == Py_True, DType::Bool);
+  } else if (PyIndex_Check(object) && !is_ndarray(object)) {
+    index.kind = Index::Kind::Integer;
+    const py::object number = py::reinterpret_steal<py::object>(PyNumber_Index(object));
+    if (!number) throw py::error_already_set();
+    index.integer = PyLong_AsLongLong(number.ptr());
+    if (index.integer == -1 && PyErr_Occurred()) {
+      PyErr_Clear();
+      VG_THROW(IndexError, "index ", py::str(item).cast<std::string>(), " is out of bounds");
+    }
+  } else if (is_ndarray(object) || PyList_Check(object) || PyTuple_Check(object) || PyRange_Check(object)) {
+    index.kind = Index::Kind::Tensor;
+    const bool empty = !is_ndarray(object) && PySequence_Size(object) == 0;
+    index.tensor = tensor_from_data(item, empty ? ops::OptDType(DType::Int64) : ops::OptDType(), {});
+  } else {
+    VG_THROW(IndexError,
+             "only integers, slices (`:`), ellipsis (`...`), None and long or bool tensors are valid indices (got ",
+             Py_TYPE(object)->tp_name, ")");
+  }
+  return index;
+}
+
+std::vector<Index> parse_indices(py::handle subscript) {
+  std::vector<Index> indices;
+  if (PyTuple_Check(subscript.ptr())) {
+    for (py::handle item : py::reinterpret_borrow<py::tuple>(subscript)) indices.push_back(parse_index(item));
+  } else {
+    indices.push_back(parse_index(subscript));
+  }
+  return indices;
+}
+
+Tensor get_item(const Tensor& self, py::handle subscript) {
+  if (PyLong_CheckExact(subscript.ptr())) {
+    const std::int64_t i = PyLong_AsLongLong(subscript.ptr());
+    if (!(i == -1 && PyErr_Occurred())) return ops::select(self, 0, i);
+    PyErr_Clear();
+  }
+  return ops::get_item(self, parse_indices(subscript));
+}
+
+void set_item(const Tensor& self, py::handle subscript, py::handle value) {
+  Tensor source;
+  Scalar scalar = 0;
+  if (is_tensor(value.ptr())) {
+    source = unwrap(value.ptr());
+  } else if (load_scalar(value.ptr(), scalar)) {
+    source = ops::wrapped_scalar(scalar, self.dtype(), self.device());
+  } else {
+    source = tensor_from_data(value, self.dtype(), self.device());
+  }
+  ops::set_item(self, parse_indices(subscript), source);
+}
+
+Tensor construct(const py::args& args) {
+  if (args.empty()) return ops::empty({0}, default_dtype());
+  const py::handle first = args[0];
+  if (args.size() == 1 && is_tensor(first.ptr())) return ops::detach(unwrap(first.ptr()));
+  if (PyLong_Check(first.ptr())) return ops::empty(parse_dims("Tensor", args), default_dtype());
+  VG_CHECK(args.size() == 1, TypeError, "Tensor: expected data, sizes or a tensor, got ", args.size(), " arguments");
+  return tensor_from_data(first, default_dtype(), {});
+}
+
+template <class T>
+T checked_item(const Tensor& self, const char* what) {
+  VG_CHECK(self.numel() == 1, RuntimeError, "a Tensor with ", self.numel(), " elements cannot be converted to ", what);
+  return ops::item(self).to<T>();
+}
+
+py::object to_int(const Tensor& self) {
+  VG_CHECK(self.numel() == 1, RuntimeError, "a Tensor with ", self.numel(), " elements cannot be converted to int");
+  const py::object value = py::cast(ops::item(self));
+  PyObject* number = PyNumber_Long(value.ptr());
+  if (!number) throw py::error_already_set();
+  return py::reinterpret_steal<py::object>(number);
+}
+
+/// to(dtype), to(device), to(device, dtype), to(other), with keywords.
+Tensor to(const Tensor& self, const py::args& args, const py::kwargs& kwargs) {
+  DType dtype = self.dtype();
+  Device device = self.device();
+  bool copy = false;
+  const auto set_device = [&](py::handle value) {
+    device = PyUnicode_Check(value.ptr()) ? Device::parse(value.cast<std::string>()) : value.cast<Device>();
+  };
+  std::size_t flags = 0;
+  for (py::handle arg : args) {
+    if (is_tensor(arg.ptr())) {
+      dtype = unwrap(arg.ptr()).dtype();
+      device = unwrap(arg.ptr()).device();
+    } else if (load_dtype(arg, dtype) || arg.is_none()) {
+    } else if (PyUnicode_Check(arg.ptr()) || py::isinstance<Device>(arg)) {
+      set_device(arg);
+    } else if (PyBool_Check(arg.ptr())) {
+      if (flags++ == 1) copy = arg.cast<bool>();  // non_blocking, then copy
+    } else {
+      VG_THROW(TypeError, "to: expected a dtype, a device or a tensor, got ", Py_TYPE(arg.ptr())->tp_name);
+    }
+  }
+  for (const auto& [key, value] : kwargs) {
+    const std::string name = key.cast<std::string>();
+    if (name == "dtype") {
+      VG_CHECK(value.is_none() || load_dtype(value, dtype), TypeError, "to: expected a dtype, got ",
+               Py_TYPE(value.ptr())->tp_name);
+    } else if (name == "device") {
+      if (!value.is_none()) set_device(value);
+    } else if (name == "copy") {
+      copy = value.cast<bool>();
+    } else {
+      VG_CHECK(name == "non_blocking", TypeError, "to: got an unexpected keyword argument '", name, "'");
+    }
+  }
+  VG_CHECK(device == self.device(), RuntimeError, "to: expected device ", self.device(), ", got ", device,
+           "; this build of verigrad has no CUDA support");
+  const Tensor out = ops::to(self, dtype);
+  return copy && out.is_same(self) ? ops::clone(self) : out;
+}
+
+template <DType dtype>
+Tensor cast_to(const Tensor& self) {
+  return ops::to(self, dtype);
+}
+
+void set_data(const Tensor& self, const Tensor& other) {
+  VG_CHECK(self.dtype() == other.dtype() && self.device() == other.device(), RuntimeError,
+           "data: expected a tensor of dtype ", self.dtype(), " on ", self.device(), ", got ", other.dtype(), " on ",
+           other.device());
+  TensorImpl& to = *self.impl();
+  const TensorImpl& from = *other.impl();
+  to.storage = from.storage;
+  to.shape = from.shape;
+  to.strides = from.strides;
+  to.offset = from.offset;
+  to.numel = from.numel;
+  to.contiguous = from.contiguous;
+}
+
+Tensor reverse_dims(const Tensor& self) {
+  ops::DimList dims;
+  for (int d = self.ndim() - 1; d >= 0; --d) dims.push_back(d);
+  return ops::permute(self, dims);
+}
+
+}  // namespace
+
+TensorClass bind_tensor(py::module_& m) {
+  TensorClass cls(m, "Tensor",
+                  "A multi-dimensional array of one dtype on one device: a strided view of a storage.\n\n"
+                  "`Tensor(data)` copies nested sequences as the default dtype, `Tensor(2, 3)` has uninitialised\n"
+                  "elements, `Tensor(tensor)` shares its storage. Use verigrad.tensor to keep the data's dtype.",
+                  py::custom_type_setup(bind_operators));
+  tensor_type = reinterpret_cast<PyTypeObject*>(cls.ptr());
+  cls.attr("__module__") = "verigrad";
+  cls.attr("__array_priority__") = 1000;  // numpy leaves binary ops with tensors to us
+
+  cls.def(py::init([](const py::args& args) { return construct(args).ref(); }));
+
+  cls.def_property_readonly("shape", [](const Tensor& t) { return t.shape(); }, "The sizes of the dimensions.")
+      .def("size", [](const Tensor& t, std::optional<std::int64_t> dim) -> py::object {
+        return dim ? py::cast(t.size(*dim)) : py::object(size_object(t.shape()));
+      }, py::arg("dim") = py::none())
+      .def("stride", [](const Tensor& t, std::optional<std::int64_t> dim) -> py::object {
+        if (dim) return py::cast(t.strides()[wrap_dim("stride", *dim, t.ndim())]);
+        return py::tuple(py::cast(std::vector<std::int64_t>(t.strides().begin(), t.strides().end())));
+      }, py::arg("dim") = py::none(), "Steps between neighbours along each dimension, in elements.")
+      .def_property_readonly("ndim", get<&Tensor::ndim>)
+      .def("dim", get<&Tensor::ndim>)
+      .def("numel", get<&Tensor::numel>)
+      .def("nelement", get<&Tensor::numel>)
+      .def_property_readonly("dtype", get<&Tensor::dtype>)
+      .def_property_readonly("device", get<&Tensor::device>)
+      .def_property_readonly("is_cuda", [](const Tensor& t) { return t.device().type == DeviceType::CUDA; })
+      .def_property_readonly("itemsize", [](const Tensor& t) { return itemsize(t.dtype()); })
+      .def_property_readonly("nbytes", [](const Tensor& t) { return t.numel() * itemsize(t.dtype()); })
+      .def("element_size", [](const Tensor& t) { return itemsize(t.dtype()); })
+      .def("storage_offset", get<&Tensor::offset>)
+      .def("is_contiguous", get<&Tensor::is_contiguous>)
+      .def("is_floating_point", [](const Tensor& t) { return is_floating_point(t.dtype()); })
+      .def("data_ptr", [](const Tensor& t) { return reinterpret_cast<std::uintptr_t>(t.data()); })
+      .def_property_readonly("_version", get<&Tensor::version>)
+      .def("is_inference", [](const Tensor& t) { return t.impl()->inference; })
+      .def_property("data", [](const Tensor& t) { return ops::detach(t); }, &set_data)
+      .def_property_readonly("T", &reverse_dims)
+      .def_property_readonly("mT", [](const Tensor& t) {
+        VG_CHECK(t.ndim() >= 2, RuntimeError, "mT: expected at least 2 dimensions, got ", t.ndim());
+        return ops::transpose(t, -2, -1);
+      });
+
+  cls.def("tolist", &tensor_to_list, "The elements as nested lists of Python numbers.")
+      .def("numpy", [](const Tensor& t, bool force) { return tensor_to_numpy(force ? ops::detach(t) : t); },
+           py::kw_only(), py::arg("force") = false, "A numpy array over the same memory.")
+      .def("__array__", [](const Tensor& t, const py::object& dtype, const py::object& copy) {
+        py::object array = tensor_to_numpy(t);
+        if (!dtype.is_none()) {
+          const py::object target = py::module_::import("numpy").attr("dtype")(dtype);
+          if (!target.equal(array.attr("dtype"))) return py::object(array.attr("astype")(target));
+        }
+        return copy.is_none() || !copy.cast<bool>() ? array : py::object(array.attr("copy")());
+      }, py::arg("dtype") = py::none(), py::arg("copy") = py::none());
+  def_method(cls, "item", false, [](const Tensor& t) { return ops::item(t); });
+
+  cls.def("__len__", [](const Tensor& t) {
+       VG_CHECK(t.ndim() > 0, TypeError, "len() of a 0-d tensor");
+       return t.shape()[0];
+     })
+      .def("__iter__", [](const Tensor& t) {
+        VG_CHECK(t.ndim() > 0, TypeError, "iteration over a 0-d tensor");
+        return py::iter(py::cast(ops::unbind(t, 0)));
+      })
+      .def("__bool__", [](const Tensor& t) {
+        VG_CHECK(t.numel() == 1, RuntimeError, "Boolean value of Tensor with ", t.numel() == 0 ? "no values" : "more than one value",
+                 " is ambiguous");
+        return ops::item(t).to<bool>();
+      })
+      .def("__float__", [](const Tensor& t) { return checked_item<double>(t, "float"); })
+      .def("__int__", &to_int)
+      .def("__index__", [](const Tensor& t) {
+        VG_CHECK(t.numel() == 1 && !is_floating_point(t.dtype()), TypeError,
+                 "only integer tensors of a single element can be converted to an index");
+        return ops::item(t).to<std::int64_t>();
+      })
+      .def("__contains__", [](const Tensor& t, const Operand& value) {
+        const Tensor hit = value.is_tensor() ? ops::eq(t, value.tensor) : ops::eq(t, value.scalar);
+        return ops::item(ops::any(hit)).to<bool>();
+      });
+  def_method(cls, "__getitem__", true, &get_item);
+  def_inplace(cls, "__setitem__", true, &set_item);
+
+  def_method(cls, "to", true, &to);
+  def_method(cls, "float", true, &cast_to<DType::Float32>);
+  def_method(cls, "double", true, &cast_to<DType::Float64>);
+  def_method(cls, "long", false, &cast_to<DType::Int64>);
+  def_method(cls, "int", false, &cast_to<DType::Int32>);
+  def_method(cls, "byte", false, &cast_to<DType::UInt8>);
+  def_method(cls, "bool", false, &cast_to<DType::Bool>);
+  def_method(cls, "type_as", true, [](const Tensor& t, const Tensor& other) { return ops::to(t, other.dtype()); },
+             py::arg("other"));
+  def_method(cls, "cpu", true, [](const Tensor& t) { return t; });
+  return cls;
+}
+
+}  // namespace verigrad::bindings

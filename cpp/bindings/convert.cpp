@@ -1,0 +1,209 @@
+// Tensors from and to Python data and numpy arrays.
+#include <pybind11/numpy.h>
+
+#include "python.h"
+
+namespace verigrad::bindings {
+namespace {
+
+constexpr const char* kNumpyNames[kDTypeCount] = {"bool", "uint8", "int32", "int64", "float32", "float64"};
+
+bool dtype_of_numpy(const py::dtype& dtype, DType& out) {
+  if (dtype.byteorder() == '>') return false;
+  const char kind = dtype.kind();
+  const py::ssize_t size = dtype.itemsize();
+  for (int i = 0; i < kDTypeCount; ++i) {
+    const DType d = static_cast<DType>(i);
+    const char expected = d == DType::Bool ? 'b' : (d == DType::UInt8 ? 'u' : (is_floating_point(d) ? 'f' : 'i'));
+    if (kind == expected && size == itemsize(d)) {
+      out = d;
+      return true;
+    }
+  }
+  return false;
+}
+
+/// Nested sequences flattened: the shape, the numbers, and the dtype they promote to.
+struct Nested {
+  Dims shape;
+  std::vector<Scalar> numbers;
+  std::optional<DType> dtype;
+
+  void promote(DType d) { dtype = dtype ? promote_types(*dtype, d) : d; }
+
+  static bool is_sequence(PyObject* object) {
+    return PyList_Check(object) || PyTuple_Check(object) || PyRange_Check(object);
+  }
+
+  /// The shape along the first elements.
+  void measure(py::handle data) {
+    PyObject* object = data.ptr();
+    if (is_sequence(object)) {
+      const Py_ssize_t size = PySequence_Size(object);
+      shape.push_back(size);
+      if (size > 0) measure(py::reinterpret_steal<py::object>(PySequence_GetItem(object, 0)));
+    } else if (is_tensor(object) || is_ndarray(object)) {
+      const Dims inner = is_tensor(object) ? unwrap(object).shape() : tensor_from_data(data, {}, {}).shape();
+      for (std::int64_t size : inner) shape.push_back(size);
+    }
+  }
+
+  void collect(py::handle data, int depth) {
+    PyObject* object = data.ptr();
+    if (is_sequence(object)) {
+      const Py_ssize_t size = PySequence_Size(object);
+      VG_CHECK(depth < shape.size(), ValueError, "tensor: expected a number at dim ", depth, ", got a sequence of length ",
+               size);
+      VG_CHECK(size == shape[depth], ValueError, "tensor: expected sequence of length ", shape[depth], " at dim ", depth,
+               " (got ", size, ")");
+      for (Py_ssize_t i = 0; i < size; ++i) {
+        collect(py::reinterpret_steal<py::object>(PySequence_GetItem(object, i)), depth + 1);
+      }
+      return;
+    }
+    if (is_tensor(object) || is_ndarray(object)) {
+      const Tensor inner = is_tensor(object) ? ops::detach(unwrap(object)) : tensor_from_data(data, {}, {});
+      Dims rest;
+      for (int d = depth; d < shape.size(); ++d) rest.push_back(shape[d]);
+      VG_CHECK(inner.shape() == rest, ValueError, "tensor: expected an element of shape ", rest, " at dim ", depth,
+               ", got one of shape ", inner.shape());
+      promote(inner.dtype());
+      const Tensor flat = ops::reshape(inner, {-1});
+      for (std::int64_t i = 0; i < flat.numel(); ++i) numbers.push_back(ops::item(ops::select(flat, 0, i)));
+      return;
+    }
+    Scalar number = 0;
+    if (!load_scalar(object, number)) {
+      if (data.is_none()) VG_THROW(RuntimeError, "tensor: Could not infer dtype of NoneType");
+      if (PyUnicode_Check(object) || PyBytes_Check(object)) {
+        VG_THROW(TypeError, "tensor: invalid data type '", Py_TYPE(object)->tp_name, "'");
+      }
+      VG_THROW(RuntimeError, "tensor: Could not infer dtype of ", Py_TYPE(object)->tp_name);
+    }
+    VG_CHECK(depth == shape.size(), ValueError, "tensor: expected sequence of length ", shape[depth], " at dim ", depth,
+             ", got a number");
+    // numpy's own number types keep their width; Python's are bool, int64 and the default dtype.
+    DType d = number.dtype(default_dtype());
+    if (!PyFloat_CheckExact(object) && !PyLong_CheckExact(object) && !PyBool_Check(object) &&
+        py::hasattr(data, "dtype")) {
+      DType exact = d;
+      if (dtype_of_numpy(py::dtype::from_args(data.attr("dtype")), exact)) d = exact;
+    }
+    promote(d);
+    numbers.push_back(number);
+  }
+};
+
+py::object buffer_owner(const Tensor& tensor) { return wrap(ops::detach(tensor)); }
+
+}  // namespace
+
+Tensor tensor_from_numpy(const py::object& object) {
+  VG_CHECK(is_ndarray(object.ptr()) || py::isinstance<py::array>(object), TypeError, "from_numpy: expected np.ndarray (got ",
+           Py_TYPE(object.ptr())->tp_name, ")");
+  const py::array array = py::reinterpret_borrow<py::array>(object);
+  DType dtype = DType::Float32;
+  VG_CHECK(dtype_of_numpy(array.dtype(), dtype), TypeError, "from_numpy: can't convert np.ndarray of type ",
+           py::str(array.dtype()).cast<std::string>(),
+           ". The only supported types are: float64, float32, int64, int32, uint8, and bool, in native byte order.");
+  VG_CHECK(array.writeable(), ValueError,
+           "from_numpy: expected a writable array, got a read-only one, whose memory a tensor must not share; pass "
+           "array.copy(), or use verigrad.tensor(array), which copies");
+  Dims shape, strides;
+  for (py::ssize_t d = 0; d < array.ndim(); ++d) {
+    const py::ssize_t stride = array.strides(d);
+    VG_CHECK(stride >= 0 || array.shape(d) <= 1 || array.size() == 0, ValueError,
+             "from_numpy: At least one stride in the given numpy array is negative, and tensors with negative strides are "
+             "not currently supported. (You can probably work around this by making a copy of your array with array.copy().)");
+    VG_CHECK(stride % array.itemsize() == 0, ValueError, "from_numpy: given numpy array strides (", stride,
+             " bytes) not a multiple of the element byte size (", array.itemsize(), "). Copy the numpy array first.");
+    shape.push_back(array.shape(d));
+    strides.push_back(std::max<std::int64_t>(stride / array.itemsize(), 0));
+  }
+  void* data = const_cast<void*>(array.data());
+  VG_CHECK(reinterpret_cast<std::uintptr_t>(data) % static_cast<std::uintptr_t>(itemsize(dtype)) == 0, ValueError,
+           "from_numpy: expected memory aligned to the element size; copy the numpy array first");
+  PyObject* keep = array.ptr();
+  Py_INCREF(keep);
+  auto storage = make_ref<Storage>(data, array.nbytes(), [keep] {
+    if (!Py_IsInitialized()) return;
+    const py::gil_scoped_acquire gil;
+    Py_DECREF(keep);
+  });
+  const std::int64_t numel = checked_numel("from_numpy", shape);
+  if (numel == 0) strides = contiguous_strides(shape);
+  return Tensor(make_ref<TensorImpl>(std::move(storage), dtype, Device{}, shape, strides, 0, numel));
+}
+
+py::object tensor_to_numpy(const Tensor& tensor) {
+  VG_CHECK(!tensor.requires_grad(), RuntimeError,
+           "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.");
+  VG_CHECK(tensor.device().type == DeviceType::CPU, TypeError, "can't convert ", tensor.device(),
+           " device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first.");
+  std::vector<py::ssize_t> shape, strides;
+  for (int d = 0; d < tensor.ndim(); ++d) {
+    shape.push_back(tensor.shape()[d]);
+    strides.push_back(tensor.strides()[d] * itemsize(tensor.dtype()));
+  }
+  return py::array(py::dtype(kNumpyNames[static_cast<int>(tensor.dtype())]), shape, strides, tensor.data(),
+                   buffer_owner(tensor));
+}
+
+Tensor tensor_from_data(py::handle data, ops::OptDType dtype, Device device) {
+  VG_CHECK(device.type == DeviceType::CPU, RuntimeError, "tensor: expected device cpu, got ", device,
+           "; this build of verigrad has no CUDA support");
+  const auto finish = [&](const Tensor& source) {
+    const Tensor out = ops::to(ops::detach(source), dtype.value_or(source.dtype()));
+    return out.storage() == source.storage() ? ops::clone(out) : out;
+  };
+  if (is_tensor(data.ptr())) return finish(unwrap(data.ptr()));
+  if (is_ndarray(data.ptr())) {
+    py::object array = py::reinterpret_borrow<py::object>(data);
+    DType exact = DType::Float32;
+    VG_CHECK(dtype_of_numpy(py::reinterpret_borrow<py::array>(array).dtype(), exact), TypeError,
+             "tensor: can't convert np.ndarray of type ", py::str(array.attr("dtype")).cast<std::string>(),
+             ". The only supported types are: float64, float32, int64, int32, uint8, and bool, in native byte order.");
+    // Read-only, reversed or misaligned memory cannot be shared, but can be copied.
+    py::object copy = array.attr("copy")("C");
+    return finish(tensor_from_numpy(copy));
+  }
+  Nested nested;
+  nested.measure(data);
+  nested.collect(data, 0);
+  const DType result = dtype.value_or(nested.dtype.value_or(default_dtype()));
+  const Tensor out = ops::empty(nested.shape, result, device);
+  dispatch(result, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    T* p = out.data_as<T>();
+    for (const Scalar& number : nested.numbers) {
+      if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
+        const bool fits = number.is_floating_point() || (number.to<std::int64_t>() >= std::numeric_limits<T>::min() &&
+                                                         number.to<std::int64_t>() <= std::numeric_limits<T>::max());
+        VG_CHECK(fits, RuntimeError, "value cannot be converted to type ", name(result), " without overflow: ",
+                 number.to<std::int64_t>());
+      }
+      *p++ = number.to<T>();
+    }
+  });
+  return out;
+}
+
+namespace {
+py::object list_of(const Tensor& t, int dim, std::int64_t offset) {
+  if (dim == t.ndim()) {
+    return dispatch(t.dtype(), [&](auto tag) -> py::object {
+      using T = typename decltype(tag)::type;
+      return py::cast(t.data_as<T>()[offset]);
+    });
+  }
+  py::list out(t.shape()[dim]);
+  for (std::int64_t i = 0; i < t.shape()[dim]; ++i) {
+    PyList_SET_ITEM(out.ptr(), i, list_of(t, dim + 1, offset + i * t.strides()[dim]).release().ptr());
+  }
+  return out;
+}
+}  // namespace
+
+py::object tensor_to_list(const Tensor& tensor) { return list_of(tensor, 0, 0); }
+
+}  // namespace verigrad::bindings

@@ -1,0 +1,208 @@
+// How the library's types cross into Python.
+#pragma once
+
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "verigrad/autograd.h"
+#include "verigrad/generator.h"
+#include "verigrad/ops.h"
+
+namespace py = pybind11;
+
+PYBIND11_DECLARE_HOLDER_TYPE(T, verigrad::Ref<T>, true)
+
+namespace verigrad::bindings {
+
+/// The Python type of tensors, and a check that is cheaper than isinstance.
+extern PyTypeObject* tensor_type;
+inline bool is_tensor(PyObject* object) {
+  return Py_TYPE(object) == tensor_type || PyType_IsSubtype(Py_TYPE(object), tensor_type);
+}
+/// The tensor in a Python object of tensor type; raises TypeError where a subclass has not called Tensor.__init__.
+Tensor unwrap(PyObject* object);
+py::object wrap(const Tensor& tensor);
+
+py::object dtype_object(DType dtype);
+/// Also takes Python's bool, int and float, as PyTorch does.
+bool load_dtype(py::handle object, DType& dtype);
+
+/// Python and numpy numbers.
+bool load_scalar(PyObject* object, Scalar& scalar);
+inline bool is_ndarray(PyObject* object) { return std::string_view(Py_TYPE(object)->tp_name) == "numpy.ndarray"; }
+
+/// A tensor or a number.
+struct Operand {
+  Tensor tensor;
+  Scalar scalar = 0;
+  bool is_tensor() const { return tensor.defined(); }
+  /// The number as a tensor that takes part in promotion as a number.
+  Tensor as_tensor(Device device) const;
+};
+/// One dimension, several, or none.
+struct DimArg {
+  std::optional<ops::DimList> dims;
+  ops::DimList list() const { return dims.value_or(ops::DimList{}); }
+};
+
+/// Sizes given as f(2, 3) or f((2, 3)).
+Dims parse_size(const char* op, const py::args& args);
+Dims parse_dims(const char* op, py::handle sequence);
+py::tuple size_object(const Dims& dims);
+
+/// verigrad.tensor: a copy of nested sequences, arrays, numbers or tensors.
+Tensor tensor_from_data(py::handle data, ops::OptDType dtype, Device device);
+Tensor tensor_from_numpy(const py::object& array);
+py::object tensor_to_numpy(const Tensor& tensor);
+py::object tensor_to_list(const Tensor& tensor);
+
+/// Sets the Python error for the C++ exception in flight.
+void set_python_error();
+
+// The ops, so that a test can ask for a record of each.
+struct OpInfo {
+  std::string name;
+  bool differentiable;
+  bool inplace;
+};
+std::vector<OpInfo>& registry();
+
+/// A const member function of Tensor as a function, since Python's class is that of the implementation.
+template <auto f>
+constexpr auto get = [](const Tensor& t) { return (t.*f)(); };
+
+using TensorClass = py::class_<TensorImpl, Ref<TensorImpl>>;
+
+/// Binds a function of the module and a method of the same name, whose first argument is `input` or self.
+template <class F, class... Extra>
+void def_op(py::module_& m, TensorClass& cls, const char* name, bool differentiable, F f, const Extra&... extra) {
+  m.def(name, f, py::arg("input"), extra...);
+  cls.def(name, f, extra...);
+  registry().push_back({name, differentiable, false});
+}
+template <class F, class... Extra>
+void def_function(py::module_& m, const char* name, bool differentiable, F f, const Extra&... extra) {
+  m.def(name, f, extra...);
+  registry().push_back({name, differentiable, false});
+}
+template <class F, class... Extra>
+void def_method(TensorClass& cls, const char* name, bool differentiable, F f, const Extra&... extra) {
+  cls.def(name, f, extra...);
+  registry().push_back({name, differentiable, false});
+}
+template <class F, class... Extra>
+void def_inplace(TensorClass& cls, const char* name, bool differentiable, F f, const Extra&... extra) {
+  cls.def(name, f, extra...);
+  registry().push_back({name, differentiable, true});
+}
+
+void bind_errors(py::module_& m);
+void bind_types(py::module_& m);
+TensorClass bind_tensor(py::module_& m);
+void bind_operators(PyHeapTypeObject* type);
+void bind_create(py::module_& m);
+void bind_elementwise(py::module_& m, TensorClass& cls);
+void bind_reduce(py::module_& m, TensorClass& cls);
+void bind_shape(py::module_& m, TensorClass& cls);
+void bind_functional(py::module_& m, TensorClass& cls);
+void bind_autograd(py::module_& m, TensorClass& cls);
+void bind_optim(py::module_& m);
+void bind_testing(py::module_& m);
+
+}  // namespace verigrad::bindings
+
+namespace pybind11::detail {
+
+template <>
+struct type_caster<verigrad::Tensor> {
+  PYBIND11_TYPE_CASTER(verigrad::Tensor, const_name("Tensor"));
+  bool load(handle src, bool) {
+    if (!src || !verigrad::bindings::is_tensor(src.ptr())) return false;
+    value = verigrad::bindings::unwrap(src.ptr());
+    return true;
+  }
+  static handle cast(const verigrad::Tensor& tensor, return_value_policy, handle) {
+    return verigrad::bindings::wrap(tensor).release();
+  }
+};
+
+template <>
+struct type_caster<verigrad::DType> {
+  PYBIND11_TYPE_CASTER(verigrad::DType, const_name("dtype"));
+  bool load(handle src, bool) { return verigrad::bindings::load_dtype(src, value); }
+  static handle cast(verigrad::DType dtype, return_value_policy, handle) {
+    return verigrad::bindings::dtype_object(dtype).release();
+  }
+};
+
+template <>
+struct type_caster<verigrad::Scalar> {
+  type_caster() : value(0) {}
+  bool load(handle src, bool) { return verigrad::bindings::load_scalar(src.ptr(), value); }
+  static handle cast(const verigrad::Scalar& s, return_value_policy, handle) {
+    if (s.is_bool()) return PyBool_FromLong(s.to<bool>());
+    if (s.is_integral()) return PyLong_FromLongLong(s.to<std::int64_t>());
+    return PyFloat_FromDouble(s.to_double());
+  }
+  static constexpr auto name = const_name("float | int | bool");
+  template <class T>
+  using cast_op_type = verigrad::Scalar;
+  operator verigrad::Scalar() { return value; }
+
+ private:
+  verigrad::Scalar value;
+};
+
+template <>
+struct type_caster<verigrad::bindings::Operand> {
+  PYBIND11_TYPE_CASTER(verigrad::bindings::Operand, const_name("Tensor | float | int | bool"));
+  bool load(handle src, bool) {
+    if (verigrad::bindings::is_tensor(src.ptr())) {
+      value.tensor = verigrad::bindings::unwrap(src.ptr());
+      return true;
+    }
+    if (verigrad::bindings::load_scalar(src.ptr(), value.scalar)) return true;
+    if (!verigrad::bindings::is_ndarray(src.ptr())) return false;
+    value.tensor = verigrad::bindings::tensor_from_data(src, {}, {});
+    return true;
+  }
+};
+
+template <>
+struct type_caster<verigrad::bindings::DimArg> {
+  PYBIND11_TYPE_CASTER(verigrad::bindings::DimArg, const_name("int | collections.abc.Sequence[int] | None"));
+  bool load(handle src, bool) {
+    if (src.is_none()) return true;
+    if (PyLong_Check(src.ptr()) || PyIndex_Check(src.ptr())) {
+      if (PyBool_Check(src.ptr())) return false;
+      value.dims = verigrad::ops::DimList{src.cast<std::int64_t>()};
+      return true;
+    }
+    if (!PyTuple_Check(src.ptr()) && !PyList_Check(src.ptr())) return false;
+    make_caster<std::vector<std::int64_t>> list;
+    if (!list.load(src, true)) return false;
+    value.dims = cast_op<std::vector<std::int64_t>>(std::move(list));
+    return true;
+  }
+};
+
+/// Sizes come back as verigrad.Size.
+template <>
+struct type_caster<verigrad::Dims> {
+  PYBIND11_TYPE_CASTER(verigrad::Dims, const_name("collections.abc.Sequence[int]"));
+  bool load(handle src, bool) {
+    if (!PyTuple_Check(src.ptr()) && !PyList_Check(src.ptr())) return false;
+    value = verigrad::bindings::parse_dims("size", src);
+    return true;
+  }
+  static handle cast(const verigrad::Dims& dims, return_value_policy, handle) {
+    return verigrad::bindings::size_object(dims).release();
+  }
+};
+
+}  // namespace pybind11::detail

@@ -1,0 +1,198 @@
+// The computational graph: nodes, what they save, and the backward pass.
+//
+// Define by run. An op that is differentiable and has an input that requires a gradient makes one Node; the output's
+// `grad_fn` points to it and its edges point to the nodes (or, for leaves, the accumulators) of the inputs. The engine
+// knows nodes, not ops.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "verigrad/tensor.h"
+
+namespace verigrad {
+
+using TensorList = std::vector<Tensor>;
+/// Receives a gradient, returns its replacement or an undefined tensor to leave it.
+using GradHook = std::function<Tensor(const Tensor&)>;
+
+struct Edge {
+  Ref<Node> node;
+  int output_nr = 0;
+  bool valid() const { return static_cast<bool>(node); }
+};
+
+/// Hooks with handles for removal.
+class HookList {
+ public:
+  std::uint64_t add(GradHook hook);
+  void remove(std::uint64_t id);
+  Tensor run(Tensor grad) const;
+  bool empty() const { return hooks_.empty(); }
+
+ private:
+  std::uint64_t next_id_ = 1;
+  std::vector<std::pair<std::uint64_t, GradHook>> hooks_;
+};
+
+/// A pointer that does not keep its tensor alive.
+class WeakTensor {
+ public:
+  explicit WeakTensor(TensorImpl* impl) : impl_(impl) {}
+  Tensor lock();
+  void expire();
+
+ private:
+  std::mutex mutex_;
+  TensorImpl* impl_;
+};
+
+/// A tensor kept for the backward pass, with the version that it had.
+class SavedTensor {
+ public:
+  SavedTensor() = default;
+  SavedTensor(const Tensor& tensor, bool is_output);
+  /// The tensor as it was; raises RuntimeError where it has been changed in place since. `owner` is the saving node.
+  Tensor unpack(Node& owner) const;
+
+ private:
+  Tensor data_;         // a leaf itself, otherwise an alias without history
+  Ref<Node> grad_fn_;   // the history of a saved input that is not a leaf
+  int output_nr_ = 0;
+  std::uint32_t version_ = 0;
+  bool is_output_ = false;
+  bool requires_grad_ = false;
+};
+
+/// What a gradient that arrives at a node must look like.
+struct GradMeta {
+  Dims shape;
+  DType dtype = DType::Float32;
+  Device device;
+  explicit GradMeta(const Tensor& t) : shape(t.shape()), dtype(t.dtype()), device(t.device()) {}
+};
+
+class Node : public RefCounted {
+ public:
+  explicit Node(const char* name);
+  ~Node() override;
+
+  const char* name() const { return name_; }
+  std::uint64_t sequence() const { return sequence_; }
+  /// Gradients by the inputs, given those by the outputs (all defined). Undefined means zero or not wanted.
+  virtual TensorList apply(TensorList&& grads) = 0;
+  /// Frees what was saved once the graph is not needed any more.
+  virtual void release_saved();
+
+  /// Whether input i wants a gradient.
+  bool needs(int i) const { return edges[static_cast<std::size_t>(i)].valid(); }
+  Tensor saved(int i);
+
+  std::vector<Edge> edges;
+  std::vector<GradMeta> outputs;
+  std::vector<SavedTensor> saved_tensors;
+  bool released = false;
+
+  // Of the output with that number; created on first use.
+  HookList& hooks(int output_nr);
+  const HookList* find_hooks(int output_nr) const;
+  std::shared_ptr<HookList> shared_hooks(int output_nr);
+  void retain_grad(int output_nr, std::shared_ptr<WeakTensor> tensor);
+  /// Stores the gradient in every tensor whose retain_grad() was called for this output.
+  void store_retained(int output_nr, const Tensor& grad) const;
+
+ protected:
+  void destroy() override;
+
+ private:
+  struct Extras {
+    std::vector<std::pair<int, std::shared_ptr<HookList>>> hooks;
+    std::vector<std::pair<int, std::shared_ptr<WeakTensor>>> retained;
+  };
+  const char* name_;
+  std::uint64_t sequence_;
+  std::unique_ptr<Extras> extras_;
+};
+
+/// The sink of a leaf: adds the gradient to `variable.grad`.
+class AccumulateGrad final : public Node {
+ public:
+  explicit AccumulateGrad(const Tensor& variable);
+  ~AccumulateGrad() override;
+  TensorList apply(TensorList&& grads) override;
+  void accumulate(const Tensor& grad);
+  const Tensor& variable() const { return variable_; }
+
+ private:
+  Tensor variable_;
+};
+
+using ViewFunction = std::function<Tensor(const Tensor&)>;
+
+struct AutogradMeta {
+  bool requires_grad = false;  // of a leaf
+  bool retains_grad = false;
+  int output_nr = 0;
+  Tensor grad;
+  Ref<Node> grad_fn;
+  AccumulateGrad* accumulator = nullptr;  // not owned; guarded by a global mutex
+  std::shared_ptr<HookList> hooks;        // of a leaf
+  std::shared_ptr<WeakTensor> weak;
+
+  // A differentiable view: how to take it again from its base after the base has been changed in place.
+  Tensor base;
+  ViewFunction view_fn;
+  std::uint64_t epoch = 0;          // of the base's history, when this view's grad_fn was made
+  std::uint64_t history_epoch = 0;  // of this tensor as a base
+
+  ~AutogradMeta();
+};
+
+AutogradMeta& autograd_meta(const Tensor& tensor);
+/// Where a gradient of this tensor goes: its grad_fn, or its accumulator, or nowhere.
+Edge gradient_edge(const Tensor& tensor);
+void set_history(const Tensor& tensor, Ref<Node> node, int output_nr);
+void retain_grad(const Tensor& tensor);
+std::shared_ptr<HookList> tensor_hooks(const Tensor& tensor);
+
+// Modes of the calling thread.
+struct GradMode {
+  static bool enabled();
+  static void set_enabled(bool value);
+};
+struct InferenceMode {
+  static bool enabled();
+  static void set_enabled(bool value);
+};
+class GradModeGuard {
+ public:
+  explicit GradModeGuard(bool enabled) : previous_(GradMode::enabled()) { GradMode::set_enabled(enabled); }
+  ~GradModeGuard() { GradMode::set_enabled(previous_); }
+  GradModeGuard(const GradModeGuard&) = delete;
+  GradModeGuard& operator=(const GradModeGuard&) = delete;
+
+ private:
+  bool previous_;
+};
+struct NoGradGuard : GradModeGuard {
+  NoGradGuard() : GradModeGuard(false) {}
+};
+
+/// torch.autograd.backward: adds the gradients of `roots` to the leaves (or only to `inputs`, if given).
+void backward(const TensorList& roots, const TensorList& grad_roots, bool retain_graph, bool create_graph,
+              const TensorList& inputs = {});
+/// torch.autograd.grad: returns the gradients by `inputs` (undefined where unused and allowed).
+TensorList grad(const TensorList& roots, const TensorList& inputs, const TensorList& grad_roots, bool retain_graph,
+                bool create_graph, bool allow_unused);
+
+namespace testing {
+/// Makes the VJP of every node with that name wrong, to prove that the checks notice: "scale" (by 1.001), "zero",
+/// "sign", "broadcast" (takes one slice where the gradient of a broadcast must be summed).
+void plant_vjp_fault(const std::string& kind, const std::string& node_name);
+void clear_vjp_faults();
+}  // namespace testing
+
+}  // namespace verigrad

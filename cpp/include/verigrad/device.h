@@ -1,0 +1,24 @@
+// Devices.
+#pragma once
+
+#include <cstdint>
+#include <iosfwd>
+#include <string>
+
+namespace verigrad {
+
+enum class DeviceType : std::int8_t { CPU, CUDA };
+
+struct Device {
+  DeviceType type = DeviceType::CPU;
+  std::int8_t index = 0;
+
+  /// Parses "cpu", "cuda", "cuda:1"; raises RuntimeError otherwise.
+  static Device parse(const std::string& text);
+  std::string str() const;
+  bool operator==(const Device&) const = default;
+};
+
+std::ostream& operator<<(std::ostream& out, Device device);
+
+}  // namespace verigrad

@@ -1,0 +1,129 @@
+// Autograd state of a tensor, and the modes of the thread.
+#include "verigrad/autograd.h"
+
+namespace verigrad {
+
+namespace {
+thread_local bool grad_enabled = true;
+thread_local bool inference_enabled = false;
+std::mutex accumulator_mutex;
+}  // namespace
+
+bool GradMode::enabled() { return grad_enabled; }
+void GradMode::set_enabled(bool value) { grad_enabled = value; }
+bool InferenceMode::enabled() { return inference_enabled; }
+void InferenceMode::set_enabled(bool value) { inference_enabled = value; }
+
+AutogradMeta::~AutogradMeta() {
+  if (weak) weak->expire();
+}
+
+AutogradMeta& autograd_meta(const Tensor& tensor) {
+  auto& meta = tensor.impl()->meta;
+  if (!meta) meta = std::make_unique<AutogradMeta>();
+  return *meta;
+}
+
+void set_history(const Tensor& tensor, Ref<Node> node, int output_nr) {
+  AutogradMeta& meta = autograd_meta(tensor);
+  meta.grad_fn = std::move(node);
+  meta.output_nr = output_nr;
+}
+
+Ref<Node> Tensor::grad_fn() const {
+  AutogradMeta* meta = impl_->meta.get();
+  if (!meta) return {};
+  if (meta->base.defined()) {
+    const AutogradMeta* base = meta->base.impl()->meta.get();
+    const std::uint64_t epoch = base ? base->history_epoch : 0;
+    if (epoch != meta->epoch) {
+      // The base was changed in place by way of another view, so this view is one of its new value.
+      const GradModeGuard guard(true);
+      const Tensor fresh = meta->view_fn(meta->base);
+      meta->grad_fn = fresh.impl()->meta ? fresh.impl()->meta->grad_fn : Ref<Node>();
+      meta->output_nr = fresh.impl()->meta ? fresh.impl()->meta->output_nr : 0;
+      meta->epoch = epoch;
+    }
+  }
+  return meta->grad_fn;
+}
+
+bool Tensor::requires_grad() const {
+  const AutogradMeta* meta = impl_->meta.get();
+  if (!meta) return false;
+  if (meta->requires_grad || (meta->grad_fn && !meta->base.defined())) return true;
+  return meta->base.defined() && static_cast<bool>(grad_fn());
+}
+
+bool Tensor::is_leaf() const { return !grad_fn(); }
+
+void Tensor::set_requires_grad(bool value) const {
+  VG_CHECK(is_leaf(), RuntimeError, "you can only change requires_grad flags of leaf variables.",
+           value ? ""
+                 : " If you want to use a computed variable in a subgraph that doesn't require differentiation use "
+                   "var_no_grad = var.detach().");
+  if (!value && !impl_->meta) return;
+  VG_CHECK(!value || is_floating_point(dtype()), RuntimeError,
+           "only Tensors of floating point dtype can require gradients, got ", dtype());
+  VG_CHECK(!value || !impl_->inference || InferenceMode::enabled(), RuntimeError,
+           "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.");
+  autograd_meta(*this).requires_grad = value;
+}
+
+Tensor Tensor::grad() const { return impl_->meta ? impl_->meta->grad : Tensor(); }
+
+void Tensor::set_grad(const Tensor& grad) const {
+  if (!grad.defined()) {
+    if (impl_->meta) impl_->meta->grad = {};
+    return;
+  }
+  VG_CHECK(!grad.is_same(*this), RuntimeError, "grad: can't assign Variable as its own grad");
+  VG_CHECK(grad.dtype() == dtype(), RuntimeError, "grad: expected a gradient of dtype ", dtype(), ", got ", grad.dtype());
+  VG_CHECK(grad.device() == device(), RuntimeError, "grad: expected a gradient on device ", device(), ", got ",
+           grad.device());
+  VG_CHECK(grad.shape() == shape(), RuntimeError, "grad: expected a gradient of shape ", shape(), ", got ",
+           grad.shape());
+  autograd_meta(*this).grad = grad;
+}
+
+Edge gradient_edge(const Tensor& tensor) {
+  if (Ref<Node> node = tensor.grad_fn()) return {std::move(node), tensor.impl()->meta->output_nr};
+  if (!tensor.requires_grad()) return {};
+  const std::lock_guard lock(accumulator_mutex);
+  AutogradMeta& meta = *tensor.impl()->meta;
+  if (meta.accumulator && meta.accumulator->try_retain()) return {Ref<Node>::adopt(meta.accumulator), 0};
+  Ref<AccumulateGrad> node = make_ref<AccumulateGrad>(tensor);
+  meta.accumulator = node.get();
+  return {node, 0};
+}
+
+AccumulateGrad::AccumulateGrad(const Tensor& variable) : Node("AccumulateGrad"), variable_(variable) {
+  outputs.emplace_back(variable);
+}
+
+AccumulateGrad::~AccumulateGrad() {
+  const std::lock_guard lock(accumulator_mutex);
+  AutogradMeta& meta = *variable_.impl()->meta;
+  if (meta.accumulator == this) meta.accumulator = nullptr;
+}
+
+void retain_grad(const Tensor& tensor) {
+  VG_CHECK(tensor.requires_grad(), RuntimeError, "can't retain_grad on Tensor that has requires_grad=False");
+  const Edge edge = gradient_edge(tensor);
+  AutogradMeta& meta = *tensor.impl()->meta;
+  if (!meta.grad_fn || meta.retains_grad) return;  // leaves keep theirs anyway
+  meta.retains_grad = true;
+  if (!meta.weak) meta.weak = std::make_shared<WeakTensor>(tensor.impl());
+  edge.node->retain_grad(edge.output_nr, meta.weak);
+}
+
+std::shared_ptr<HookList> tensor_hooks(const Tensor& tensor) {
+  VG_CHECK(tensor.requires_grad(), RuntimeError, "cannot register a hook on a tensor that doesn't require gradient");
+  const Edge edge = gradient_edge(tensor);
+  AutogradMeta& meta = *tensor.impl()->meta;
+  if (meta.grad_fn) return edge.node->shared_hooks(edge.output_nr);
+  if (!meta.hooks) meta.hooks = std::make_shared<HookList>();
+  return meta.hooks;
+}
+
+}  // namespace verigrad

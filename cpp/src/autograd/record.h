@@ -1,0 +1,142 @@
+// How an op puts itself on the tape.
+//
+//   Tensor exp(const Tensor& x) {
+//     Tensor y = ...;
+//     return record("ExpBackward0", y, {x}, {Save::output(y)},
+//                   [](Node& n, const Tensor& g) -> TensorList { return {mul(g, n.saved(0))}; });
+//   }
+//
+// The VJP is written with public differentiable ops. The engine turns recording off while it runs, unless create_graph
+// asks for a graph of the gradients. It must not capture tensors: what it needs it saves, so that the engine can free it
+// and notice in-place changes.
+#pragma once
+
+#include <initializer_list>
+#include <utility>
+
+#include "verigrad/autograd.h"
+
+namespace verigrad {
+
+struct Save {
+  const Tensor& tensor;
+  bool is_output;
+  static Save input(const Tensor& t) { return {t, false}; }
+  static Save output(const Tensor& t) { return {t, true}; }
+};
+
+/// True when an op over these inputs has to be recorded.
+inline bool recording(const Tensor& a) { return GradMode::enabled() && a.requires_grad(); }
+template <class... Rest>
+bool recording(const Tensor& a, const Rest&... rest) {
+  return GradMode::enabled() && (a.requires_grad() || (rest.requires_grad() || ...));
+}
+inline bool recording(const TensorList& tensors) {
+  if (!GradMode::enabled()) return false;
+  for (const Tensor& t : tensors) {
+    if (t.defined() && t.requires_grad()) return true;
+  }
+  return false;
+}
+
+namespace detail {
+
+template <class F>
+class OpNode final : public Node {
+ public:
+  OpNode(const char* name, F vjp) : Node(name), vjp_(std::move(vjp)) {}
+  TensorList apply(TensorList&& grads) override {
+    if constexpr (std::is_invocable_v<F&, Node&, const Tensor&>) {
+      return vjp_(*this, grads[0]);
+    } else {
+      return vjp_(*this, grads);
+    }
+  }
+
+ private:
+  F vjp_;
+};
+
+template <class F>
+Ref<Node> make_node(const char* name, F vjp) {
+  return Ref<Node>(new OpNode<F>(name, std::move(vjp)));
+}
+
+inline void connect(Node& node, const Tensor& input) {
+  node.edges.push_back(input.defined() ? gradient_edge(input) : Edge{});
+}
+inline void attach(const Ref<Node>& node, const Tensor& output) {
+  set_history(output, node, static_cast<int>(node->outputs.size()));
+  node->outputs.emplace_back(output);
+}
+
+}  // namespace detail
+
+/// Records `out = op(inputs)` if an input requires a gradient. Undefined inputs are allowed and get none.
+template <class F>
+Tensor record(const char* name, const Tensor& out, std::initializer_list<std::reference_wrapper<const Tensor>> inputs,
+              std::initializer_list<Save> saves, F vjp) {
+  if (!GradMode::enabled()) return out;
+  bool needed = false;
+  for (const Tensor& input : inputs) needed = needed || (input.defined() && input.requires_grad());
+  if (!needed) return out;
+  Ref<Node> node = detail::make_node(name, std::move(vjp));
+  node->edges.reserve(inputs.size());
+  for (const Tensor& input : inputs) detail::connect(*node, input);
+  if (saves.size()) node->saved_tensors.reserve(saves.size());
+  for (const Save& save : saves) {
+    if (save.tensor.defined()) {
+      node->saved_tensors.emplace_back(save.tensor, save.is_output);
+    } else {
+      node->saved_tensors.emplace_back();
+    }
+  }
+  detail::attach(node, out);
+  return out;
+}
+
+/// As `record` for any number of inputs and outputs; the VJP takes one gradient per output. Only floating-point outputs
+/// belong in `outputs`.
+template <class F>
+void record_list(const char* name, const TensorList& outputs, const TensorList& inputs, std::initializer_list<Save> saves,
+                 F vjp) {
+  if (!recording(inputs)) return;
+  Ref<Node> node = detail::make_node(name, std::move(vjp));
+  for (const Tensor& input : inputs) detail::connect(*node, input);
+  for (const Save& save : saves) node->saved_tensors.emplace_back(save.tensor, save.is_output);
+  for (const Tensor& out : outputs) detail::attach(node, out);
+}
+
+/// Records a view. `again` takes the same view of another tensor of the base's shape.
+template <class F, class V>
+Tensor record_view(const char* name, const Tensor& out, const Tensor& self, F vjp, V again) {
+  if (!is_floating_point(self.dtype())) return out;
+  if (!GradMode::enabled()) {
+    out.impl()->untracked_view = true;
+    return out;
+  }
+  record(name, out, {self}, {}, std::move(vjp));
+  AutogradMeta& meta = autograd_meta(out);
+  const AutogradMeta* of = self.impl()->meta.get();
+  if (of && of->base.defined()) {
+    meta.base = of->base;
+    meta.view_fn = [first = of->view_fn, second = std::move(again)](const Tensor& base) { return second(first(base)); };
+  } else {
+    meta.base = self;
+    meta.view_fn = std::move(again);
+  }
+  const AutogradMeta* base = meta.base.impl()->meta.get();
+  meta.epoch = base ? base->history_epoch : 0;
+  out.impl()->untracked_view = self.impl()->untracked_view;
+  return out;
+}
+
+/// The gradient of a broadcast: sums `grad` down to `shape`.
+Tensor sum_to_shape(const Tensor& grad, const Dims& shape);
+
+/// Raises unless `self` may be changed in place now. `recorded`: the change goes on the tape.
+void check_inplace(const Tensor& self, bool recorded);
+/// Gives `self`, whose memory holds the elements of `result` already, the history of `result`, and counts the change.
+void finish_inplace(const Tensor& self, const Tensor& result);
+
+}  // namespace verigrad

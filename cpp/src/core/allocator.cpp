@@ -1,0 +1,116 @@
+#include "core/allocator.h"
+
+#include <atomic>
+#include <bit>
+#include <cstdlib>
+#include <vector>
+
+#include "verigrad/error.h"
+
+// Under a sanitizer every block goes straight to the system, so that a use after free is seen.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define VG_CACHE_BLOCKS 0
+#else
+#define VG_CACHE_BLOCKS 1
+#endif
+
+namespace verigrad {
+namespace {
+
+constexpr std::int64_t kAlignment = 64;
+constexpr std::int64_t kMaxCachedBytes = std::int64_t{512} << 20;  // per thread
+constexpr int kClasses = 4 * 48;
+
+std::atomic<std::int64_t> allocated_bytes{0};
+
+struct SizeClass {
+  int index;
+  std::int64_t bytes;
+};
+
+/// Four classes per power of two, so that at most a fifth of a block is lost to rounding.
+SizeClass size_class(std::int64_t nbytes) {
+  const std::uint64_t units = static_cast<std::uint64_t>((nbytes + kAlignment - 1) / kAlignment);
+  if (units <= 4) {
+    const int u = units == 0 ? 1 : static_cast<int>(units);
+    return {u - 1, u * kAlignment};
+  }
+  const int log2 = static_cast<int>(std::bit_width(units - 1)) - 1;  // units in (2^log2, 2^(log2+1)]
+  const std::uint64_t step = std::uint64_t{1} << (log2 - 2);
+  const std::uint64_t quarter = (units - 1 - (std::uint64_t{1} << log2)) / step + 1;
+  return {4 * (log2 - 1) + static_cast<int>(quarter) - 1,
+          static_cast<std::int64_t>((std::uint64_t{1} << log2) + quarter * step) * kAlignment};
+}
+
+void* system_allocate(std::int64_t nbytes) {
+  void* data = std::aligned_alloc(kAlignment, static_cast<std::size_t>(nbytes));
+  VG_CHECK(data != nullptr, RuntimeError, "allocator: not enough memory: you tried to allocate ", nbytes, " bytes");
+  return data;
+}
+
+#if VG_CACHE_BLOCKS
+struct Cache {
+  std::vector<void*> blocks[kClasses];
+  std::int64_t bytes = 0;
+  ~Cache();
+  void clear() {
+    for (auto& list : blocks) {
+      for (void* block : list) std::free(block);
+      list.clear();
+    }
+    bytes = 0;
+  }
+};
+
+// Outlives the cache: storages that die after it, at the end of the thread, go straight to the system.
+thread_local bool cache_closed = false;
+thread_local Cache cache;
+
+Cache::~Cache() {
+  cache_closed = true;
+  clear();
+}
+#endif
+
+}  // namespace
+
+void* cpu_allocate(std::int64_t nbytes) {
+  const SizeClass c = size_class(nbytes);
+  void* data = nullptr;
+#if VG_CACHE_BLOCKS
+  if (!cache_closed) {
+    auto& list = cache.blocks[c.index];
+    if (!list.empty()) {
+      data = list.back();
+      list.pop_back();
+      cache.bytes -= c.bytes;
+    }
+  }
+#endif
+  if (!data) data = system_allocate(c.bytes);
+  allocated_bytes.fetch_add(nbytes, std::memory_order_relaxed);
+  return data;
+}
+
+void cpu_free(void* data, std::int64_t nbytes) {
+  allocated_bytes.fetch_sub(nbytes, std::memory_order_relaxed);
+#if VG_CACHE_BLOCKS
+  const SizeClass c = size_class(nbytes);
+  if (!cache_closed && cache.bytes + c.bytes <= kMaxCachedBytes) {
+    cache.blocks[c.index].push_back(data);
+    cache.bytes += c.bytes;
+    return;
+  }
+#endif
+  std::free(data);
+}
+
+std::int64_t cpu_allocated_bytes() { return allocated_bytes.load(std::memory_order_relaxed); }
+
+void cpu_empty_cache() {
+#if VG_CACHE_BLOCKS
+  if (!cache_closed) cache.clear();
+#endif
+}
+
+}  // namespace verigrad

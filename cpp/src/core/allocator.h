@@ -1,0 +1,17 @@
+// The CPU's caching allocator.
+#pragma once
+
+#include <cstdint>
+
+namespace verigrad {
+
+/// Memory aligned to 64 bytes; raises RuntimeError (naming the size) where the system has none left.
+void* cpu_allocate(std::int64_t nbytes);
+/// Gives a block back, to the calling thread's cache while that is small enough. `nbytes` as it was asked for.
+void cpu_free(void* data, std::int64_t nbytes);
+/// Bytes in live storages of the process.
+std::int64_t cpu_allocated_bytes();
+/// Returns the calling thread's cached blocks to the system.
+void cpu_empty_cache();
+
+}  // namespace verigrad

@@ -1,0 +1,50 @@
+#include "verigrad/tensor.h"
+
+#include "core/allocator.h"
+#include "verigrad/autograd.h"
+
+namespace verigrad {
+
+Storage::Storage(std::int64_t nbytes, Device device) : data_(nullptr), nbytes_(nbytes), device_(device) {
+  VG_CHECK(device.type == DeviceType::CPU, RuntimeError, "storage: expected device cpu, got ", device,
+           "; this build of verigrad has no CUDA support");
+  data_ = cpu_allocate(nbytes);
+}
+
+Storage::Storage(void* data, std::int64_t nbytes, std::function<void()> release)
+    : data_(data), nbytes_(nbytes), release_(std::move(release)) {}
+
+Storage::~Storage() {
+  if (release_) {
+    release_();
+  } else {
+    cpu_free(data_, nbytes_);
+  }
+}
+
+TensorImpl::TensorImpl(Ref<Storage> storage_, DType dtype_, Device device_, const Dims& shape_, const Dims& strides_,
+                       std::int64_t offset_, std::int64_t numel_)
+    : storage(std::move(storage_)),
+      shape(shape_),
+      strides(strides_),
+      offset(offset_),
+      numel(numel_),
+      dtype(dtype_),
+      device(device_),
+      contiguous(verigrad::is_contiguous(shape_, strides_)),
+      inference(InferenceMode::enabled()) {}
+
+TensorImpl::~TensorImpl() = default;
+
+Tensor empty_tensor(const Dims& shape, DType dtype, Device device) {
+  const std::int64_t numel = checked_numel("empty", shape);
+  return Tensor(make_ref<TensorImpl>(make_ref<Storage>(numel * itemsize(dtype), device), dtype, device, shape,
+                                     contiguous_strides(shape), 0, numel));
+}
+
+Tensor alias(const Tensor& self, const Dims& shape, const Dims& strides, std::int64_t offset) {
+  return Tensor(make_ref<TensorImpl>(self.storage(), self.dtype(), self.device(), shape, strides, offset,
+                                     checked_numel("view", shape)));
+}
+
+}  // namespace verigrad

@@ -1,0 +1,119 @@
+// Driving elementwise loops: any rank, any strides, threads for large ones.
+//
+// A kernel supplies an inner loop over one dimension; `run_loop` walks the others. The output may be the same memory as an
+// input, element by element; other overlaps are excluded by the ops layer.
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+#include "kernels/cpu/simd.h"
+#include "kernels/float_math.h"
+#include "kernels/table.h"
+
+namespace verigrad::kernels::cpu {
+
+/// Elements below which a loop stays on the caller, and the chunk of a parallel one: handing work to another core moves
+/// its data between caches, which pays off late.
+inline constexpr std::int64_t kSerialElements = 256 * 1024;
+inline constexpr std::int64_t kGrainElements = 64 * 1024;
+
+/// `grain` for parallel_for over `count` elements.
+inline std::int64_t elementwise_grain(std::int64_t count) { return count < kSerialElements ? count : kGrainElements; }
+
+/// Processes n elements; `data` and `strides` (in bytes) of the operands, the output first.
+using InnerLoop = void (*)(char* const* data, const std::int64_t* strides, std::int64_t n);
+
+/// `sizes`: bytes per element of each operand.
+void run_loop(const Loop& loop, const std::int64_t* sizes, InnerLoop inner);
+
+/// The inner loop of a struct with `static void run(char* const*, const std::int64_t*, std::int64_t)` for this processor.
+template <class Body>
+InnerLoop inner_loop() {
+  return simd_select<Body, char* const*, const std::int64_t*, std::int64_t>();
+}
+
+/// out[i] = Op()(in[i]).
+template <class Op, class In, class Out>
+struct UnaryLoop {
+  VG_INLINE static void run(char* const* data, const std::int64_t* strides, std::int64_t n) {
+    if (strides[0] == sizeof(Out) && strides[1] == sizeof(In)) {
+      Out* out = reinterpret_cast<Out*>(data[0]);
+      const In* in = reinterpret_cast<const In*>(data[1]);
+      contiguous(out, in, n);
+      return;
+    }
+    char* out = data[0];
+    const char* in = data[1];
+    const std::int64_t step_out = strides[0], step_in = strides[1];
+    for (std::int64_t i = 0; i < n; ++i) {
+      *reinterpret_cast<Out*>(out + i * step_out) = Op()(*reinterpret_cast<const In*>(in + i * step_in));
+    }
+  }
+
+ private:
+  VG_INLINE static void contiguous(Out* out, const In* in, std::int64_t n) {
+    if constexpr (requires { Op::exact(In()); } && std::is_same_v<In, float>) {
+      // The fast formula is for most arguments; blocks that hold others are computed again, one by one. The block is
+      // buffered because the output may be the input.
+      constexpr std::int64_t kBlock = 256;
+      float buffer[kBlock];
+      for (std::int64_t i = 0; i < n; i += kBlock) {
+        const std::int64_t count = n - i < kBlock ? n - i : kBlock;
+        std::int32_t rare = 0;
+        for (std::int64_t j = 0; j < count; ++j) {
+          buffer[j] = Op::fast(in[i + j]);
+          rare |= float_math::trig_in_range(in[i + j]) ? 0 : 1;
+        }
+        if (rare != 0) [[unlikely]] {
+          for (std::int64_t j = 0; j < count; ++j) buffer[j] = Op()(in[i + j]);
+        }
+        for (std::int64_t j = 0; j < count; ++j) out[i + j] = buffer[j];
+      }
+    } else {
+      // No element depends on another: `out` is `in` or apart from it.
+#pragma GCC ivdep
+      for (std::int64_t i = 0; i < n; ++i) out[i] = Op()(in[i]);
+    }
+  }
+};
+
+/// out[i] = Op()(a[i], b[i]).
+template <class Op, class In, class Out>
+struct BinaryLoop {
+  VG_INLINE static void run(char* const* data, const std::int64_t* strides, std::int64_t n) {
+    if (strides[0] == sizeof(Out)) {
+      Out* out = reinterpret_cast<Out*>(data[0]);
+      const In* a = reinterpret_cast<const In*>(data[1]);
+      const In* b = reinterpret_cast<const In*>(data[2]);
+      constexpr std::int64_t kUnit = sizeof(In);
+      if (strides[1] == kUnit && strides[2] == kUnit) {
+#pragma GCC ivdep
+        for (std::int64_t i = 0; i < n; ++i) out[i] = Op()(a[i], b[i]);
+        return;
+      }
+      if (strides[1] == kUnit && strides[2] == 0) {
+        const In scalar = *b;
+#pragma GCC ivdep
+        for (std::int64_t i = 0; i < n; ++i) out[i] = Op()(a[i], scalar);
+        return;
+      }
+      if (strides[1] == 0 && strides[2] == kUnit) {
+        const In scalar = *a;
+#pragma GCC ivdep
+        for (std::int64_t i = 0; i < n; ++i) out[i] = Op()(scalar, b[i]);
+        return;
+      }
+    }
+    char* out = data[0];
+    const char* a = data[1];
+    const char* b = data[2];
+    const std::int64_t step_out = strides[0], step_a = strides[1], step_b = strides[2];
+    for (std::int64_t i = 0; i < n; ++i) {
+      *reinterpret_cast<Out*>(out + i * step_out) = Op()(*reinterpret_cast<const In*>(a + i * step_a),
+                                                         *reinterpret_cast<const In*>(b + i * step_b));
+    }
+  }
+};
+
+}  // namespace verigrad::kernels::cpu

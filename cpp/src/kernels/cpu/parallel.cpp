@@ -1,0 +1,286 @@
+#include "verigrad/parallel.h"
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdlib>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#include "verigrad/error.h"
+
+#if defined(__linux__)
+#include <sched.h>
+#endif
+#if defined(__unix__) || defined(__APPLE__)
+#include <pthread.h>
+#endif
+#if defined(__x86_64__) || defined(__i386__)
+#include <immintrin.h>
+#endif
+
+namespace verigrad {
+namespace {
+
+/// A worker spins this long for the next loop before it sleeps: waking one costs tens of microseconds, and the ops of a
+/// training step follow each other faster than that.
+constexpr auto kSpinTime = std::chrono::microseconds(200);
+
+void cpu_relax() {
+#if defined(__x86_64__) || defined(__i386__)
+  _mm_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+int available_processors() {
+#if defined(__linux__)
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
+#endif
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+int initial_threads() {
+  if (const char* text = std::getenv("OMP_NUM_THREADS")) {
+    const int n = std::atoi(text);
+    if (n > 0) return n;
+  }
+  return available_processors();
+}
+
+thread_local bool t_in_region = false;
+
+struct RegionScope {
+  RegionScope() : before(t_in_region) { t_in_region = true; }
+  ~RegionScope() { t_in_region = before; }
+  bool before;
+};
+
+/// One parallel loop; lives on the caller's stack until `remaining` is 0.
+struct Job {
+  detail::LoopBody body;
+  std::int64_t count, grain, chunks;
+  int parts;
+  std::atomic<int> remaining;
+  std::mutex error_mutex;
+  std::exception_ptr error;
+  int error_part = 0;
+
+  void run(int part) {
+    const RegionScope scope;
+    try {
+      const std::int64_t last = chunks * (part + 1) / parts;
+      for (std::int64_t c = chunks * part / parts; c < last; ++c) {
+        body.call(body.context, c * grain, std::min(count, (c + 1) * grain));
+      }
+    } catch (...) {
+      const std::lock_guard lock(error_mutex);
+      if (!error || part < error_part) {
+        error = std::current_exception();
+        error_part = part;
+      }
+    }
+  }
+};
+
+/// A thread with a mailbox of one job.
+class Worker {
+ public:
+  Worker() : thread_([this] { loop(); }) {}
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+  ~Worker() {
+    stop_.store(true);
+    wake();
+    thread_.join();
+  }
+
+  void post(Job* job, int part) {
+    part_ = part;
+    // Sequentially consistent with `asleep_`: either the worker sees the job before it sleeps, or we see it asleep.
+    job_.store(job);
+    if (asleep_.load()) wake();
+  }
+
+ private:
+  void wake() {
+    { const std::lock_guard lock(mutex_); }
+    condition_.notify_one();
+  }
+
+  bool ready() const { return job_.load() != nullptr || stop_.load(); }
+
+  void wait() {
+    const auto start = std::chrono::steady_clock::now();
+    do {
+      for (int i = 0; i < 64; ++i) {
+        if (ready()) return;
+        cpu_relax();
+      }
+    } while (std::chrono::steady_clock::now() - start < kSpinTime);
+    std::unique_lock lock(mutex_);
+    asleep_.store(true);
+    condition_.wait(lock, [this] { return ready(); });
+    asleep_.store(false);
+  }
+
+  void loop() {
+    for (;;) {
+      wait();
+      Job* job = job_.load();
+      if (!job) return;  // stopped
+      job->run(part_);
+      job_.store(nullptr);
+      job->remaining.fetch_sub(1, std::memory_order_release);  // the last touch of the caller's stack
+    }
+  }
+
+  alignas(64) std::atomic<Job*> job_{nullptr};
+  int part_ = 0;
+  std::atomic<bool> asleep_{false};
+  std::atomic<bool> stop_{false};
+  std::mutex mutex_;
+  std::condition_variable condition_;
+  std::thread thread_;  // last: it uses the others
+};
+
+class Pool {
+ public:
+  /// Runs the loop on up to `threads` threads; false if another caller is using the pool.
+  bool try_run(std::int64_t count, std::int64_t grain, std::int64_t chunks, int threads, detail::LoopBody body) {
+    const std::unique_lock lock(mutex_, std::try_to_lock);
+    if (!lock || stopped_) return false;
+    const int helpers = static_cast<int>(std::min<std::int64_t>(threads, chunks)) - 1;
+    while (static_cast<int>(workers_.size()) < helpers) {
+      try {
+        workers_.push_back(std::make_unique<Worker>());
+      } catch (const std::system_error&) {
+        break;  // the system gives no more threads: fewer will do
+      }
+    }
+    const int parts = 1 + std::min(helpers, static_cast<int>(workers_.size()));
+    Job job{body, count, grain, chunks, parts, parts - 1, {}, {}};
+    for (int i = 1; i < parts; ++i) workers_[static_cast<std::size_t>(i - 1)]->post(&job, i);
+    job.run(0);
+    for (int spins = 0; job.remaining.load(std::memory_order_acquire) != 0; ++spins) {
+      if (spins < 2000) {
+        cpu_relax();
+      } else {
+        std::this_thread::yield();  // more threads than processors
+      }
+    }
+    if (job.error) std::rethrow_exception(job.error);
+    return true;
+  }
+
+  /// Joins the workers for good; loops run on their callers from then on.
+  void stop() {
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+    workers_.clear();
+  }
+
+ private:
+  std::mutex mutex_;
+  bool stopped_ = false;
+  std::vector<std::unique_ptr<Worker>> workers_;
+};
+
+std::mutex g_mutex;  // guards the creation of the pool
+std::atomic<Pool*> g_pool{nullptr};
+Pool* g_abandoned = nullptr;  // the parent's pool, kept reachable; its threads do not exist in a child process
+std::atomic<int> g_threads{0};
+std::atomic<void* (*)()> g_enter{nullptr};
+std::atomic<void (*)(void*)> g_leave{nullptr};
+
+/// Joins the workers when the process ends or the library is unloaded. The pool itself stays, since a thread that outlives
+/// this may still ask it.
+struct PoolShutdown {
+  ~PoolShutdown() {
+    if (Pool* p = g_pool.load()) p->stop();
+  }
+};
+
+Pool& pool() {
+  Pool* p = g_pool.load(std::memory_order_acquire);
+  if (p) return *p;
+  const std::lock_guard lock(g_mutex);
+  p = g_pool.load(std::memory_order_acquire);
+  if (p) return *p;
+#if defined(__unix__) || defined(__APPLE__)
+  static const int registered = pthread_atfork([] { g_mutex.lock(); }, [] { g_mutex.unlock(); },
+                                               [] {
+                                                 g_abandoned = g_pool.exchange(nullptr);
+                                                 g_mutex.unlock();
+                                               });
+  static_cast<void>(registered);
+#endif
+  static PoolShutdown shutdown;
+  p = new Pool;
+  g_pool.store(p, std::memory_order_release);
+  return *p;
+}
+
+/// Calls the hooks around a scope, also when an exception leaves it.
+class Blocking {
+ public:
+  Blocking() {
+    if (void* (*enter)() = g_enter.load(std::memory_order_acquire)) token_ = enter();
+  }
+  ~Blocking() {
+    if (void (*leave)(void*) = g_leave.load(std::memory_order_acquire)) leave(token_);
+  }
+  Blocking(const Blocking&) = delete;
+  Blocking& operator=(const Blocking&) = delete;
+
+ private:
+  void* token_ = nullptr;
+};
+
+}  // namespace
+
+int get_num_threads() {
+  int n = g_threads.load(std::memory_order_relaxed);
+  if (n == 0) {
+    n = initial_threads();
+    int expected = 0;
+    if (!g_threads.compare_exchange_strong(expected, n)) n = expected;
+  }
+  return n;
+}
+
+void set_num_threads(std::int64_t n) {
+  VG_CHECK(n > 0 && n <= INT32_MAX, RuntimeError, "set_num_threads: expected a positive number, got ", n);
+  g_threads.store(static_cast<int>(n));
+}
+
+bool in_parallel_region() { return t_in_region; }
+
+void set_blocking_hooks(BlockingHooks hooks) {
+  g_leave.store(hooks.leave);
+  g_enter.store(hooks.enter);
+}
+
+namespace detail {
+
+void parallel_run(std::int64_t count, std::int64_t grain, LoopBody body) {
+  const std::int64_t chunks = (count - 1) / grain + 1;
+  if (!t_in_region) {
+    const Blocking blocking;
+    const int threads = get_num_threads();
+    if (threads > 1 && pool().try_run(count, grain, chunks, threads, body)) return;
+    const RegionScope scope;
+    for (std::int64_t c = 0; c < chunks; ++c) body.call(body.context, c * grain, std::min(count, (c + 1) * grain));
+    return;
+  }
+  for (std::int64_t c = 0; c < chunks; ++c) body.call(body.context, c * grain, std::min(count, (c + 1) * grain));
+}
+
+}  // namespace detail
+}  // namespace verigrad

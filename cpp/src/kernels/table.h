@@ -1,0 +1,196 @@
+// The contract of a device: a table of typed slots.
+//
+// A kernel loops over memory. It knows pointers, shapes and strides (in elements) and no tensor, graph or Python. The ops
+// layer has checked and allocated everything before it calls one; where a kernel must look at values to find a caller's
+// mistake (an index out of range) it does so before it writes. A device that lacks a kernel leaves the slot null, and the
+// ops layer raises "<op>: no <device> implementation".
+#pragma once
+
+#include <cstdint>
+
+#include "verigrad/device.h"
+#include "verigrad/dtype.h"
+#include "verigrad/shape.h"
+
+namespace verigrad::kernels {
+
+enum class UnaryOp : std::int8_t {
+#define VG_UNARY(NAME, ...) NAME,
+#define VG_PREDICATE(NAME) NAME,
+#include "verigrad/unary.def"
+};
+
+enum class BinaryOp : std::int8_t {
+#define VG_BINARY(NAME, ...) NAME,
+#define VG_COMPARE(NAME) NAME,
+#define VG_DISCRETE(NAME) NAME,
+#include "verigrad/binary.def"
+};
+
+enum class ReduceOp : std::int8_t { sum, prod, max, min, all, any };
+enum class ArgReduceOp : std::int8_t { argmax, argmin };
+enum class SoftmaxOp : std::int8_t { softmax, log_softmax };
+enum class RandomOp : std::int8_t { uniform, normal, integers };
+
+inline constexpr int kMaxOperands = 4;
+
+/// An elementwise loop. Operand 0 is the output. Dimensions are already coalesced: neighbours that every operand can walk
+/// as one are one. Strides are 0 where an operand is broadcast. `shape` may be empty (one element); no size is 0.
+struct Loop {
+  Dims shape;
+  int operands = 0;
+  void* data[kMaxOperands] = {};
+  Dims strides[kMaxOperands];
+  std::int64_t numel = 0;
+};
+
+/// A reduction: for each index of `kept`, over all indices of `reduced`. `out` has one element per kept index. Both
+/// lists are coalesced; no size is 0 (the ops layer fills identities itself), `reduced` may be empty (a copy).
+struct Reduction {
+  Dims kept;
+  Dims in_kept_strides;
+  Dims out_strides;
+  Dims reduced;
+  Dims in_reduced_strides;
+  const void* in = nullptr;
+  void* out = nullptr;
+  /// argmax and argmin: positions in the reduced index space, counted row by row; null if not wanted by `reduce`.
+  std::int64_t* index = nullptr;
+};
+
+/// C[b] = op(A[b]) * op(B[b]) (+ C[b] if accumulate) (+ bias row), row major; `trans` reads the stored matrix transposed.
+/// lda is the distance between stored rows. Batch strides in elements, 0 where broadcast. No size of batch, m, n is 0;
+/// k may be 0 (the product is then zero).
+struct Gemm {
+  std::int64_t batch = 1, m = 0, n = 0, k = 0;
+  const void* a = nullptr;
+  const void* b = nullptr;
+  void* c = nullptr;
+  bool trans_a = false, trans_b = false;
+  std::int64_t lda = 0, ldb = 0, ldc = 0;
+  std::int64_t stride_a = 0, stride_b = 0, stride_c = 0;
+  bool accumulate = false;
+  const void* bias = nullptr;  // n contiguous elements added to every row, or null
+};
+
+/// Contiguous tensors seen as [outer, size, inner]; the op runs along `size` (> 0).
+struct Softmax {
+  std::int64_t outer = 0, size = 0, inner = 0;
+  const void* in = nullptr;
+  void* out = nullptr;
+};
+
+/// gather:      out[i][j][k]  = src[i][index[i][j][k]][k]
+/// scatter_add: out[i][index[i][j][k]][k] += src[i][j][k], in index order, so the result has the same bits always.
+/// General strides over `shape` (the index's shape); `dim` is the indexed one, `size` that dimension of the side that is
+/// addressed through the index. Out-of-range indices raise IndexError naming `op` before anything is written.
+struct Gather {
+  const char* op = "";
+  Dims shape;
+  int dim = 0;
+  std::int64_t size = 0;
+  const std::int64_t* index = nullptr;
+  Dims index_strides;
+  const void* src = nullptr;
+  Dims src_strides;
+  void* out = nullptr;
+  Dims out_strides;
+};
+
+/// Contiguous tensors seen as [outer, size, inner] and an index of `count` numbers in [-size, size):
+/// index_select: out[o][i] = src[o][index[i]];  index_add: out[o][index[i]] += src[o][i] in the order of i.
+struct IndexRows {
+  const char* op = "";
+  std::int64_t outer = 0, size = 0, inner = 0, count = 0;
+  const std::int64_t* index = nullptr;
+  const void* src = nullptr;
+  void* out = nullptr;
+  bool overwrite = false;  // index_add assigns instead; of equal indices the last one wins
+};
+
+/// out: one row of `shape.size()` indices for every true element of a contiguous mask, in row-major order.
+struct Nonzero {
+  Dims shape;
+  const bool* mask = nullptr;
+  std::int64_t* out = nullptr;
+};
+
+/// Contiguous output of `numel` elements. Element i of the stream is a pure function of (seed, counter, i), so that any
+/// number of threads gives the same numbers. uniform: from low to high; normal: mean low, deviation high; integers:
+/// low <= n < high (as int64 in `int_low`, `int_high`).
+struct Random {
+  std::uint64_t seed = 0;
+  std::uint64_t counter = 0;  // in Philox blocks of four 32-bit words
+  std::int64_t numel = 0;
+  double low = 0, high = 1;
+  std::int64_t int_low = 0, int_high = 0;
+  void* out = nullptr;
+};
+
+/// out[i] = start + i * step, computed in double (int64 for integral dtypes) and cast once.
+struct Range {
+  std::int64_t numel = 0;
+  Scalar start = 0, step = 1;
+  void* out = nullptr;
+};
+
+/// Stochastic gradient descent over one tensor (contiguous arrays of numel elements); formula in optim/sgd.cpp.
+struct Sgd {
+  std::int64_t numel = 0;
+  void* param = nullptr;
+  const void* grad = nullptr;
+  void* momentum_buffer = nullptr;  // null without momentum
+  bool first_step = false;          // the buffer has no value yet and becomes the gradient
+  double lr = 0, momentum = 0, dampening = 0, weight_decay = 0;
+  bool nesterov = false, maximize = false;
+};
+
+/// Adam and AdamW over one tensor; formula in optim/adam.cpp.
+struct Adam {
+  std::int64_t numel = 0;
+  void* param = nullptr;
+  const void* grad = nullptr;
+  void* exp_avg = nullptr;
+  void* exp_avg_sq = nullptr;
+  void* max_exp_avg_sq = nullptr;  // null without AMSGrad
+  double lr = 0, beta1 = 0, beta2 = 0, eps = 0, weight_decay = 0;
+  double bias_correction1 = 0, bias_correction2 = 0;
+  bool decoupled_weight_decay = false, maximize = false;
+};
+
+// clang-format off
+// The slots: VG_SLOT(name, parameters). One list, so that the table, its names and the planted faults stay in step.
+#define VG_KERNEL_SLOTS(VG_SLOT)                                             \
+  VG_SLOT(unary,        (UnaryOp, DType, const Loop&))                       \
+  VG_SLOT(binary,       (BinaryOp, DType, const Loop&))                      \
+  VG_SLOT(where,        (DType, const Loop&))                                \
+  VG_SLOT(copy,         (DType out, DType in, const Loop&))                  \
+  VG_SLOT(fill,         (DType, const Loop&, Scalar))                        \
+  VG_SLOT(reduce,       (ReduceOp, DType in, DType out, const Reduction&))   \
+  VG_SLOT(arg_reduce,   (ArgReduceOp, DType in, const Reduction&))           \
+  VG_SLOT(gemm,         (DType, const Gemm&))                                \
+  VG_SLOT(softmax,      (SoftmaxOp, DType, const Softmax&))                  \
+  VG_SLOT(gather,       (DType, const Gather&))                              \
+  VG_SLOT(scatter_add,  (DType, const Gather&))                              \
+  VG_SLOT(index_select, (DType, const IndexRows&))                           \
+  VG_SLOT(index_add,    (DType, const IndexRows&))                           \
+  VG_SLOT(nonzero,      (const Nonzero&))                                    \
+  VG_SLOT(random,       (RandomOp, DType, const Random&))                    \
+  VG_SLOT(range,        (DType, const Range&))                               \
+  VG_SLOT(sgd,          (DType, const Sgd&))                                 \
+  VG_SLOT(adam,         (DType, const Adam&))
+// clang-format on
+
+struct KernelTable {
+#define VG_SLOT(NAME, PARAMS) void(*NAME) PARAMS = nullptr;
+  VG_KERNEL_SLOTS(VG_SLOT)
+#undef VG_SLOT
+};
+
+/// The device's table; raises RuntimeError for a device that this build has none for.
+KernelTable& table(Device device);
+
+/// Fills the slots that the CPU implements. Called once, by `table`.
+void register_cpu_kernels(KernelTable& table);
+
+}  // namespace verigrad::kernels

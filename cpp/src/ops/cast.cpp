@@ -1,0 +1,42 @@
+// Casts and copies.
+#include "autograd/record.h"
+#include "ops/elementwise.h"
+
+namespace verigrad::ops {
+
+Tensor to(const Tensor& self, DType dtype) {
+  if (self.dtype() == dtype) return self;
+  const Tensor out = empty_tensor(self.shape(), dtype, self.device());
+  copy_out(out, self);
+  out.impl()->wrapped_number = self.impl()->wrapped_number;
+  if (!is_floating_point(dtype)) return out;
+  return record("ToCopyBackward0", out, {self}, {},
+                [](Node& n, const Tensor& g) -> TensorList { return {to(g, input_meta(n, 0).dtype)}; });
+}
+
+Tensor clone(const Tensor& self) {
+  const Tensor out = empty_tensor(self.shape(), self.dtype(), self.device());
+  copy_out(out, self);
+  return record("CloneBackward0", out, {self}, {}, [](Node&, const Tensor& g) -> TensorList { return {g}; });
+}
+
+Tensor contiguous(const Tensor& self) { return self.is_contiguous() ? self : clone(self); }
+
+Tensor detach(const Tensor& self) {
+  Tensor out = alias(self);
+  out.impl()->wrapped_number = self.impl()->wrapped_number;
+  return out;
+}
+
+Scalar item(const Tensor& self) {
+  VG_CHECK(self.numel() == 1, RuntimeError, "a Tensor with ", self.numel(), " elements cannot be converted to Scalar");
+  return dispatch(self.dtype(), [&](auto tag) -> Scalar {
+    using T = typename decltype(tag)::type;
+    const T value = *self.data_as<T>();
+    if constexpr (std::is_same_v<T, bool>) return value;
+    if constexpr (std::is_floating_point_v<T>) return static_cast<double>(value);
+    return static_cast<std::int64_t>(value);
+  });
+}
+
+}  // namespace verigrad::ops

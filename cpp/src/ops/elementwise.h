@@ -1,0 +1,47 @@
+// What the op families share: loops over broadcast operands, dtype rules, access to a device's kernels.
+#pragma once
+
+#include <initializer_list>
+
+#include "kernels/table.h"
+#include "verigrad/ops.h"
+
+namespace verigrad::ops {
+
+/// The kernel in a slot, or the uniform error where the device has none.
+template <class F>
+F require(F kernel, const char* op, Device device) {
+  VG_CHECK(kernel != nullptr, NotImplementedError, op, ": no ", device, " implementation");
+  return kernel;
+}
+#define VG_KERNEL(SLOT, OP, DEVICE) (::verigrad::ops::require(::verigrad::kernels::table(DEVICE).SLOT, OP, DEVICE))
+
+/// The loop of `out` over operands broadcast to its shape; false where there is nothing to do.
+bool make_loop(kernels::Loop& loop, const Tensor& out, std::initializer_list<const Tensor*> inputs);
+
+void unary_out(kernels::UnaryOp op, const char* name, const Tensor& out, const Tensor& x);
+/// out = a op b. The operands have the operation's dtype; `out` may be `a` or `b` itself.
+void binary_out(kernels::BinaryOp op, const Tensor& out, const Tensor& a, const Tensor& b);
+void copy_out(const Tensor& out, const Tensor& in);
+void fill_out(const Tensor& out, Scalar value);
+
+/// Runs a random kernel over a contiguous tensor and moves the generator on.
+void random_out(kernels::RandomOp op, const char* name, const Tensor& out, double low, double high, std::int64_t int_low,
+                std::int64_t int_high, const OptGenerator& generator);
+
+void check_same_device(const char* op, const Tensor& a, const Tensor& b);
+/// Raises TypeError-like RuntimeError unless the dtype is int64 (or int32 where allowed).
+Tensor as_index(const char* op, const Tensor& index);
+
+/// g where `wins`, g / 2 where `ties`, else 0: the one rule for equal candidates of maximum and minimum.
+Tensor extremum_backward(const Tensor& g, const Tensor& wins, const Tensor& ties);
+Tensor pow_backward_base(const Tensor& g, const Tensor& a, const Tensor& b);
+Tensor pow_backward_exponent(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor& y);
+
+/// Shape and dtype of the input that edge i of a node leads to.
+inline const GradMeta& input_meta(const Node& node, int i) {
+  const Edge& edge = node.edges[static_cast<std::size_t>(i)];
+  return edge.node->outputs[static_cast<std::size_t>(edge.output_nr)];
+}
+
+}  // namespace verigrad::ops

@@ -1,0 +1,181 @@
+// Losses.
+#include "autograd/record.h"
+#include "ops/elementwise.h"
+
+namespace verigrad::ops {
+
+Reduction parse_reduction(const char* op, const std::string& text) {
+  if (text == "none") return Reduction::None;
+  if (text == "mean") return Reduction::Mean;
+  if (text == "sum") return Reduction::Sum;
+  VG_THROW(ValueError, op, ": expected reduction 'none', 'mean' or 'sum', got '", text,
+           "': it is not a valid value for reduction");
+}
+
+namespace {
+
+Tensor reduced(const Tensor& losses, Reduction reduction) {
+  if (reduction == Reduction::None) return losses;
+  return reduction == Reduction::Mean ? mean(losses) : sum(losses);
+}
+
+void check_weight(const char* op, const Tensor& weight, const Tensor& input, std::int64_t classes) {
+  if (!weight.defined()) return;
+  VG_CHECK(weight.ndim() == 1 && weight.shape()[0] == classes, RuntimeError, op,
+           ": weight tensor should be defined either for all ", classes, " classes or no classes but got weight tensor of shape: ",
+           weight.shape());
+  VG_CHECK(weight.dtype() == input.dtype(), RuntimeError, op, ": expected weight of dtype ", input.dtype(), ", got ",
+           weight.dtype());
+}
+
+/// Raises IndexError for a label that is neither a class nor `ignore_index`.
+void check_labels(const char* op, const Tensor& target, std::int64_t classes, std::int64_t ignore_index) {
+  const Tensor bad = logical_and(logical_or(lt(target, Scalar(std::int64_t{0})), ge(target, Scalar(classes))),
+                                 ne(target, Scalar(ignore_index)));
+  if (!item(any(bad)).to<bool>()) return;
+  const Tensor first = index_select(reshape(target, {-1}), 0, reshape(argmax(to(reshape(bad, {-1}), DType::UInt8)), {1}));
+  VG_THROW(IndexError, op, ": Target ", item(first).to<std::int64_t>(), " is out of bounds, expected labels from 0 to ",
+           classes - 1);
+}
+
+/// The checked pieces of a loss over class indices.
+struct Labels {
+  int class_dim = 0;
+  std::int64_t classes = 0;
+  Tensor index;    // as the input with a class dimension of 1; ignored labels are 0
+  Tensor weights;  // of each label, 0 where ignored; undefined where every weight is 1
+};
+
+Labels prepare(const char* op, const Tensor& input, const Tensor& target, const Tensor& weight, std::int64_t ignore_index) {
+  VG_CHECK(is_floating_point(input.dtype()), NotImplementedError, op, ": expected a floating-point input, got ",
+           input.dtype());
+  VG_CHECK(input.ndim() >= 1, ValueError, op, ": Expected 1 or more dimensions, got 0");
+  VG_CHECK(target.dtype() == DType::Int64, RuntimeError, op, ": expected target labels of dtype int64 (scalar type Long), got ",
+           target.dtype());
+  check_same_device(op, input, target);
+  Labels labels;
+  labels.class_dim = input.ndim() == 1 ? 0 : 1;
+  labels.classes = input.shape()[labels.class_dim];
+  Dims expected = input.shape();
+  expected.erase(labels.class_dim);
+  if (input.ndim() > 1 && target.ndim() >= 1) {
+    VG_CHECK(input.shape()[0] == target.shape()[0], ValueError, op, ": Expected input batch_size (", input.shape()[0],
+             ") to match target batch_size (", target.shape()[0], "), got input ", input.shape(), " and target ",
+             target.shape());
+  }
+  VG_CHECK(target.shape() == expected, RuntimeError, op, ": expected target of shape ", expected, " for input ",
+           input.shape(), ", got ", target.shape());
+  check_weight(op, weight, input, labels.classes);
+  check_labels(op, target, labels.classes, ignore_index);
+  const Tensor zero = wrapped_scalar(0, DType::Int64, target.device());
+  // ignore_index may itself be a class; its samples count for nothing all the same.
+  const Tensor ignored = eq(target, Scalar(ignore_index));
+  const bool any_ignored = item(any(ignored)).to<bool>();
+  const Tensor index = any_ignored ? where(ignored, zero, target) : target;
+  labels.index = unsqueeze(index, labels.class_dim);
+  if (weight.defined()) {
+    labels.weights = reshape(index_select(detach(weight), 0, reshape(index, {-1})), labels.index.shape());
+  }
+  if (any_ignored) {
+    const Tensor kept = to(logical_not(unsqueeze(ignored, labels.class_dim)), input.dtype());
+    labels.weights = labels.weights.defined() ? mul(labels.weights, kept) : kept;
+  }
+  return labels;
+}
+
+/// What a summed loss is divided by for the mean: the weights of the labels, or their number.
+Tensor weighted_mean(const Tensor& losses, const Labels& labels) {
+  return labels.weights.defined() ? div(sum(losses), sum(labels.weights)) : mean(losses);
+}
+
+/// -w input[label]; the gradient is -w g at the label and zero elsewhere.
+Tensor picked(const Tensor& input, const Labels& labels) {
+  const Tensor values = gather(input, labels.class_dim, labels.index);
+  if (!labels.weights.defined()) return neg(values);
+  // A product with weight 0 would turn an infinite ignored value into NaN.
+  const Tensor zero = wrapped_scalar(0, values.dtype(), values.device());
+  return where(eq(labels.weights, 0.0), zero, mul(neg(values), labels.weights));
+}
+
+Tensor finish(const Tensor& losses, const Labels& labels, Reduction reduction) {
+  if (reduction == Reduction::None) return squeeze(losses, DimList{labels.class_dim});
+  return reduction == Reduction::Sum ? sum(losses) : weighted_mean(losses, labels);
+}
+
+/// A composed loss carries the name that PyTorch gives its node.
+Tensor named(const char* node, const Tensor& value) {
+  return record(node, alias(value), {value}, {}, [](Node&, const Tensor& g) -> TensorList { return {g}; });
+}
+
+Tensor probability_cross_entropy(const Tensor& input, const Tensor& target, const Tensor& weight, Reduction reduction,
+                                 double label_smoothing) {
+  VG_CHECK(is_floating_point(target.dtype()), RuntimeError,
+           "cross_entropy: Expected floating point type for target with class probabilities, got ", target.dtype());
+  const int dim = input.ndim() == 1 ? 0 : 1;
+  const std::int64_t classes = input.shape()[dim];
+  check_weight("cross_entropy", weight, input, classes);
+  const Tensor smooth = label_smoothing > 0
+                            ? add(mul(target, 1 - label_smoothing), label_smoothing / static_cast<double>(classes))
+                            : target;
+  Tensor terms = mul(log_softmax(input, dim), smooth);
+  if (weight.defined()) {
+    Dims shape(input.ndim(), 1);
+    shape[dim] = classes;
+    terms = mul(terms, reshape(weight, shape));
+  }
+  const Tensor losses = neg(sum(terms, {dim}));
+  if (reduction != Reduction::Mean) return reduced(losses, reduction);
+  const double batch = static_cast<double>(input.numel()) / static_cast<double>(std::max<std::int64_t>(classes, 1));
+  return div(sum(losses), batch);
+}
+
+}  // namespace
+
+Tensor nll_loss(const Tensor& input, const Tensor& target, const Tensor& weight, std::int64_t ignore_index,
+                Reduction reduction) {
+  const Labels labels = prepare("nll_loss", input, target, weight, ignore_index);
+  return named(input.ndim() > 2 ? "NllLoss2DBackward0" : "NllLossBackward0", finish(picked(input, labels), labels, reduction));
+}
+
+Tensor cross_entropy(const Tensor& input, const Tensor& target, const Tensor& weight, std::int64_t ignore_index,
+                     Reduction reduction, double label_smoothing) {
+  VG_CHECK(label_smoothing >= 0 && label_smoothing <= 1, RuntimeError,
+           "cross_entropy: label_smoothing must be between 0.0 and 1.0. Got: ", label_smoothing);
+  VG_CHECK(input.ndim() >= 1, ValueError, "cross_entropy: Expected 1 or more dimensions, got 0");
+  check_same_device("cross_entropy", input, target);
+  if (input.shape() == target.shape() && input.ndim() > 0 && is_floating_point(target.dtype())) {
+    return probability_cross_entropy(input, target, weight, reduction, label_smoothing);
+  }
+  const Labels labels = prepare("cross_entropy", input, target, weight, ignore_index);
+  const Tensor log_p = log_softmax(input, labels.class_dim);
+  const Tensor hard = picked(log_p, labels);
+  if (label_smoothing == 0) {
+    return named(input.ndim() > 2 ? "NllLoss2DBackward0" : "NllLossBackward0", finish(hard, labels, reduction));
+  }
+  // Smoothing mixes in the mean over classes of -w log p (Szegedy et al., arXiv 1512.00567, section 7).
+  Tensor all = log_p;
+  if (weight.defined()) {
+    Dims shape(input.ndim(), 1);
+    shape[labels.class_dim] = labels.classes;
+    all = mul(log_p, reshape(weight, shape));
+  }
+  Tensor spread = neg(sum(all, {labels.class_dim}, true));
+  if (labels.weights.defined()) {
+    const Tensor zero = wrapped_scalar(0, spread.dtype(), spread.device());
+    spread = where(eq(unsqueeze(target, labels.class_dim), Scalar(ignore_index)), zero, spread);
+  }
+  const Tensor mixed =
+      add(mul(hard, 1 - label_smoothing), mul(spread, label_smoothing / static_cast<double>(labels.classes)));
+  return finish(mixed, labels, reduction);
+}
+
+Tensor mse_loss(const Tensor& input, const Tensor& target, Reduction reduction) {
+  check_same_device("mse_loss", input, target);
+  const DType dtype = result_type(input, target);
+  VG_CHECK(is_floating_point(dtype), RuntimeError, "mse_loss: expected floating-point tensors, got ", input.dtype(), " and ",
+           target.dtype());
+  const Tensor difference = sub(to(input, dtype), to(target, dtype));
+  return named("MseLossBackward0", reduced(mul(difference, difference), reduction));
+}
+
+}  // namespace verigrad::ops

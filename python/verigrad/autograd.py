@@ -1,0 +1,470 @@
+"""Grad modes and the functions that run backpropagation.
+
+``no_grad``, ``enable_grad``, ``inference_mode`` and ``set_grad_enabled`` are context managers and decorators.
+The mode belongs to the thread that sets it. ``backward`` and ``grad`` run the native engine; ``gradcheck``
+and ``gradgradcheck`` compare its answers with finite differences.
+"""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import Any, TypeVar, overload
+
+from . import _C
+from ._C import Tensor, is_grad_enabled, is_inference_mode_enabled
+
+__all__ = [
+    "backward",
+    "enable_grad",
+    "grad",
+    "gradcheck",
+    "gradgradcheck",
+    "inference_mode",
+    "is_grad_enabled",
+    "is_inference_mode_enabled",
+    "no_grad",
+    "set_grad_enabled",
+]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+class _GradMode:
+    """What the four modes share: being a decorator."""
+
+    __slots__ = ("_saved",)
+
+    _saved: list[Any]
+
+    def __enter__(self) -> None:
+        raise NotImplementedError
+
+    def __exit__(self, *error: object) -> None:
+        raise NotImplementedError
+
+    def _again(self) -> _GradMode:
+        """A context manager with the same mode, one for each call of a decorated function."""
+        return type(self)()
+
+    def __call__(self, function: _F) -> _F:
+        import inspect  # only decorating needs it, and it is slow to import
+
+        name = type(self).__name__
+        if isinstance(function, type):
+            raise TypeError(f"{name}: expected a function to decorate, got the class {function.__name__}")
+        if not callable(function):
+            raise TypeError(f"{name}: expected a function to decorate, got {type(function).__name__}")
+        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+            # The mode belongs to the thread: held across an await it would leak into other tasks.
+            raise TypeError(f"{name}: expected a function to decorate, got a coroutine function")
+        if inspect.isgeneratorfunction(function):
+            return _wrap_generator(self._again, function)
+
+        @functools.wraps(function)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            with self._again():
+                return function(*args, **kwargs)
+
+        return wrapper  # type: ignore[return-value]
+
+
+def _wrap_generator(mode: Callable[[], _GradMode], function: _F) -> _F:
+    """Sets the mode while the generator runs and the caller's mode while it is suspended."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        generator = function(*args, **kwargs)
+        resume: Callable[[Any], Any] = generator.send
+        value: Any = None
+        while True:
+            with mode():
+                try:
+                    item = resume(value)
+                except StopIteration as stop:
+                    return stop.value
+            try:
+                value = yield item
+                resume = generator.send
+            except GeneratorExit:
+                with mode():
+                    generator.close()
+                raise
+            except BaseException as error:  # whatever is thrown in is the generator's to handle
+                value = error
+                resume = generator.throw
+
+    return wrapper  # type: ignore[return-value]
+
+
+class _FixedMode(_GradMode):
+    """A mode without arguments: usable as ``@no_grad`` as well as ``@no_grad()``."""
+
+    __slots__ = ()
+
+    _enabled: bool
+
+    @overload
+    def __new__(cls) -> _FixedMode: ...
+    @overload
+    def __new__(cls, function: _F) -> _F: ...  # type: ignore[misc]
+    def __new__(cls, function: Any = None) -> Any:
+        self = object.__new__(cls)
+        self._saved = []
+        return self if function is None else self(function)
+
+    def __enter__(self) -> None:
+        self._saved.append(is_grad_enabled())
+        _C._set_grad_enabled(self._enabled)
+
+    def __exit__(self, *error: object) -> None:
+        _C._set_grad_enabled(self._saved.pop())
+
+
+class no_grad(_FixedMode):
+    """Context manager and decorator under which no graph is recorded.
+
+    Results have ``requires_grad=False``, whatever their inputs say. Creating a tensor with
+    ``requires_grad=True`` still works.
+    """
+
+    __slots__ = ()
+    _enabled = False
+
+
+class enable_grad(_FixedMode):
+    """Context manager and decorator that records the graph again inside ``no_grad``.
+
+    It has no effect inside ``inference_mode``.
+    """
+
+    __slots__ = ()
+    _enabled = True
+
+
+class set_grad_enabled(_GradMode):
+    """Turns recording of the graph on or off: at once as a function, for a block as a context manager.
+
+    Args:
+        mode: whether to record.
+
+    Raises:
+        TypeError: ``mode`` is not a bool.
+    """
+
+    __slots__ = ("mode",)
+
+    def __init__(self, mode: bool) -> None:
+        if not isinstance(mode, bool):
+            raise TypeError(f"set_grad_enabled: expected mode to be a bool, got {type(mode).__name__}")
+        self.mode = mode
+        self._saved = [is_grad_enabled()]
+        _C._set_grad_enabled(mode)
+
+    def __enter__(self) -> None:
+        _C._set_grad_enabled(self.mode)
+
+    def __exit__(self, *error: object) -> None:
+        _C._set_grad_enabled(self._saved[0])
+
+    def _again(self) -> set_grad_enabled:
+        return set_grad_enabled(self.mode)
+
+    def __call__(self, function: _F) -> _F:
+        # Decorating must not leave the mode set in the code around the function.
+        _C._set_grad_enabled(self._saved[0])
+        return super().__call__(function)
+
+
+class inference_mode(_GradMode):
+    """Context manager and decorator: ``no_grad`` whose tensors carry no version counter either.
+
+    Tensors made inside cannot be saved for a later backward pass. ``inference_mode(False)`` inside it returns
+    to ordinary tensors with recording on.
+
+    Args:
+        mode: whether to be in inference mode; default True.
+
+    Raises:
+        TypeError: ``mode`` is neither a bool nor a function to decorate.
+    """
+
+    __slots__ = ("mode",)
+
+    mode: bool
+
+    @overload
+    def __new__(cls, mode: bool = True) -> inference_mode: ...
+    @overload
+    def __new__(cls, mode: _F) -> _F: ...  # type: ignore[misc]
+    def __new__(cls, mode: Any = True) -> Any:
+        self = object.__new__(cls)
+        self._saved = []
+        self.mode = True
+        if isinstance(mode, bool):
+            self.mode = mode
+            return self
+        if not callable(mode):
+            raise TypeError(f"inference_mode: expected mode to be a bool, got {type(mode).__name__}")
+        return self(mode)
+
+    def __enter__(self) -> None:
+        self._saved.append((is_inference_mode_enabled(), is_grad_enabled()))
+        _C._set_inference_mode(self.mode)
+        _C._set_grad_enabled(not self.mode)
+
+    def __exit__(self, *error: object) -> None:
+        inference, recording = self._saved.pop()
+        _C._set_inference_mode(inference)
+        _C._set_grad_enabled(recording)
+
+    def _again(self) -> inference_mode:
+        return inference_mode(self.mode)
+
+
+def _tensors(function: str, argument: str, value: Any) -> tuple[Tensor, ...]:
+    values = (value,) if isinstance(value, Tensor) else tuple(value) if isinstance(value, Sequence) else None
+    if values is None:
+        raise TypeError(
+            f"{function}: expected {argument} to be a Tensor or a sequence of Tensors, "
+            f"got {type(value).__name__}"
+        )
+    for index, tensor in enumerate(values):
+        if not isinstance(tensor, Tensor):
+            kind = type(tensor).__name__
+            raise TypeError(f"{function}: expected {argument}[{index}] to be a Tensor, got {kind}")
+    return values
+
+
+def _gradients(function: str, argument: str, value: Any, count: int) -> tuple[Tensor | None, ...]:
+    """The incoming gradients, one for each output; None stands for ones, where the output is a scalar."""
+    if value is None:
+        return (None,) * count
+    values = (value,) if isinstance(value, Tensor) else tuple(value) if isinstance(value, Sequence) else None
+    if values is None:
+        raise TypeError(
+            f"{function}: expected {argument} to be a Tensor, a sequence of Tensors or None, "
+            f"got {type(value).__name__}"
+        )
+    if len(values) != count:
+        raise RuntimeError(f"got {count} tensors and {len(values)} gradients")
+    for index, gradient in enumerate(values):
+        if gradient is not None and not isinstance(gradient, Tensor):
+            raise TypeError(
+                f"gradients can be either Tensors or None, but got {type(gradient).__name__} "
+                f"in {argument}[{index}]"
+            )
+    return values
+
+
+def backward(
+    tensors: Tensor | Sequence[Tensor],
+    grad_tensors: Tensor | Sequence[Tensor | None] | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    *,
+    inputs: Tensor | Sequence[Tensor] | None = None,
+) -> None:
+    """Adds the gradient of the sum of ``tensors`` to ``.grad`` of the leaves.
+
+    Args:
+        tensors: what to differentiate.
+        grad_tensors: the incoming gradients, each of its tensor's shape; None is allowed where the tensor is
+            a scalar.
+        retain_graph: keep what the graph saved, for another backward pass; default ``create_graph``.
+        create_graph: record the backward pass, for derivatives of higher order.
+        inputs: accumulate into these tensors only; default all leaves.
+
+    Raises:
+        RuntimeError: a tensor does not require grad, or is no scalar and has no gradient; shapes or counts
+            differ; ``inputs`` is empty; the graph was freed by an earlier pass, or a saved tensor changed in
+            place.
+        TypeError: an argument is no Tensor.
+    """
+    outputs = _tensors("backward", "tensors", tensors)
+    gradients = _gradients("backward", "grad_tensors", grad_tensors, len(outputs))
+    targets = None if inputs is None else _tensors("backward", "inputs", inputs)
+    if targets is not None and not targets:
+        raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
+    keep = create_graph if retain_graph is None else retain_graph
+    _C._backward(outputs, gradients, keep, create_graph, targets)
+
+
+@overload
+def grad(
+    outputs: Tensor | Sequence[Tensor], inputs: Mapping[str, Tensor], *args: Any, **kwargs: Any
+) -> dict[str, Tensor]: ...
+@overload
+def grad(
+    outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor], *args: Any, **kwargs: Any
+) -> tuple[Tensor, ...]: ...
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor] | Mapping[str, Tensor],
+    grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    only_inputs: bool = True,
+    allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
+    materialize_grads: bool = False,
+) -> Any:
+    """Returns the gradients of the sum of ``outputs`` with respect to ``inputs``; ``.grad`` is left alone.
+
+    Args:
+        outputs: what to differentiate.
+        inputs: with respect to what; a dict gives a dict of gradients back.
+        grad_outputs: the incoming gradients, each of its output's shape; None is allowed where the output is
+            a scalar.
+        retain_graph: keep what the graph saved, for another backward pass; default ``create_graph``.
+        create_graph: record the backward pass, for derivatives of higher order.
+        only_inputs: deprecated and ignored, as in PyTorch.
+        allow_unused: return None for an input the outputs do not depend on; default: the value of
+            ``materialize_grads``.
+        is_grads_batched: ``grad_outputs`` have a leading batch dimension; one backward pass is run for each
+            entry and the gradients are stacked along a new first dimension.
+        materialize_grads: return zeros instead of None for an input the outputs do not depend on.
+
+    Returns:
+        One gradient for each input, of its shape.
+
+    Raises:
+        RuntimeError: as for ``backward``; or an input is unused and ``allow_unused`` is False.
+        ValueError: ``materialize_grads=True`` with ``allow_unused=False``.
+        TypeError: an argument is no Tensor.
+    """
+    if not only_inputs:
+        warnings.warn(
+            "grad: only_inputs is deprecated and ignored; use autograd.backward to accumulate gradients "
+            "for other parts of the graph.",
+            FutureWarning,
+            stacklevel=2,
+        )
+    if materialize_grads and allow_unused is False:
+        raise ValueError(
+            "Expected allow_unused to be True or not passed when materialize_grads=True, "
+            "but got: allow_unused=False."
+        )
+    allow = materialize_grads if allow_unused is None else allow_unused
+    names = tuple(inputs) if isinstance(inputs, Mapping) else None
+    sources = _tensors("grad", "inputs", tuple(inputs.values()) if isinstance(inputs, Mapping) else inputs)
+    results = _tensors("grad", "outputs", outputs)
+    gradients = _gradients("grad", "grad_outputs", grad_outputs, len(results))
+    keep = create_graph if retain_graph is None else retain_graph
+
+    if is_grads_batched:
+        answers = _batched_grad(results, sources, gradients, keep, create_graph, allow)
+    else:
+        answers = tuple(_C._grad(results, sources, gradients, keep, create_graph, allow))
+    if materialize_grads:
+        answers = tuple(
+            _C.zeros_like(source, requires_grad=create_graph) if answer is None else answer
+            for answer, source in zip(answers, sources, strict=True)
+        )
+    return answers if names is None else dict(zip(names, answers, strict=True))
+
+
+def _batched_grad(
+    outputs: tuple[Tensor, ...],
+    inputs: tuple[Tensor, ...],
+    gradients: tuple[Tensor | None, ...],
+    keep: bool,
+    create_graph: bool,
+    allow_unused: bool,
+) -> tuple[Tensor | None, ...]:
+    rows_of = [gradient for gradient in gradients if gradient is not None]
+    batches = {int(gradient.shape[0]) if gradient.ndim else 0 for gradient in rows_of}
+    if len(batches) != 1 or len(rows_of) < len(gradients) or 0 in batches:
+        raise RuntimeError(
+            "grad: expected grad_outputs with one common, non-empty leading dimension for "
+            f"is_grads_batched=True, got sizes {sorted(batches)}"
+        )
+    count = batches.pop()
+    rows = []
+    for index in range(count):
+        row = tuple(gradient[index] for gradient in rows_of)
+        rows.append(_C._grad(outputs, inputs, row, keep or index + 1 < count, create_graph, allow_unused))
+    return tuple(None if column[0] is None else _C.stack(list(column)) for column in zip(*rows, strict=True))
+
+
+def gradcheck(
+    func: Callable[..., Tensor | Sequence[Tensor]],
+    inputs: Tensor | Sequence[Tensor],
+    *,
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    raise_exception: bool = True,
+    nondet_tol: float = 0.0,
+    check_undefined_grad: bool = True,
+    check_grad_dtypes: bool = False,
+    check_batched_grad: bool = False,
+    check_batched_forward_grad: bool = False,
+    check_forward_ad: bool = False,
+    check_backward_ad: bool = True,
+    fast_mode: bool = False,
+    masked: bool | None = None,
+) -> bool:
+    """Compares the gradients of ``func`` with central finite differences; see ``testing.gradcheck``."""
+    from .testing.gradcheck import gradcheck as check
+
+    return check(
+        func,
+        inputs,
+        eps=eps,
+        atol=atol,
+        rtol=rtol,
+        raise_exception=raise_exception,
+        nondet_tol=nondet_tol,
+        check_undefined_grad=check_undefined_grad,
+        check_grad_dtypes=check_grad_dtypes,
+        check_batched_grad=check_batched_grad,
+        check_batched_forward_grad=check_batched_forward_grad,
+        check_forward_ad=check_forward_ad,
+        check_backward_ad=check_backward_ad,
+        fast_mode=fast_mode,
+        masked=masked,
+    )
+
+
+def gradgradcheck(
+    func: Callable[..., Tensor | Sequence[Tensor]],
+    inputs: Tensor | Sequence[Tensor],
+    grad_outputs: Tensor | Sequence[Tensor] | None = None,
+    *,
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    gen_non_contig_grad_outputs: bool = False,
+    raise_exception: bool = True,
+    nondet_tol: float = 0.0,
+    check_undefined_grad: bool = True,
+    check_grad_dtypes: bool = False,
+    check_batched_grad: bool = False,
+    check_fwd_over_rev: bool = False,
+    check_rev_over_rev: bool = True,
+    fast_mode: bool = False,
+    masked: bool = False,
+) -> bool:
+    """Compares second derivatives of ``func`` with finite differences; see ``testing.gradcheck``."""
+    from .testing.gradcheck import gradgradcheck as check
+
+    return check(
+        func,
+        inputs,
+        grad_outputs,
+        eps=eps,
+        atol=atol,
+        rtol=rtol,
+        gen_non_contig_grad_outputs=gen_non_contig_grad_outputs,
+        raise_exception=raise_exception,
+        nondet_tol=nondet_tol,
+        check_undefined_grad=check_undefined_grad,
+        check_grad_dtypes=check_grad_dtypes,
+        check_batched_grad=check_batched_grad,
+        check_fwd_over_rev=check_fwd_over_rev,
+        check_rev_over_rev=check_rev_over_rev,
+        fast_mode=fast_mode,
+        masked=masked,
+    )

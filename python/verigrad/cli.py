@@ -1,0 +1,57 @@
+"""The command `verigrad`. Every misuse is one line on standard error and exit code 2, without a traceback."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from verigrad.utils._extras import require
+
+_MISUSE = 2
+_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        argv: the arguments; None takes those of the process.
+
+    Returns:
+        The exit code: 0; 1 where `verify` has found a failure; 2 for a misuse; 130 when interrupted.
+    """
+    try:
+        click = require("click", "click", "train", "the command line")
+    except ImportError as error:
+        return _fail(error)
+    from verigrad.training.commands import app
+
+    try:
+        code = app.main(
+            args=None if argv is None else list(argv), prog_name="verigrad", standalone_mode=False
+        )
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except click.ClickException as error:
+        return _fail(error.format_message())
+    except (click.Abort, KeyboardInterrupt):
+        print("verigrad: interrupted", file=sys.stderr)
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has gone (as in `verigrad verify | head`); nobody is left to tell.
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # must stay open for the interpreter's last flush
+        return 1
+    except OSError as error:
+        return _fail(f"{error.strerror}: {error.filename}" if error.strerror and error.filename else error)
+    except (ValueError, TypeError, RuntimeError, ImportError, MemoryError, OverflowError) as error:
+        return _fail(error if str(error) else type(error).__name__)
+
+
+def _fail(problem: object) -> int:
+    print(f"verigrad: error: {' '.join(str(problem).split())}", file=sys.stderr)
+    return _MISUSE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,237 @@
+"""Samplers: the order in which a loader visits a dataset."""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Sequence, Sized
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import verigrad
+
+if TYPE_CHECKING:
+    from verigrad import Generator, Tensor
+
+_T_co = TypeVar("_T_co", covariant=True)
+
+
+class Sampler(Generic[_T_co]):
+    """Base of all samplers: ``__iter__()`` gives indices, or lists of indices; ``__len__()`` is optional.
+
+    The samplers below also have ``_epoch_order()``, the order of a whole epoch as one int64 tensor.
+    `DataLoader` slices it, so that no Python integer is made per sample. A subclass that overrides
+    ``__iter__`` alone is iterated, as usual.
+    """
+
+    def __iter__(self) -> Iterator[_T_co]:
+        raise NotImplementedError("Subclasses of Sampler should implement __iter__.")
+
+
+class SequentialSampler(Sampler[int]):
+    """``0, 1, .. len(data_source) - 1``."""
+
+    def __init__(self, data_source: Sized) -> None:
+        self.data_source = data_source
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(len(self.data_source)))
+
+    def _epoch_order(self) -> Tensor:
+        return verigrad.arange(len(self.data_source), dtype=verigrad.int64)
+
+    def __len__(self) -> int:
+        return len(self.data_source)
+
+
+class RandomSampler(Sampler[int]):
+    """A random order of ``len(data_source)`` indices, a new one in each epoch.
+
+    Args:
+        data_source: what to sample from; needs ``__len__``.
+        replacement: draw each index independently instead of permuting. Default False.
+        num_samples: how many to draw; default ``len(data_source)``. Without replacement, more than that
+            starts further permutations.
+        generator: source of randomness. None takes a fresh seed from the default generator in each epoch, so
+            that `verigrad.manual_seed` fixes the order whatever else draws numbers during the epoch.
+
+    Raises:
+        TypeError: *replacement* is not a bool.
+        ValueError: *num_samples* is not a positive integer (also: the dataset is empty).
+    """
+
+    def __init__(
+        self,
+        data_source: Sized,
+        replacement: bool = False,
+        num_samples: int | None = None,
+        generator: Generator | None = None,
+    ) -> None:
+        self.data_source = data_source
+        self.replacement = replacement
+        self._num_samples = num_samples
+        self.generator = generator
+        if not isinstance(replacement, bool):
+            raise TypeError(f"replacement should be a boolean value, but got replacement={replacement}")
+        if not isinstance(self.num_samples, int) or self.num_samples <= 0:
+            raise ValueError(
+                f"num_samples should be a positive integer value, but got num_samples={self.num_samples}"
+            )
+
+    @property
+    def num_samples(self) -> int:
+        # The dataset may grow between epochs.
+        return len(self.data_source) if self._num_samples is None else self._num_samples
+
+    def _epoch_order(self) -> Tensor:
+        n = len(self.data_source)
+        generator = self.generator
+        if generator is None:
+            generator = verigrad.Generator()
+            generator.manual_seed(int(verigrad.randint(0, 2**63 - 1, (1,), dtype=verigrad.int64).item()))
+        if self.replacement:
+            return verigrad.randint(0, n, (self.num_samples,), dtype=verigrad.int64, generator=generator)
+        whole, rest = divmod(self.num_samples, n)
+        orders = [verigrad.randperm(n, generator=generator) for _ in range(whole + (rest > 0))]
+        if rest:
+            orders[-1] = orders[-1][:rest]
+        return orders[0] if len(orders) == 1 else verigrad.cat(orders)
+
+    def __iter__(self) -> Iterator[int]:
+        yield from self._epoch_order().tolist()
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+
+class SubsetRandomSampler(Sampler[int]):
+    """A random order of the given *indices*, without replacement.
+
+    Args:
+        indices: a sequence of indices.
+        generator: source of the permutation; None is the default generator.
+    """
+
+    def __init__(self, indices: Sequence[int], generator: Generator | None = None) -> None:
+        self.indices = indices
+        self.generator = generator
+
+    def __iter__(self) -> Iterator[int]:
+        for position in verigrad.randperm(len(self.indices), generator=self.generator).tolist():
+            yield self.indices[position]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+class WeightedRandomSampler(Sampler[int]):
+    """Draws indices ``0 .. len(weights) - 1`` with probabilities proportional to *weights*.
+
+    Args:
+        weights: numbers >= 0, at least one above 0; they need not add up to 1.
+        num_samples: how many to draw.
+        replacement: whether an index may come more than once. Default True.
+        generator: source of randomness; None is the default generator.
+
+    With replacement: inversion of the cumulative sum. Without: an exponential race, which draws like
+    successive draws from what is left (Efraimidis and Spirakis 2006, "Weighted random sampling with a
+    reservoir").
+
+    Raises:
+        ValueError: a bad *num_samples*, *replacement*, or *weights* that are not 1-D.
+        RuntimeError: while iterating, if a weight is negative or not finite, or fewer weights are above 0
+            than samples are wanted without replacement.
+    """
+
+    def __init__(
+        self,
+        weights: Sequence[float] | Tensor,
+        num_samples: int,
+        replacement: bool = True,
+        generator: Generator | None = None,
+    ) -> None:
+        if not isinstance(num_samples, int) or isinstance(num_samples, bool) or num_samples <= 0:
+            raise ValueError(
+                f"num_samples should be a positive integer value, but got num_samples={num_samples}"
+            )
+        if not isinstance(replacement, bool):
+            raise ValueError(f"replacement should be a boolean value, but got replacement={replacement}")
+        self.weights: Tensor = verigrad.as_tensor(weights, dtype=verigrad.float64)
+        if self.weights.ndim != 1:
+            raise ValueError(
+                f"weights should be a 1d sequence but given weights have shape {tuple(self.weights.shape)}"
+            )
+        self.num_samples = num_samples
+        self.replacement = replacement
+        self.generator = generator
+
+    def __iter__(self) -> Iterator[int]:
+        weights: list[float] = self.weights.tolist()
+        if not all(math.isfinite(weight) and weight >= 0 for weight in weights):
+            raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
+        positive = [index for index, weight in enumerate(weights) if weight > 0]
+        wanted = 1 if self.replacement else self.num_samples
+        if len(positive) < wanted:
+            raise RuntimeError(
+                f"WeightedRandomSampler: expected at least {wanted} weights above 0, got {len(positive)}"
+            )
+        draws = self.num_samples if self.replacement else len(positive)
+        uniform = verigrad.rand(draws, dtype=verigrad.float64, generator=self.generator).tolist()
+        if self.replacement:
+            cumulative = list(itertools.accumulate(weights))
+            for u in uniform:
+                # u < 1, but u * total may round up to the total.
+                yield min(bisect.bisect_right(cumulative, u * cumulative[-1]), positive[-1])
+        else:
+            arrival = [-math.log1p(-u) / weights[index] for u, index in zip(uniform, positive, strict=True)]
+            first = sorted(range(draws), key=arrival.__getitem__)[: self.num_samples]
+            yield from (positive[position] for position in first)
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+
+class BatchSampler(Sampler[list[int]]):
+    """Groups the indices of *sampler* into lists of *batch_size*.
+
+    Args:
+        sampler: any iterable of indices.
+        batch_size: indices per list.
+        drop_last: leave out a last list that would be shorter.
+
+    Raises:
+        ValueError: *batch_size* is not a positive integer, or *drop_last* is not a bool.
+    """
+
+    def __init__(self, sampler: Sampler[int] | Iterable[int], batch_size: int, drop_last: bool) -> None:
+        if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size <= 0:
+            raise ValueError(
+                f"batch_size should be a positive integer value, but got batch_size={batch_size}"
+            )
+        if not isinstance(drop_last, bool):
+            raise ValueError(f"drop_last should be a boolean value, but got drop_last={drop_last}")
+        self.sampler = sampler
+        self.batch_size = batch_size
+        self.drop_last = drop_last
+
+    def __iter__(self) -> Iterator[list[int]]:
+        indices = iter(self.sampler)
+        while batch := list(itertools.islice(indices, self.batch_size)):
+            if len(batch) < self.batch_size and self.drop_last:
+                return
+            yield batch
+
+    def __len__(self) -> int:
+        count = len(self.sampler)  # type: ignore[arg-type]  # as in PyTorch: a sampler without length raises here
+        return count // self.batch_size if self.drop_last else -(-count // self.batch_size)
+
+
+def epoch_order(sampler: Any) -> Tensor | None:
+    """The order of one epoch of *sampler* as a tensor, or None where it has to be iterated."""
+    for base in type(sampler).__mro__:
+        if "_epoch_order" in base.__dict__:
+            order: Tensor = sampler._epoch_order()
+            return order
+        if "__iter__" in base.__dict__:
+            return None
+    return None

@@ -1,0 +1,372 @@
+"""`save` and `load`: nested containers of tensors in one safetensors file, without pickle.
+
+The file is an ordinary safetensors file: any reader of that format sees the tensors, named by their path
+(``model.0.weight``). The containers around them are JSON in the file's metadata, with CRC-32 checksums of
+that JSON and of each tensor, so that a damaged file is refused. A safetensors file from elsewhere loads as a
+dict of tensors.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+import sys
+import zlib
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import IO, TYPE_CHECKING, Any
+
+import verigrad
+from verigrad import _safetensors
+from verigrad.utils._files import atomic_write
+
+if TYPE_CHECKING:
+    from verigrad import Tensor
+
+__all__ = ["load", "save"]
+
+_VERSION = 1
+_MAX_DEPTH = 100  # of containers; also what stops a list that contains itself
+_MAX_VALUES = 5_000_000  # of a structure, so that shared lists cannot grow without bound when written out
+_STRUCTURE, _CHECKSUM = "verigrad", "verigrad.crc32"  # keys of the metadata
+
+
+def save(obj: object, f: str | os.PathLike[str] | IO[bytes]) -> None:
+    """Write *obj* to a safetensors file.
+
+    Args:
+        obj: tensors, `nn.Parameter` s, None, bools, ints (of any size), floats (NaN and infinities too),
+            strings; dicts and `OrderedDict` s (with keys of these plain types or tuples of them), lists,
+            tuples and `Size` s of all these, nested up to 100 deep. Exactly these types: a subclass would
+            come back as something else. (`numpy.float64`, which is a Python float, is written as one.)
+        f: a path, or an object with ``write(bytes)``.
+
+    A path is replaced atomically: the data goes to a temporary file in the same folder, is flushed to the
+    disk and renamed. If anything fails, the old file is untouched. Temporary files of killed processes are
+    removed.
+
+    Tensors with the same memory, shape and strides are written once and share memory after loading. Other
+    views are written as contiguous copies. The flag ``requires_grad`` is kept; graph and ``.grad`` are not.
+
+    Raises:
+        TypeError: *obj* holds something else; the message has its path and type.
+        ValueError: nested too deep (or in itself), or too large for the format.
+        OSError: the file cannot be written.
+    """
+    encoder = _Encoder()
+    tree = encoder.encode(obj, "", 0)
+    crcs: dict[str, str] = {}
+    entries = []
+    for name, tensor in encoder.tensors.items():
+        entry = _safetensors.entry(name, tensor)
+        entries.append(entry)
+        crcs[name] = _crc(entry.kind, entry.shape, _safetensors.payload(tensor))
+    structure = json.dumps(
+        {"version": _VERSION, "tree": tree, "crc32": crcs}, allow_nan=False, separators=(",", ":")
+    )
+    metadata = {
+        "format": "pt",  # whose names and layouts these are: what other readers of safetensors ask for
+        _STRUCTURE: structure,
+        _CHECKSUM: f"{zlib.crc32(structure.encode()):08x}",
+    }
+    if isinstance(f, str | os.PathLike):
+        with atomic_write(f) as file:
+            _safetensors.write(file, entries, encoder.tensors, metadata)
+    elif callable(getattr(f, "write", None)):
+        _safetensors.write(f, entries, encoder.tensors, metadata)
+    else:
+        raise TypeError(f"save: expected a path or a binary file, got {type(f).__name__}")
+
+
+def load(
+    f: str | os.PathLike[str] | IO[bytes],
+    map_location: object = None,
+    weights_only: bool | None = True,
+) -> Any:
+    """Read what `save` has written, or any safetensors file (as a dict of tensors).
+
+    Args:
+        f: a path, or a binary file with ``read``.
+        map_location: where the tensors go: None, ``"cpu"`` or ``device("cpu")``, or a dict such as
+            ``{"cuda:0": "cpu"}`` whose values are these. There is no other device yet.
+        weights_only: accepted for PyTorch's sake. Nothing but data is ever read, whatever it says: no pickle,
+            no code.
+
+    Returns:
+        The object, in fresh memory. Tensors are contiguous.
+
+    Raises:
+        RuntimeError: the file is damaged, malformed, of another format (pickle files are recognised and
+            refused), or of a dtype that verigrad lacks; or *map_location* is not the CPU.
+        TypeError: *f* is neither a path nor a binary file.
+        OSError: the file cannot be read.
+    """
+    _check_location(map_location)
+    if isinstance(f, str | os.PathLike):
+        with open(f, "rb") as file:
+            return _load(file, os.fstat(file.fileno()).st_size)
+    if not callable(getattr(f, "read", None)):
+        raise TypeError(f"load: expected a path or a binary file, got {type(f).__name__}")
+    content = f.read()
+    if not isinstance(content, bytes | bytearray | memoryview):
+        raise TypeError(f"load: expected a binary file, got one whose read() gives {type(content).__name__}")
+    return _load(io.BytesIO(content), len(content))
+
+
+def _load(file: IO[bytes], size: int) -> Any:
+    entries, metadata = _safetensors.read_header(file, size)
+    structure = metadata.get(_STRUCTURE)
+    if (structure is None) != (_CHECKSUM not in metadata):
+        raise RuntimeError(
+            f"load: expected metadata {_STRUCTURE!r} and {_CHECKSUM!r} together, got one of them"
+        )
+    if structure is None:
+        return {entry.name: _safetensors.read_tensor(file, entry)[0] for entry in entries}
+    if f"{zlib.crc32(structure.encode('utf-8', 'surrogatepass')):08x}" != metadata[_CHECKSUM]:
+        raise RuntimeError("load: expected an intact structure, got one that does not match its checksum")
+    content = _safetensors.parse_json(structure, "the structure")
+    if not isinstance(content, dict) or content.keys() != {"version", "tree", "crc32"}:
+        raise RuntimeError("load: expected a structure with version, tree and crc32, got other keys")
+    if content["version"] != _VERSION or type(content["version"]) is not int:
+        raise RuntimeError(
+            f"load: expected format version {_VERSION}, got {content['version']!r}: a newer verigrad?"
+        )
+    crcs = content["crc32"]
+    if not isinstance(crcs, dict) or crcs.keys() != {entry.name for entry in entries}:
+        raise RuntimeError("load: expected the tensors that the structure names, got others")
+    tensors = {}
+    for entry in entries:
+        tensor, data = _safetensors.read_tensor(file, entry)
+        if _crc(entry.kind, entry.shape, data) != crcs[entry.name]:
+            raise RuntimeError(
+                f"load: expected tensor {entry.name!r} intact, got data that do not match its checksum"
+            )
+        tensors[entry.name] = tensor
+    decoder = _Decoder(tensors)
+    result = decoder.decode(content["tree"], 0)
+    if decoder.unused:
+        raise RuntimeError(
+            f"load: expected every tensor in the structure, got {min(decoder.unused)!r} outside it"
+        )
+    return result
+
+
+def _check_location(location: Any) -> None:
+    for target in location.values() if isinstance(location, dict) else (location,):
+        if target is None:
+            continue
+        if not isinstance(target, verigrad.device):
+            if not isinstance(target, str):
+                raise TypeError(
+                    f"load: expected map_location None, a device, its name or a dict of these, "
+                    f"got {type(target).__name__}"
+                )
+            target = verigrad.device(target)
+        if target.type != "cpu":
+            raise RuntimeError(
+                f"load: expected map_location 'cpu', got {target!r}: no other device is built in"
+            )
+
+
+def _crc(kind: str, shape: tuple[int, ...], data: memoryview) -> str:
+    # The dtype and shape as well: a flipped bit there need not change the number of bytes.
+    return f"{zlib.crc32(data, zlib.crc32(f'{kind}{list(shape)}'.encode())):08x}"
+
+
+class _Encoder:
+    """Turns an object into JSON values, and collects its tensors under unique names.
+
+    None, bools, strings, finite floats and 64-bit ints are themselves. Everything else is a list that begins
+    with its kind: ``["dict", [[key, value], ..]]``, ``["list", [..]]``, ``["tensor", name, requires_grad]``.
+    """
+
+    def __init__(self) -> None:
+        self.tensors: dict[str, Tensor] = {}
+        self._names: dict[tuple[Any, ...], str] = {}  # memory, shape, strides, dtype -> name
+        self._values = 0
+
+    def encode(self, value: Any, path: str, depth: int) -> Any:
+        self._values += 1
+        if self._values > _MAX_VALUES:
+            raise ValueError(f"save: expected at most {_MAX_VALUES} values, got more")
+        kind = type(value)
+        if value is None or kind is bool:
+            return value
+        if kind is str:
+            return _checked_text(value, path)
+        if kind is int:
+            return value if -(2**63) <= value < 2**63 else ["int", hex(value)]
+        if isinstance(value, float) and (kind is float or kind.__module__ == "numpy"):
+            return float(value) if math.isfinite(value) else ["float", repr(float(value))]
+        if isinstance(value, verigrad.Tensor):
+            return self._tensor(value, path)
+        if depth >= _MAX_DEPTH:
+            raise ValueError(
+                f"save: expected at most {_MAX_DEPTH} levels of containers, got more (or one in itself)"
+            )
+        if kind is dict or kind is OrderedDict:
+            pairs = [
+                [self._key(key, path, depth + 1), self.encode(item, _join(path, key), depth + 1)]
+                for key, item in value.items()
+            ]
+            return ["dict" if kind is dict else "OrderedDict", pairs]
+        if kind in (list, tuple, verigrad.Size):
+            items = [self.encode(item, _join(path, i), depth + 1) for i, item in enumerate(value)]
+            return [kind.__name__, items]
+        raise TypeError(
+            f"save: expected tensors, None, bools, numbers, strings, dicts, lists and tuples, "
+            f"got {kind.__module__}.{kind.__qualname__} at {path or 'the top'}{_hint(value)}"
+        )
+
+    def _key(self, key: Any, path: str, depth: int) -> Any:
+        if isinstance(key, verigrad.Tensor) or not _is_plain(key):
+            raise TypeError(
+                f"save: expected dict keys that are strings, numbers, bools, None or tuples of these, "
+                f"got {type(key).__name__} at {path or 'the top'}"
+            )
+        return self.encode(key, path, depth)
+
+    def _tensor(self, value: Tensor, path: str) -> Any:
+        flag = bool(value.requires_grad)
+        if type(value) is verigrad.Tensor:
+            kind = "tensor"
+        elif type(value) is verigrad.nn.Parameter:
+            kind = "Parameter"
+        else:
+            raise TypeError(
+                f"save: expected a Tensor or Parameter, got {type(value).__qualname__} at {path or 'the top'}"
+            )
+        tensor = value.detach()
+        memory: tuple[Any, ...] = (
+            tensor.data_ptr(),
+            tuple(tensor.shape),
+            tuple(tensor.stride()),
+            str(tensor.dtype),
+        )
+        if not tensor.numel():
+            memory = (path, *memory[1:])  # nothing to share
+        name = self._names.get(memory)
+        if name is None:
+            name = self._names[memory] = self._unique(path)
+            self.tensors[name] = tensor  # also keeps the memory alive, so that its address stays taken
+        return [kind, name, flag]
+
+    def _unique(self, path: str) -> str:
+        name = path or "tensor"
+        count = 1
+        while name in self.tensors or name == _safetensors.METADATA:
+            count += 1
+            name = f"{path or 'tensor'}#{count}"
+        return name
+
+
+class _Decoder:
+    """The reverse of `_Encoder`; trusts nothing."""
+
+    def __init__(self, tensors: dict[str, Tensor]) -> None:
+        self._tensors = tensors
+        self.unused = set(tensors)
+
+    def decode(self, node: Any, depth: int) -> Any:
+        if not isinstance(node, list):
+            if isinstance(node, dict):
+                raise self._bad(node)
+            return node
+        if depth > _MAX_DEPTH:
+            raise RuntimeError(f"load: expected at most {_MAX_DEPTH} levels of containers, got more")
+        if len(node) == 3 and node[0] in ("tensor", "Parameter"):
+            return self._tensor(node)
+        if len(node) != 2 or not isinstance(node[0], str):
+            raise self._bad(node)
+        kind, content = node
+        if kind == "int" or kind == "float":
+            return self._number(kind, content)
+        if not isinstance(content, list):
+            raise self._bad(node)
+        if kind in ("dict", "OrderedDict"):
+            return self._dict(kind, content, depth + 1)
+        sequences: dict[str, Callable[[list[Any]], Any]] = {
+            "list": list,
+            "tuple": tuple,
+            "Size": verigrad.Size,
+        }
+        if kind not in sequences:
+            raise self._bad(node)
+        items = [self.decode(item, depth + 1) for item in content]
+        try:
+            return sequences[kind](items)
+        except (TypeError, ValueError, RuntimeError, OverflowError):
+            raise self._bad(node) from None
+
+    def _dict(self, kind: str, pairs: list[Any], depth: int) -> dict[Any, Any]:
+        result: dict[Any, Any] = {} if kind == "dict" else OrderedDict()
+        for pair in pairs:
+            if not isinstance(pair, list) or len(pair) != 2:
+                raise self._bad(pair)
+            key = self.decode(pair[0], depth)
+            if not _is_plain(key) or key in result:
+                raise RuntimeError(f"load: expected distinct plain dict keys, got {_shown(pair[0])}")
+            result[key] = self.decode(pair[1], depth)
+        return result
+
+    def _number(self, kind: str, content: Any) -> Any:
+        try:
+            if isinstance(content, str) and kind == "int":
+                return int(content, 16)
+            if content in ("nan", "inf", "-inf") and kind == "float":
+                return float(content)
+        except ValueError:
+            pass
+        raise self._bad([kind, content])
+
+    def _tensor(self, node: list[Any]) -> Any:
+        kind, name, flag = node
+        if not isinstance(name, str) or type(flag) is not bool or name not in self._tensors:
+            raise self._bad(node)
+        tensor = self._tensors[name]
+        if flag and not tensor.dtype.is_floating_point:
+            raise self._bad(node)
+        if name not in self.unused:
+            tensor = tensor.detach()  # a second reference: another tensor on the same memory
+        self.unused.discard(name)
+        if kind == "Parameter":
+            return verigrad.nn.Parameter(tensor, requires_grad=flag)
+        return tensor.requires_grad_(flag)
+
+    def _bad(self, node: Any) -> RuntimeError:
+        return RuntimeError(f"load: expected a structure written by verigrad.save, got {_shown(node)} in it")
+
+
+def _is_plain(key: Any) -> bool:
+    return (
+        all(map(_is_plain, key)) if type(key) is tuple else key is None or isinstance(key, str | int | float)
+    )
+
+
+def _join(path: str, key: Any) -> str:
+    text = key if isinstance(key, str) else repr(key)
+    return f"{path}.{text}" if path else text
+
+
+def _checked_text(text: str, path: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(
+            f"save: expected text that UTF-8 can hold, got a lone surrogate at {path or 'the top'}"
+        ) from None
+    return text
+
+
+def _hint(value: Any) -> str:
+    numpy = sys.modules.get("numpy")
+    if numpy is None or not isinstance(value, numpy.ndarray | numpy.generic):
+        return ""
+    return "; use .item()" if isinstance(value, numpy.generic) else "; use verigrad.from_numpy"
+
+
+def _shown(node: Any) -> str:
+    text = repr(node)
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -1,0 +1,231 @@
+"""Checks of results: values against the reference, dtypes, memory, views, in-place forms and flags."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from verigrad.testing.calls import Call, CheckError, Leaf, compare, expected, prepare, tensors
+from verigrad.testing.layouts import CONTIGUOUS, DENSE_LAYOUTS, LAYOUTS, SLICED, TRANSPOSED, applies, build
+from verigrad.testing.library import Library
+from verigrad.testing.opspec import OpSpec
+from verigrad.testing.samples import Same, Sample
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check of one record. `run` answers the error that it measured (of results in units of the machine epsilon), or raises CheckError."""
+
+    kind: str
+    dtype: str
+    label: str
+    run: Callable[[], float]
+
+
+def variants(sample: Sample) -> Iterator[Sample]:
+    """The sample in every layout: all tensors alike, then the first and the last alone."""
+    yield sample
+    if not sample.vary:
+        return
+    shapes = [a.shape for a in sample.arrays()]
+    count = len(shapes)
+    for layout in LAYOUTS[1:]:
+        if any(applies(shape, layout) for shape in shapes):
+            yield replace(sample, layouts=(layout,) * count)
+    if count > 1:
+        yield replace(sample, layouts=(TRANSPOSED if applies(shapes[0], TRANSPOSED) else SLICED,))
+        yield replace(sample, layouts=(CONTIGUOUS,) * (count - 1) + (SLICED,))
+
+
+def settled(sample: Sample) -> list[Array]:
+    """The values that the tensors of a sample have in its layouts."""
+    from verigrad.testing.layouts import settle
+
+    return [settle(a, sample.layout(i)) for i, a in enumerate(sample.arrays())]
+
+
+def _scale(spec: OpSpec, sample: Sample, wanted: Any, arrays: list[Array]) -> Any:
+    if spec.scale == "inputs":
+        return expected(spec.reference, sample, [np.abs(a) if a.dtype.kind == "f" else a for a in arrays])
+    if spec.scale == "norm":
+        return _norm(wanted)
+    return None
+
+
+def _norm(wanted: Any) -> Any:
+    if isinstance(wanted, list | tuple):
+        return [_norm(w) for w in wanted]
+    if isinstance(wanted, np.ndarray) and wanted.dtype.kind == "f":
+        finite = np.abs(wanted[np.isfinite(wanted)])
+        return np.full(wanted.shape, finite.max(initial=0.0))
+    return None
+
+
+def _check_memory(lib: Library, leaf: Leaf, changed: bool, what: str) -> None:
+    """Raises if memory changed that should not have: the values of an input, or what lies around a result."""
+    values = lib.to_numpy(leaf.tensor) if changed else leaf.array
+    fresh = build(lib, values, leaf.layout).memory
+    if fresh.tobytes() != leaf.built.memory.tobytes():
+        place = "memory outside of the tensor" if changed else "its values or the memory around them"
+        raise CheckError(f"{what}: expected {leaf.label} to keep {place}, got other bytes")
+
+
+def _check_view(spec: OpSpec, lib: Library, sample: Sample, call: Call, result: Any, what: str) -> None:
+    """Changes the input after the call and compares again: a view shows the change, a copy does not."""
+    leaf = call.leaves[0]
+    values = leaf.array.copy()
+    if values.dtype.kind == "b":
+        changed = ~values
+    else:
+        changed = values + values.dtype.type(1)
+    leaf.built.memory[...] = build(lib, changed, leaf.layout).memory
+    first = changed if spec.view else values
+    wanted = expected(spec.reference, sample, [first, *(x.array for x in call.leaves[1:])])
+    kind = "the input's memory" if spec.view else "memory of its own"
+    compare(lib, result, wanted, None, 0.0, f"{what}: result in {kind}, after a change of the input")
+
+
+def forward_check(spec: OpSpec, lib: Library, sample: Sample) -> Callable[[], float]:
+    """The check of one call against the reference."""
+
+    def run() -> float:
+        what = f"{spec.name}{sample.label}"
+        call = prepare(lib, sample)
+        arrays = [leaf.array for leaf in call.leaves]
+        wanted = expected(spec.reference, sample, arrays)
+        versions = [leaf.tensor._version for leaf in call.leaves]
+        result = spec.bind(lib, sample.form)(*call.args, **call.kwargs)
+        inplace = sample.form == "inplace"
+        if inplace:
+            wanted = _as_stored(wanted, call.leaves[0].array)
+            if result is not call.leaves[0].tensor:
+                raise CheckError(f"{what}: expected the tensor itself, got another object")
+            if result._version <= versions[0]:
+                raise CheckError(f"{what}: expected a higher version than {versions[0]}, got {result._version}")
+        if any(t.requires_grad for t in tensors(lib, result)):
+            raise CheckError(f"{what}: expected a result that requires no gradient, got one that does")
+        error = 0.0
+        if spec.compare:
+            scale = _scale(spec, sample, wanted, arrays)
+            error = compare(lib, result, wanted, scale, spec.tolerance * lib.slack, what)
+        for i, leaf in enumerate(call.leaves):
+            _check_memory(lib, leaf, (inplace and i == 0) or spec.mutates, what)
+        if spec.view is not None and spec.compare and not inplace and not spec.mutates and call.leaves:
+            array = call.leaves[0].array
+            watched = array.dtype.kind == "f" and spec.view is False and array.size and np.isfinite(array).all()
+            if spec.view or watched:
+                if spec.view:
+                    _check_view(spec, lib, sample, call, result, what)
+                else:
+                    _check_copy(lib, call, result, what)
+        return error
+
+    return run
+
+
+def _check_copy(lib: Library, call: Call, result: Any, what: str) -> None:
+    before = [lib.to_numpy(t) for t in tensors(lib, result)]
+    for leaf in call.leaves:
+        leaf.built.memory[...] = 0
+    for t, old in zip(tensors(lib, result), before, strict=True):
+        if lib.to_numpy(t).tobytes() != old.tobytes():
+            raise CheckError(f"{what}: expected a result in memory of its own, got one that changes with the input")
+
+
+def _as_stored(wanted: Any, into: Array) -> Any:
+    from verigrad.testing.reference.promotion import cast
+
+    return cast(wanted, into.dtype) if isinstance(wanted, np.ndarray) else wanted
+
+
+def flag_check(spec: OpSpec, lib: Library, sample: Sample) -> Callable[[], float]:
+    """Results require a gradient exactly if an input does and the operation can be differentiated."""
+
+    def run() -> float:
+        what = f"{spec.name}{sample.label}"
+        call = prepare(lib, sample)
+        function = spec.bind(lib, sample.form)
+        for leaf in call.leaves:
+            if leaf.differentiable:
+                leaf.tensor.requires_grad_(True)
+        args = call.args
+        if spec.mutates:
+            args = tuple(a.clone() if lib.is_tensor(a) else a for a in args)
+        result = function(*args, **call.kwargs)
+        for t in tensors(lib, result):
+            wanted = spec.order > 0 and t.dtype.is_floating_point
+            if t.requires_grad != wanted:
+                raise CheckError(f"{what}: expected requires_grad {wanted} of the result, got {t.requires_grad}")
+            own = any(t is leaf.tensor for leaf in call.leaves)
+            if wanted and not own and (t.grad_fn is None or t.is_leaf):
+                raise CheckError(f"{what}: expected a result with a grad_fn, got a leaf")
+        if spec.view is not False:  # a view of a tensor that requires a gradient always says that it does
+            return 0.0
+        with lib.module.no_grad():
+            args = tuple(a.clone() if spec.mutates and lib.is_tensor(a) else a for a in call.args)
+            for t in tensors(lib, function(*args, **call.kwargs)):
+                if t.requires_grad and not any(t is leaf.tensor for leaf in call.leaves):
+                    raise CheckError(f"{what}: expected no requires_grad under no_grad, got a result with it")
+        return 0.0
+
+    return run
+
+
+def inplace_sample(spec: OpSpec, sample: Sample) -> Sample | None:
+    """The same call in place, or None where the result has no place in the first argument."""
+    if spec.inplace is None or sample.form != "function" or sample.kwargs.get("dtype") is not None:
+        return None
+    if not sample.args or not isinstance(sample.args[0], np.ndarray):
+        return None
+    from verigrad.testing.reference.promotion import category
+
+    wanted = expected(spec.reference, sample, sample.arrays())
+    first = sample.args[0]
+    if not isinstance(wanted, np.ndarray) or wanted.shape != first.shape:
+        return None
+    if category(wanted.dtype) > category(first.dtype):
+        return None
+    if any(isinstance(a, Same) for a in sample.args):
+        return replace(sample, form="inplace", vary=False, grad=False)
+    return replace(sample, form="inplace")
+
+
+def forward_checks(spec: OpSpec, lib: Library, dtypes: tuple[str, ...] | None = None) -> Iterator[Check]:
+    """All checks of results, in the order of the dtypes."""
+    for dtype in spec.dtypes if dtypes is None else dtypes:
+        flagged = False
+        for sample in spec.sample(dtype):
+            for variant in variants(sample):
+                yield Check("forward", dtype, variant.label, forward_check(spec, lib, variant))
+            if sample.form != "function":
+                continue
+            if spec.method and sample.args and isinstance(sample.args[0], np.ndarray):
+                method = replace(sample, form="method")
+                yield Check("forward", dtype, method.label, forward_check(spec, lib, method))
+            if spec.operator is not None and not sample.kwargs:
+                operator = replace(sample, form="operator")
+                yield Check("forward", dtype, operator.label, forward_check(spec, lib, operator))
+            place = inplace_sample(spec, sample)
+            if place is not None:
+                for layout in DENSE_LAYOUTS if place.vary else (CONTIGUOUS,):
+                    if applies(sample.args[0].shape, layout) or layout == CONTIGUOUS:
+                        laid = replace(place, layouts=(layout,))
+                        yield Check("forward", dtype, laid.label, forward_check(spec, lib, laid))
+            arrays = sample.arrays()
+            differentiable = any(isinstance(a, np.ndarray) and a.dtype.kind == "f" for a in _flat(sample))
+            if sample.grad and arrays and differentiable and not flagged:
+                flagged = True
+                yield Check("flags", dtype, sample.label, flag_check(spec, lib, sample))
+
+
+def _flat(sample: Sample) -> list[Any]:
+    from verigrad.testing.samples import tree_map
+
+    found: list[Any] = []
+    tree_map(found.append, (sample.args, dict(sample.kwargs)))
+    return found

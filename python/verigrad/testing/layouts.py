@@ -1,0 +1,94 @@
+"""The same values in different memory layouts.
+
+Every wrong stride must show, so the memory around and between the elements is poisoned: NaN for floating point, a large
+number for integers. A check can compare it afterwards, because tensors share the memory of the numpy array below.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from verigrad.testing.library import Library
+
+Array = np.ndarray[Any, Any]
+
+CONTIGUOUS = "contiguous"
+TRANSPOSED = "transposed"  # dimensions stored in reverse order
+SLICED = "sliced"  # every second element of the last dimension, a margin around the others
+OFFSET = "offset"  # contiguous, but not at the start of the memory, so not aligned
+EXPANDED = "expanded"  # stride 0 in the first dimension that has more than one element
+EXPANDED_LAST = "expanded_last"  # stride 0 in the last such dimension
+
+LAYOUTS = (CONTIGUOUS, TRANSPOSED, SLICED, OFFSET, EXPANDED, EXPANDED_LAST)
+DENSE_LAYOUTS = (CONTIGUOUS, TRANSPOSED, SLICED, OFFSET)  # no element stands twice
+
+
+@dataclass(frozen=True)
+class Built:
+    """A tensor and the whole memory that it lies in."""
+
+    tensor: Any
+    memory: Array
+
+
+def poison(dtype: np.dtype[Any]) -> Any:
+    """What lies between the elements."""
+    return {"f": np.nan, "b": True, "u": 251, "i": 2_000_000_011}[dtype.kind]
+
+
+def expanded_dim(shape: tuple[int, ...], layout: str) -> int | None:
+    """The dimension that gets stride 0, or None if there is none."""
+    wide = [d for d, size in enumerate(shape) if size > 1]
+    if layout == EXPANDED and wide:
+        return wide[0]
+    return wide[-1] if layout == EXPANDED_LAST and wide else None
+
+
+def applies(shape: tuple[int, ...], layout: str) -> bool:
+    """Whether the layout differs from the contiguous one for this shape."""
+    if layout == TRANSPOSED:
+        return len(shape) > 1
+    if layout == EXPANDED:
+        return expanded_dim(shape, layout) is not None
+    if layout == EXPANDED_LAST:
+        return expanded_dim(shape, layout) not in (None, expanded_dim(shape, EXPANDED))
+    return True
+
+
+def settle(array: Array, layout: str) -> Array:
+    """The array that this layout can hold: constant along the expanded dimension, else unchanged."""
+    dim = expanded_dim(array.shape, layout)
+    if dim is None:
+        return array
+    first = array[tuple(slice(0, 1) if d == dim else slice(None) for d in range(array.ndim))]
+    return np.ascontiguousarray(np.broadcast_to(first, array.shape))
+
+
+def build(lib: Library, array: Array, layout: str = CONTIGUOUS) -> Built:
+    """A tensor of these values in this layout."""
+    shape, dim = array.shape, expanded_dim(array.shape, layout)
+    if dim is not None:
+        memory = np.array(array[tuple(slice(0, 1) if d == dim else slice(None) for d in range(array.ndim))], order="C")
+        return Built(lib.from_numpy(memory).expand(shape), memory)
+    if layout == TRANSPOSED and array.ndim > 1:
+        memory = np.array(array.T, order="C")
+        return Built(lib.from_numpy(memory).permute(*range(array.ndim - 1, -1, -1)), memory)
+    if layout == SLICED:
+        if array.ndim == 0:
+            memory = np.full(3, poison(array.dtype), array.dtype)
+            memory[1] = array
+            return Built(lib.from_numpy(memory)[1], memory)
+        sizes = [*(s + 2 for s in shape[:-1]), 2 * shape[-1] + 1]
+        memory = np.full(sizes, poison(array.dtype), array.dtype)
+        key = (*(slice(1, s + 1) for s in shape[:-1]), slice(1, 2 * shape[-1] + 1, 2))
+        memory[key] = array
+        return Built(lib.from_numpy(memory)[key], memory)
+    if layout == OFFSET:
+        memory = np.full(array.size + 2, poison(array.dtype), array.dtype)
+        memory[1:-1] = array.reshape(-1)
+        return Built(lib.from_numpy(memory)[1 : array.size + 1].reshape(shape), memory)
+    memory = np.array(array, order="C", copy=True)
+    return Built(lib.from_numpy(memory), memory)

@@ -1,0 +1,95 @@
+"""The library under test, as a value.
+
+Every check takes a :class:`Library`. It is verigrad unless said otherwise; the suite also runs on PyTorch, because a record
+that PyTorch fails is a wrong record.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+
+class Library:
+    """A tensor library with PyTorch's names.
+
+    Args:
+        name: the module, ``"verigrad"`` or ``"torch"``.
+
+    Attributes:
+        slack: factor on the tolerances of results: the records promise verigrad's accuracy, not another library's.
+    """
+
+    def __init__(self, name: str = "verigrad") -> None:
+        self.name = name
+        self.slack = 1.0 if name == "verigrad" else 8.0
+        self.module: ModuleType = importlib.import_module(name)
+
+    @classmethod
+    def of(cls, tensor: Any) -> Library:
+        """The library that a tensor comes from."""
+        return cls("torch" if type(tensor).__module__.split(".")[0] == "torch" else "verigrad")
+
+    def get(self, path: str) -> Any:
+        """What a dotted name stands for: ``"exp"``, ``"nn.functional.linear"``, ``"_C._testing.simd_level"``."""
+        value: Any = self.module
+        parts = path.split(".")
+        for i, part in enumerate(parts):
+            if not hasattr(value, part) and isinstance(value, ModuleType):
+                try:
+                    importlib.import_module(".".join([self.name, *parts[: i + 1]]))
+                except ModuleNotFoundError:
+                    message = f"testing: expected {self.name} to have {path!r}, got nothing of that name"
+                    raise AttributeError(message) from None
+            value = getattr(value, part)
+        return value
+
+    def has(self, path: str) -> bool:
+        """Whether the name exists."""
+        try:
+            self.get(path)
+        except AttributeError:
+            return False
+        return True
+
+    def dtype(self, name: str) -> Any:
+        """The dtype of a numpy name."""
+        return getattr(self.module, name)
+
+    def is_tensor(self, value: Any) -> bool:
+        """Whether the value is a tensor of this library."""
+        return isinstance(value, self.module.Tensor)
+
+    def from_numpy(self, array: Array) -> Any:
+        """A tensor that shares the array's memory."""
+        return self.module.from_numpy(array)
+
+    def to_numpy(self, tensor: Any) -> Array:
+        """The tensor's values as an array of their own."""
+        plain = tensor.detach()
+        return np.array(plain.numpy(force=True) if self.name == "torch" else plain.numpy())
+
+    def dtype_name(self, tensor: Any) -> str:
+        """numpy's name of the tensor's dtype."""
+        return str(tensor.dtype).rpartition(".")[2]
+
+    def grad(
+        self, outputs: Sequence[Any], inputs: Sequence[Any], grad_outputs: Sequence[Any], create_graph: bool = False
+    ) -> list[Any]:
+        """``autograd.grad``: one gradient per input, None where an input is not used."""
+        return list(
+            self.module.autograd.grad(
+                list(outputs),
+                list(inputs),
+                list(grad_outputs),
+                retain_graph=True,
+                create_graph=create_graph,
+                allow_unused=True,
+            )
+        )

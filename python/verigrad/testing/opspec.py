@@ -1,0 +1,176 @@
+"""One record per operation, and the registry of all records.
+
+A record says what the operation is compared with, on which inputs, and how far its derivatives go. Everything iterates
+over the records: ``verigrad verify``, ``tests/ops`` and the tests of the checks. A new elementwise operation is one line in
+its family's file; see ``opspec_unary.py``.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from verigrad.testing.library import Library
+from verigrad.testing.samples import Sample, Sampler
+
+ALL_DTYPES = ("bool", "uint8", "int32", "int64", "float32", "float64")
+NUMERIC = ALL_DTYPES[1:]
+INTEGRAL = ("uint8", "int32", "int64")
+FLOATING = ("float32", "float64")
+
+FAMILIES = ("unary", "binary", "reduce", "shape", "index", "linalg", "nn", "create", "cast", "random", "inplace", "optim")
+
+USUAL_TOLERANCE = 4.0  # units of the machine epsilon
+
+
+@dataclass(frozen=True)
+class ErrorInput:
+    """A call that must fail, with the type that PyTorch raises and a pattern of the message."""
+
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    error: type[Exception]
+    match: str
+
+    @property
+    def label(self) -> str:
+        """A readable name."""
+        return Sample(self.args, self.kwargs).label
+
+
+def bad(error: type[Exception], match: str, *args: Any, **kwargs: Any) -> ErrorInput:
+    """A call that must fail; numpy arrays become tensors."""
+    return ErrorInput(args, kwargs, error, match)
+
+
+@dataclass(frozen=True)
+class Kink:
+    """Where the derivative does not exist, or is easily got wrong: the gradients that PyTorch's rule gives there."""
+
+    args: tuple[Any, ...]
+    grads: tuple[Any, ...]
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class OpSpec:
+    """The record of one operation.
+
+    Attributes:
+        name: the operation's name in the library's registry.
+        reference: the same operation over numpy arrays, independent of the library.
+        samples: inputs for a dtype; the variants in memory layout are made of them by the checks.
+        function: dotted name in the library, or a callable whose first argument is the :class:`Library`; the name if None.
+        method: name of the tensor method of the same arguments, None if there is none.
+        operator: Python's operator with the same meaning.
+        inplace: name of the in-place method.
+        aliases: other names in the registry that this record covers.
+        dtypes: the dtypes of the samples.
+        order: how often it can be differentiated: 0, 1 or 2 (which stands for any number).
+        errors: calls that must fail.
+        kinks: exact gradients at points without a derivative.
+        zero_gradient: why the gradient is zero everywhere, for an operation whose gradient is.
+        zero_inputs: labels of inputs, such as "input 1", whose gradient alone is zero everywhere.
+        view: True if the result shares the input's memory, False if it must not, None if it may.
+        mutates: whether the call changes its arguments.
+        ties: whether equal elements are kinks, so that stride 0 cannot be used in gradient checks.
+        tolerance: largest relative error of the result, in units of the machine epsilon of its dtype.
+        reason: why the tolerance is not the usual one.
+        scale: what the error is relative to. "value": the reference's element; "norm": its greatest element; "inputs":
+            the reference over absolute inputs, for sums whose terms cancel.
+        large: samples that are large enough to be split between threads.
+        check: further checks, for operations that are no function of their inputs.
+        compare: whether results are compared with the reference at all.
+        registered: whether the library's registry of operations lists the name; attributes and optimizers are not listed.
+        differs: kinds of checks in which PyTorch differs, with the difference.
+        family: the file of the record; filled in by the registry.
+    """
+
+    name: str
+    reference: Callable[..., Any]
+    samples: Callable[[Sampler], Iterable[Sample]]
+    function: str | Callable[..., Any] | None = None
+    method: str | None = None
+    operator: Callable[..., Any] | None = None
+    inplace: str | None = None
+    aliases: tuple[str, ...] = ()
+    dtypes: tuple[str, ...] = ALL_DTYPES
+    order: int = 2
+    errors: tuple[ErrorInput, ...] = ()
+    kinks: tuple[Kink, ...] = ()
+    zero_gradient: str = ""
+    zero_inputs: tuple[str, ...] = ()
+    view: bool | None = False
+    mutates: bool = False
+    ties: bool = False
+    tolerance: float = USUAL_TOLERANCE
+    reason: str = ""
+    scale: str = "value"
+    large: Callable[[Sampler], Iterable[Sample]] | None = None
+    check: Callable[[Library, Any], None] | None = None
+    compare: bool = True
+    registered: bool = True
+    differs: Mapping[str, str] = field(default_factory=dict)
+    family: str = ""
+
+    def __post_init__(self) -> None:
+        if self.order not in (0, 1, 2):
+            raise ValueError(f"OpSpec {self.name}: expected order 0, 1 or 2, got {self.order}")
+        if self.scale not in ("value", "norm", "inputs"):
+            raise ValueError(f"OpSpec {self.name}: expected scale 'value', 'norm' or 'inputs', got {self.scale!r}")
+        if self.tolerance > USUAL_TOLERANCE and not self.reason:
+            raise ValueError(f"OpSpec {self.name}: expected a reason for tolerance {self.tolerance}, got none")
+        unknown = [d for d in self.dtypes if d not in ALL_DTYPES]
+        if unknown:
+            raise ValueError(f"OpSpec {self.name}: expected dtypes out of {ALL_DTYPES}, got {unknown}")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name in the library's registry that this record covers."""
+        own = (self.inplace,) if self.inplace else ()
+        return (self.name, *own, *self.aliases)
+
+    def bind(self, lib: Library, form: str = "function") -> Callable[..., Any]:
+        """The operation of this library as a function of a sample's arguments."""
+        if form == "method":
+            return lambda x, *args, **kwargs: getattr(x, self.method or self.name)(*args, **kwargs)
+        if form == "inplace":
+            return lambda x, *args, **kwargs: getattr(x, self.inplace or "")(*args, **kwargs)
+        if form == "operator":
+            if self.operator is None:
+                raise ValueError(f"OpSpec {self.name}: expected an operator for a sample that uses it, got none")
+            return self.operator
+        if callable(self.function):
+            function = self.function
+            return lambda *args, **kwargs: function(lib, *args, **kwargs)
+        operation: Callable[..., Any] = lib.get(self.function or self.name)
+        return operation
+
+    def sample(self, dtype: str) -> Iterator[Sample]:
+        """The base samples of a dtype, the same ones each time."""
+        yield from self.samples(Sampler(self.name, dtype))
+
+
+@functools.cache
+def records() -> dict[str, OpSpec]:
+    """All records by name, from the ``SPECS`` of the family files. Needs numba to be installed, but compiles nothing yet."""
+    found: dict[str, OpSpec] = {}
+    taken: dict[str, str] = {}
+    for family in FAMILIES:
+        for spec in importlib.import_module(f"verigrad.testing.opspec_{family}").SPECS:
+            for name in spec.names:
+                if name in taken:
+                    raise ValueError(f"records: expected one record for {name!r}, got {taken[name]} and {spec.name}")
+                taken[name] = spec.name
+            found[spec.name] = replace(spec, family=family)
+    return found
+
+
+def covered_names() -> dict[str, str]:
+    """Every covered name of the library's registry of operations, with the name of its record."""
+    return {name: spec.name for spec in records().values() if spec.registered for name in spec.names}

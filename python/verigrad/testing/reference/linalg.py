@@ -1,0 +1,60 @@
+"""References of the matrix products."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from verigrad.testing.reference import promotion
+from verigrad.testing.reference._numba import kernel
+
+Array = np.ndarray[Any, Any]
+
+
+@kernel
+def gemm(out: Array, a: Array, b: Array) -> None:
+    """out[n] = a[n] b[n], by the definition of the product."""
+    for n in range(a.shape[0]):
+        for i in range(a.shape[1]):
+            for j in range(b.shape[2]):
+                total = out.dtype.type(0)
+                for k in range(a.shape[2]):
+                    total += a[n, i, k] * b[n, k, j]
+                out[n, i, j] = total
+
+
+def matmul_op(a: Array, b: Array) -> Array:
+    """Vectors are rows on the left and columns on the right; the leading dimensions of both are broadcast."""
+    left = a.reshape(1, -1) if a.ndim == 1 else a
+    right = b.reshape(-1, 1) if b.ndim == 1 else b
+    batch = np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
+    shape = (*batch, left.shape[-2], right.shape[-1])
+    work = promotion.work_dtype(a.dtype)
+    stacks = [
+        np.broadcast_to(x, batch + x.shape[-2:]).astype(work).reshape((math.prod(batch), *x.shape[-2:]))
+        for x in (left, right)
+    ]
+    out = np.empty((math.prod(batch), *shape[-2:]), work)
+    gemm(out, *stacks)
+    product = promotion.cast(out, a.dtype).reshape(shape)
+    if a.ndim == 1:
+        product = product.reshape((*batch, shape[-1]))
+    if b.ndim == 1:
+        product = product.reshape(product.shape[:-1])
+    return product
+
+
+def linear_op(input: Array, weight: Array, bias: Array | None = None) -> Array:
+    """input weight^T + bias, over the last dimension of `input`."""
+    rows = input.reshape(-1, input.shape[-1]).astype(np.float64) if input.size else input.reshape(0, weight.shape[-1])
+    count = math.prod(input.shape[:-1])
+    rows = rows.reshape(count, input.shape[-1]).astype(np.float64)
+    columns = weight.reshape(-1, weight.shape[-1]).T.astype(np.float64)
+    out = np.empty((1, count, columns.shape[1]))
+    gemm(out, rows[None], np.ascontiguousarray(columns)[None])
+    if bias is not None:
+        out = out + bias.astype(np.float64)
+    shape = input.shape[:-1] + ((weight.shape[0],) if weight.ndim == 2 else ())
+    return promotion.cast(out, input.dtype).reshape(shape)

@@ -1,0 +1,198 @@
+"""The commands of `verigrad`, on click: options in, lines out. The work is done in `runs`."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from pathlib import Path
+
+import click
+
+import verigrad
+
+from . import runs
+from .images import read_gray_image
+from .models import MODELS
+
+_DEFAULT = runs.RunConfig()
+
+
+class _Number(click.ParamType):
+    """A finite number, at least (or above) *low* and below *high*."""
+
+    name = "number"
+
+    def __init__(self, low: float, high: float = math.inf, *, low_open: bool = False) -> None:
+        self.low, self.high, self.low_open = low, high, low_open
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            number = float(value)  # type: ignore[arg-type]  # a string, or the default
+        except (TypeError, ValueError):
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        above = number > self.low if self.low_open else number >= self.low
+        if not (above and number < self.high):  # NaN fails both
+            low = f"above {self.low:g}" if self.low_open else f"from {self.low:g}"
+            high = "finite" if self.high == math.inf else f"below {self.high:g}"
+            self.fail(f"expected a number {low}, {high}, got {value}.", param, ctx)
+        return number
+
+
+_FOLDER = click.Path(path_type=Path)
+_threads = click.option(
+    "--threads", type=click.IntRange(1, 1024), help="CPU threads to use. The results do not depend on it."
+)
+_data_dir = click.option("--data-dir", type=click.Path(), help="Folder with the IDX files, plain or .gz.")
+_download = click.option("--download", is_flag=True, help="Download the data if they are not there.")
+
+
+@click.group(
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(message="verigrad %(version)s", package_name="verigrad")
+@click.pass_context
+def app(context: click.Context) -> None:
+    """Train and use small networks, and verify the library on this machine."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+@app.command()
+@click.option(
+    "--dataset", type=click.Choice(list(runs.DATASETS)), default=_DEFAULT.dataset, show_default=True
+)
+@_data_dir
+@_download
+@click.option("--model", type=click.Choice(list(MODELS)), default=_DEFAULT.model, show_default=True)
+@click.option("--epochs", type=click.IntRange(1, 10**6), default=_DEFAULT.epochs, show_default=True)
+@click.option("--batch-size", type=click.IntRange(1, 10**9), default=_DEFAULT.batch_size, show_default=True)
+@click.option(
+    "--lr",
+    type=_Number(0, low_open=True),
+    help=f"Learning rate. Default: {', '.join(f'{lr:g} ({name})' for name, lr in runs.OPTIMIZERS.items())}.",
+)
+@click.option("--momentum", type=_Number(0, 1), help=f"Of sgd.  [default: {_DEFAULT.momentum}]")
+@click.option(
+    "--optimizer", type=click.Choice(list(runs.OPTIMIZERS)), default=_DEFAULT.optimizer, show_default=True
+)
+@click.option(
+    "--scheduler",
+    type=click.Choice(runs.SCHEDULERS),
+    default=_DEFAULT.scheduler,
+    show_default=True,
+    help="cosine: to zero over the run; step: a tenth after each third.",
+)
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=_DEFAULT.seed, show_default=True)
+@_threads
+@click.option("--device", type=click.Choice(runs.DEVICES), default=_DEFAULT.device, show_default=True)
+@click.option(
+    "--out", type=_FOLDER, help="Folder for the results.  [default: runs/<dataset>-<model>-<number>]"
+)
+def train(
+    dataset: str,
+    data_dir: str | None,
+    download: bool,
+    model: str,
+    epochs: int,
+    batch_size: int,
+    lr: float | None,
+    momentum: float | None,
+    optimizer: str,
+    scheduler: str,
+    seed: int,
+    threads: int | None,
+    device: str,
+    out: Path | None,
+) -> None:
+    """Train a network.
+
+    Writes metrics.csv, curves.png, config.json and model.safetensors. Without options: the bundled part of
+    MNIST, offline. The same options and seed give the same model.safetensors, byte for byte, for any number
+    of threads.
+    """
+    _use_threads(threads)
+    if momentum is None:
+        momentum = _DEFAULT.momentum if optimizer == "sgd" else 0.0
+    config = runs.RunConfig(
+        dataset=dataset,
+        data_dir=None if data_dir is None else os.path.abspath(data_dir),
+        model=model,
+        epochs=epochs,
+        batch_size=batch_size,
+        lr=runs.OPTIMIZERS[optimizer] if lr is None else lr,
+        momentum=momentum,
+        optimizer=optimizer,
+        scheduler=scheduler,
+        seed=seed,
+        device=device,
+    )
+    result = runs.train_run(config, out, download=download, say=click.echo)
+    click.echo(f"test accuracy {_share(result.correct, result.count)}")
+    click.echo(f"results in {result.folder}")
+
+
+@app.command()
+@click.argument("folder", metavar="DIR", type=_FOLDER)
+@_data_dir
+@_download
+@_threads
+def evaluate(folder: Path, data_dir: str | None, download: bool, threads: int | None) -> None:
+    """Evaluate the network of the run in DIR on the test images of its data set."""
+    _use_threads(threads)
+    config, loss, rows = runs.evaluate_run(folder, data_dir=data_dir, download=download)
+    width = max(len(name) for name, _, _ in rows)
+    for name, right, count in rows:
+        click.echo(f"  {name:<{width}}  {_share(right, count)}")
+    correct, total = (sum(row[column] for row in rows) for column in (1, 2))
+    click.echo(f"{config.dataset}: test loss {loss:.4f}, test accuracy {_share(correct, total)}")
+
+
+@app.command()
+@click.argument("folder", metavar="DIR", type=_FOLDER)
+@click.argument("image", metavar="IMAGE", type=_FOLDER)
+@click.option("--invert", is_flag=True, help="The picture is dark on light, such as ink on paper.")
+@_threads
+def predict(folder: Path, image: Path, invert: bool, threads: int | None) -> None:
+    """Classify the picture IMAGE with the network of the run in DIR.
+
+    The picture may have any size and colours; it is turned to gray and to 28 x 28 pixels. It should show one
+    digit (or piece of clothing) that fills it as in MNIST, light on a dark ground; if it is dark on light,
+    give --invert.
+    """
+    _use_threads(threads)
+    pixels = read_gray_image(image, invert)
+    probabilities = runs.predict_run(folder, pixels)
+    if int(pixels.long().sum()) > 128 * pixels.numel():
+        other = "without --invert" if invert else "with --invert"
+        click.echo(f"note: the picture is mostly light, dark is expected; try it {other}", err=True)
+    name, best = max(probabilities, key=lambda pair: pair[1])
+    click.echo(f"class {name}, probability {best:.4f}")
+    width = max(len(name) for name, _ in probabilities)
+    for name, probability in probabilities:
+        click.echo(f"  {name:<{width}}  {probability:.4f}  {'#' * round(40 * probability)}".rstrip())
+
+
+@app.command()
+@click.option("--op", metavar="NAME", help="Only this op.")
+@click.option(
+    "--json", "json_path", type=click.Path(dir_okay=False), metavar="FILE", help="Also write the table here."
+)
+def verify(op: str | None, json_path: str | None) -> int:
+    """Check every op against its reference and its gradients by finite differences, on this machine.
+
+    Prints a table; exit code 1 if anything fails.
+    """
+    from verigrad.testing import verify as verification
+
+    return int(verification.run(op=op, json_path=json_path, progress=sys.stderr.isatty()))
+
+
+def _use_threads(threads: int | None) -> None:
+    if threads is not None:
+        verigrad.set_num_threads(threads)
+
+
+def _share(right: int, count: int) -> str:
+    return f"{100 * right / count:.2f} % ({right} of {count})" if count else "- (no images)"

@@ -1,0 +1,131 @@
+"""Files that appear complete or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+import socket
+import stat
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+_SUFFIX = ".verigrad-tmp"
+_STALE_AFTER = 24 * 3600.0  # seconds; for temporary files of another host, whose processes cannot be asked
+_active: set[str] = set()  # temporary files being written by this process
+_lock = threading.Lock()
+
+
+@contextlib.contextmanager
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """Open a binary file for writing that replaces *path* when the block ends without an error.
+
+    The content goes to a temporary file in the same folder, is flushed to the disk, renamed, and the folder
+    is flushed. At every moment *path* is the old file or the new one; an error leaves the old one. A symbolic
+    link is followed. The mode is what the umask says. Temporary files that a killed process left for the same
+    *path* are removed first.
+
+    Raises:
+        OSError: the folder is missing or not writable, the disk is full, or *path* is a folder or a device.
+    """
+    target = Path(os.path.realpath(os.fspath(path)))
+    _refuse_special(target)
+    prefix = _prefix(target.name)
+    _remove_stale(target.parent, prefix)
+    name = f"{prefix}{_host()}-{os.getpid()}-{secrets.token_hex(6)}{_SUFFIX}"
+    temporary = target.parent / name
+    with _lock:
+        _active.add(name)
+    try:
+        # 0o666 less the umask, as open() does; a temporary file of the tempfile module would be 0o600.
+        binary = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | binary, 0o666)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+        _sync_folder(target.parent)
+    finally:
+        with _lock:
+            _active.discard(name)
+
+
+def _refuse_special(target: Path) -> None:
+    try:
+        mode = os.stat(target).st_mode
+    except FileNotFoundError:
+        return
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(21, "expected a file name, got a folder", str(target))
+    if not stat.S_ISREG(mode):
+        # Renaming over it would replace the device itself.
+        raise OSError(22, "expected a regular file, got a device, pipe or socket", str(target))
+
+
+def _prefix(name: str) -> str:
+    # Recognisable, yet short enough for any file name that the file system accepts.
+    return f".{name[:24]}.{hashlib.sha256(os.fsencode(name)).hexdigest()[:10]}."
+
+
+def _host() -> str:
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+
+
+def _remove_stale(folder: Path, prefix: str) -> None:
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if (
+                entry.name.startswith(prefix)
+                and entry.name.endswith(_SUFFIX)
+                and _is_stale(entry, entry.name[len(prefix) : -len(_SUFFIX)])
+            ):
+                with contextlib.suppress(OSError):
+                    os.unlink(entry.path)
+
+
+def _is_stale(entry: os.DirEntry[str], tag: str) -> bool:
+    host, _, rest = tag.partition("-")
+    process = rest.partition("-")[0]
+    if host == _host() and process.isdigit():
+        if int(process) == os.getpid():
+            with _lock:
+                return entry.name not in _active
+        if not _is_running(int(process)):
+            return True
+    with contextlib.suppress(OSError):
+        return time.time() - entry.stat(follow_symlinks=False).st_mtime > _STALE_AFTER
+    return False
+
+
+def _is_running(process: int) -> bool:
+    if sys.platform == "win32":
+        return True  # os.kill(pid, 0) would end it there; age decides
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _sync_folder(folder: Path) -> None:
+    if sys.platform == "win32":
+        return  # folders cannot be opened there
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # some network file systems cannot
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

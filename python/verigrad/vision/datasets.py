@@ -1,0 +1,336 @@
+"""Data sets under torchvision's names: `MNIST`, `FashionMNIST`, and the bundled `MNISTMini`."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import verigrad
+from verigrad.data import Dataset
+from verigrad.utils._cache import cache_dir
+from verigrad.utils._extras import require
+
+from ._download import Resource, download
+from .idx import read_idx
+from .transforms import apply_gray, gray_pipeline
+
+if TYPE_CHECKING:
+    from verigrad import Tensor
+
+__all__ = ["MNIST", "FashionMNIST", "MNISTMini", "VisionDataset"]
+
+_MAX_BYTES = 2**28  # of images; the full training set has 47 million
+
+
+class VisionDataset(Dataset[Any]):
+    """Base of image data sets: the folder, the two transforms, and torchvision's ``repr``.
+
+    Args:
+        root: the folder of the data, or None.
+        transform: applied to the image of each sample.
+        target_transform: applied to its label.
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str] | None = None,
+        transform: Callable[[Any], Any] | None = None,
+        target_transform: Callable[[Any], Any] | None = None,
+    ) -> None:
+        self.root = None if root is None else Path(root).expanduser()
+        self._shown_root = root
+        self.transform = transform
+        self.target_transform = target_transform
+
+    def __len__(self) -> int:
+        raise NotImplementedError("Subclasses of VisionDataset should implement __len__.")
+
+    def extra_repr(self) -> str:
+        """Further lines for ``repr``."""
+        return ""
+
+    def __repr__(self) -> str:
+        body = [f"Number of datapoints: {len(self)}"]
+        if self._shown_root is not None:
+            body.append(f"Root location: {os.fspath(self._shown_root)}")
+        body += self.extra_repr().splitlines()
+        lines = [f"Dataset {type(self).__name__}", *(f"    {line}" for line in body)]
+        if self.transform is not None or self.target_transform is not None:
+            lines.append("    StandardTransform")
+            lines += _labelled("Transform: ", self.transform)
+            lines += _labelled("Target transform: ", self.target_transform)
+        return "\n".join(lines)
+
+
+class MNIST(VisionDataset):
+    """Handwritten digits: 60,000 training and 10,000 test images of 28 x 28 pixels in 10 classes.
+
+    Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database of handwritten digits".
+
+    Args:
+        root: where to look first: IDX files, plain or ``.gz``, in this folder or in ``MNIST/raw`` below it
+            (where torchvision keeps them). None: only the user's cache.
+        train: the training images (default) or the test images.
+        transform: applied to each image, a PIL image of mode L. With `ToTensor`, alone or followed by
+            `Normalize`, Pillow is not needed and `DataLoader` transforms whole batches in native code.
+        target_transform: applied to each label, an int.
+        download: if the files are found neither in *root* nor in the cache (``VERIGRAD_CACHE``), download
+            them from the mirrors, check the SHA-256 of the unpacked content, and keep them in
+            ``root/MNIST/raw`` (with root None: in the cache). Default False.
+
+    Attributes:
+        data: the images, uint8, [N, 28, 28]; 0 is the background.
+        targets: the labels, int64, [N].
+        classes, class_to_idx: the names of the classes, and their numbers.
+
+    Raises:
+        RuntimeError: the files are not there, or cannot be downloaded.
+        ValueError: a file is not what it should be: damaged, of another shape, or of another data set.
+        OSError: a file cannot be read or written.
+    """
+
+    mirrors: ClassVar[tuple[str, ...]] = (
+        "https://ossci-datasets.s3.amazonaws.com/mnist/",
+        "http://yann.lecun.com/exdb/mnist/",
+    )
+    resources: ClassVar[tuple[Resource, ...]] = (
+        Resource(
+            "train-images-idx3-ubyte",
+            47040016,
+            sha256="ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        ),
+        Resource(
+            "train-labels-idx1-ubyte",
+            60008,
+            sha256="65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+        ),
+        Resource(
+            "t10k-images-idx3-ubyte",
+            7840016,
+            sha256="0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+        ),
+        Resource(
+            "t10k-labels-idx1-ubyte",
+            10008,
+            sha256="ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+        ),
+    )
+    classes: ClassVar[list[str]] = [
+        "0 - zero",
+        "1 - one",
+        "2 - two",
+        "3 - three",
+        "4 - four",
+        "5 - five",
+        "6 - six",
+        "7 - seven",
+        "8 - eight",
+        "9 - nine",
+    ]
+    _folder: ClassVar[str] = "MNIST"
+
+    data: Tensor
+    targets: Tensor
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str] | None = None,
+        train: bool = True,
+        transform: Callable[[Any], Any] | None = None,
+        target_transform: Callable[[Any], Any] | None = None,
+        download: bool = False,
+    ) -> None:
+        super().__init__(root, transform, target_transform)
+        self.train = train
+        self.data, self.targets = self._load(download)
+
+    @property
+    def raw_folder(self) -> Path:
+        """Where downloaded files are kept."""
+        base = cache_dir() if self.root is None else self.root
+        return base / self._folder / "raw"
+
+    @property
+    def class_to_idx(self) -> dict[str, int]:
+        return {name: number for number, name in enumerate(self.classes)}
+
+    def extra_repr(self) -> str:
+        return f"Split: {'Train' if self.train else 'Test'}"
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        image: Any = self.data[index]
+        target: Any = int(self.targets[index])
+        steps = gray_pipeline(self.transform)
+        if steps is not None and image.dtype == verigrad.uint8 and image.ndim == 2:
+            image = apply_gray(image.unsqueeze(0), steps)[0]
+        else:
+            image = _pil_image(type(self).__name__, image)
+            if self.transform is not None:
+                image = self.transform(image)
+        if self.target_transform is not None:
+            target = self.target_transform(target)
+        return image, target
+
+    def __getbatch__(self, indices: Tensor) -> Any:
+        steps = gray_pipeline(self.transform)
+        data, targets = self.data, self.targets
+        if (
+            steps is None
+            or self.target_transform is not None
+            # Both may have been replaced by the user.
+            or not (isinstance(data, verigrad.Tensor) and data.dtype == verigrad.uint8 and data.ndim == 3)
+            or not (
+                isinstance(targets, verigrad.Tensor) and targets.dtype == verigrad.int64 and targets.ndim == 1
+            )
+        ):
+            return NotImplemented
+        return [apply_gray(data.index_select(0, indices), steps), targets.index_select(0, indices)]
+
+    def _places(self) -> Iterator[Path]:
+        if self.root is not None:
+            yield self.root
+            yield self.root / self._folder / "raw"
+        yield cache_dir() / self._folder / "raw"
+
+    def _wanted(self) -> tuple[Resource, Resource]:
+        images, labels = self.resources[:2] if self.train else self.resources[2:]
+        return images, labels
+
+    def _load(self, may_download: bool) -> tuple[Tensor, Tensor]:
+        images, labels = self._wanted()
+        places = list(self._places())
+        for place in places:
+            found = [_plain_or_zipped(place, resource.name) for resource in (images, labels)]
+            if found[0] is not None and found[1] is not None:
+                return self._read(found[0], found[1])
+        if not may_download:
+            looked = ", ".join(str(place) for place in places)
+            raise RuntimeError(
+                f"Dataset not found. You can use download=True to download it. {type(self).__name__}: "
+                f"expected {images.name} and {labels.name} (or .gz) together in one of: {looked}"
+            )
+        return self._read(
+            *(download(resource, self.mirrors, self.raw_folder) for resource in (images, labels))
+        )
+
+    def _read(self, images_path: Path, labels_path: Path) -> tuple[Tensor, Tensor]:
+        name = type(self).__name__
+        labels = read_idx(labels_path, max_bytes=_MAX_BYTES)
+        if labels.dtype != verigrad.uint8 or labels.ndim != 1:
+            raise ValueError(
+                f"{name}: expected uint8 labels of shape [N] in {labels_path}, "
+                f"got {labels.dtype} of shape {list(labels.shape)}"
+            )
+        if labels.numel() and int(labels.max()) >= len(self.classes):
+            raise ValueError(
+                f"{name}: expected labels below {len(self.classes)} in {labels_path}, got {int(labels.max())}"
+            )
+        self._check_origin(labels, labels_path)
+        images = read_idx(images_path, max_bytes=_MAX_BYTES)
+        if images.dtype != verigrad.uint8 or images.ndim != 3 or tuple(images.shape[1:]) != (28, 28):
+            raise ValueError(
+                f"{name}: expected uint8 images of shape [N, 28, 28] in {images_path}, "
+                f"got {images.dtype} of shape {list(images.shape)}"
+            )
+        if len(images) != len(labels):
+            raise ValueError(
+                f"{name}: expected as many labels as images, got {len(labels)} labels in {labels_path} "
+                f"and {len(images)} images in {images_path}"
+            )
+        return images, labels.to(verigrad.int64)
+
+    def _check_origin(self, labels: Tensor, path: Path) -> None:
+        """Raise ValueError if *labels* are known to belong to another data set."""
+
+
+class FashionMNIST(MNIST):
+    """Zalando's article images, a drop-in replacement of MNIST: 60,000 training and 10,000 test images.
+
+    H. Xiao, K. Rasul, R. Vollgraf, "Fashion-MNIST: a novel image dataset for benchmarking machine learning
+    algorithms" (arXiv 1708.07747).
+
+    The arguments, attributes and errors are those of `MNIST`, with ``FashionMNIST/raw`` for ``MNIST/raw``. A
+    download is checked by the MD5 of the gzipped files, which is what the publisher states, and by its
+    length. Files of MNIST have the same names: they are recognised and refused.
+    """
+
+    mirrors: ClassVar[tuple[str, ...]] = ("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",)
+    resources: ClassVar[tuple[Resource, ...]] = (
+        Resource("train-images-idx3-ubyte", 47040016, md5="8d4fb7e6c68d591d4c3dfef9ec88bf0d"),
+        Resource("train-labels-idx1-ubyte", 60008, md5="25c81989df183df01b3e8a0aad5dffbe"),
+        Resource("t10k-images-idx3-ubyte", 7840016, md5="bef4ecab320f06d8554ea6380940ec79"),
+        Resource("t10k-labels-idx1-ubyte", 10008, md5="bb300cfdad3c16e7a12a480ee83cd310"),
+    )
+    classes: ClassVar[list[str]] = [
+        "T-shirt/top",
+        "Trouser",
+        "Pullover",
+        "Dress",
+        "Coat",
+        "Sandal",
+        "Shirt",
+        "Sneaker",
+        "Bag",
+        "Ankle boot",
+    ]
+    _folder: ClassVar[str] = "FashionMNIST"
+
+    def _check_origin(self, labels: Tensor, path: Path) -> None:
+        header = bytes((0, 0, 8, 1)) + len(labels).to_bytes(4, "big")
+        found = hashlib.sha256(header + labels.numpy().tobytes()).hexdigest()
+        if any(found == resource.sha256 for resource in MNIST.resources):
+            raise ValueError(
+                f"FashionMNIST: expected the labels of Fashion-MNIST in {path}, got those of MNIST"
+            )
+
+
+class MNISTMini(MNIST):
+    """A part of MNIST that comes with verigrad: 6,000 training and 1,000 test images, as many of each class
+    as its share in the full set. Needs no download and no folder.
+
+    Args:
+        train, transform, target_transform: as in `MNIST`.
+
+    Licence of the data: Creative Commons Attribution-Share Alike 3.0, see ``_data/ATTRIBUTION`` in the
+        package.
+    """
+
+    def __init__(
+        self,
+        train: bool = True,
+        transform: Callable[[Any], Any] | None = None,
+        target_transform: Callable[[Any], Any] | None = None,
+    ) -> None:
+        super().__init__(None, train, transform, target_transform)
+
+    @property
+    def raw_folder(self) -> Path:
+        return Path(__file__).parent / "_data"
+
+    def _places(self) -> Iterator[Path]:
+        yield self.raw_folder
+
+
+def _plain_or_zipped(folder: Path, name: str) -> Path | None:
+    for path in (folder / name, folder / f"{name}.gz"):
+        if path.is_file():
+            return path
+    return None
+
+
+def _pil_image(who: str, image: Tensor) -> Any:
+    module = require("PIL.Image", "Pillow", "train", f"{who} without transform=ToTensor()")
+    return module.fromarray(image.numpy())
+
+
+def _labelled(label: str, transform: Any) -> list[str]:
+    if transform is None:
+        return []
+    first, *rest = repr(transform).splitlines()
+    return [label + first, *(" " * len(label) + line for line in rest)]

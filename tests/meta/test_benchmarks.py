@@ -1,0 +1,153 @@
+"""Every benchmark runs once with small inputs, so that none can rot unnoticed."""
+
+import importlib
+import inspect
+import itertools
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MODULES = sorted(path.stem for path in (ROOT / "benchmarks").glob("bench_*.py"))
+
+
+def load(name: str) -> ModuleType:
+    """A module of `benchmarks`, imported as asv does: as part of a package."""
+    sys.path.insert(0, str(ROOT))
+    try:
+        return importlib.import_module(f"benchmarks.{name}")
+    finally:
+        sys.path.remove(str(ROOT))
+
+
+def cases() -> list[Any]:
+    found = []
+    for name in MODULES:
+        for class_name, cls in inspect.getmembers(load(name), inspect.isclass):
+            if class_name.startswith("_") or not cls.__module__.startswith("benchmarks.bench_"):
+                continue
+            params = getattr(cls, "params", [])
+            axes = params if params and isinstance(params[0], (list, tuple)) else [params] if params else []
+            for method in dir(cls):
+                if method.startswith(("time_", "track_")):
+                    for values in itertools.product(*axes):
+                        title = "-".join([class_name, method, *map(str, values)])
+                        found.append(pytest.param(cls, method, values, id=f"{name}-{title}"))
+    return found
+
+
+@pytest.fixture(autouse=True)
+def tiny() -> Iterator[None]:
+    common = load("common")
+    torch = sys.modules.get("torch")
+    threads = torch.get_num_threads() if torch else None
+    common.use_sizes(common.TINY)
+    yield
+    common.use_sizes(common.FULL)
+    if torch and threads:
+        torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True)
+def same_threads() -> Iterator[None]:
+    import verigrad
+
+    before = verigrad.get_num_threads()
+    yield
+    verigrad.set_num_threads(before)
+
+
+@pytest.mark.parametrize(("cls", "method", "values"), cases())
+def test_benchmark(cls: Any, method: str, values: tuple[Any, ...]) -> None:
+    benchmark = cls()
+    library = values[0] if values else "verigrad"
+    try:
+        if hasattr(benchmark, "setup"):
+            benchmark.setup(*values)
+        result = getattr(benchmark, method)(*values)
+    except NotImplementedError as reason:
+        if library != "verigrad":
+            pytest.skip(str(reason))
+        raise
+    if method.startswith("track_"):
+        assert result > 0
+
+
+def test_every_area_has_a_benchmark() -> None:
+    assert {"bench_import", "bench_op_overhead", "bench_mlp_step", "bench_dataloader", "bench_gemm"} <= set(
+        MODULES
+    )
+
+
+def test_asv_builds_once() -> None:
+    config = json.loads((ROOT / "benchmarks" / "asv.conf.json").read_text(encoding="utf-8"))
+    assert len(config["build_command"]) == 1
+    assert "pip wheel" in config["build_command"][0]
+
+
+RESULTS = {
+    "date": "2026-01-01",
+    "cpu": "a processor",
+    "cpus": 2,
+    "system": "Linux x86_64",
+    "python": "3.11",
+    "versions": {"verigrad": "1", "torch": "2"},
+    "rounds": 3,
+    "rows": [
+        {"name": "a", "title": "A", "threads": 1, "seconds": {"verigrad": 2e-6, "torch": 5e-6}},
+        {"name": "b", "title": "B", "threads": 2, "seconds": {"verigrad": 0.25}},
+    ],
+}
+
+
+def test_table_replaces_what_stands_between_the_markers(tmp_path: Path) -> None:
+    compare = load("compare")
+    source, document = tmp_path / "r.json", tmp_path / "doc.md"
+    source.write_text(json.dumps(RESULTS), encoding="utf-8")
+    document.write_text(f"before\n{compare.BEGIN}\nold\n{compare.END}\nafter\n", encoding="utf-8")
+    compare.main(["--from-json", str(source), "--update", str(document)])
+    text = document.read_text(encoding="utf-8")
+    assert text.startswith("before\n") and text.endswith("after\n") and "old" not in text
+    assert "| A | 1 | 2 µs | 5 µs | 2.50 |" in text
+    assert "| B | 2 | 250 ms |  |  |" in text
+
+
+def test_document_without_markers_is_left_alone(tmp_path: Path) -> None:
+    compare = load("compare")
+    document = tmp_path / "doc.md"
+    document.write_text("text\n", encoding="utf-8")
+    with pytest.raises(SystemExit, match="no <!-- benchmarks: begin -->"):
+        compare.update(document, "table")
+    assert document.read_text(encoding="utf-8") == "text\n"
+
+
+def test_compare_measures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    compare = load("compare")
+    target = tmp_path / "results" / "r.json"
+    options = [
+        "--tiny",
+        "--rounds",
+        "1",
+        "--budget",
+        "0.01",
+        "--libraries",
+        "verigrad",
+        "--only",
+        "add,mlp_tiny",
+    ]
+    compare.main([*options, "--json", str(target)])
+    rows = json.loads(target.read_text(encoding="utf-8"))["rows"]
+    assert [(row["name"], row["threads"]) for row in rows] == [("add", 1), ("mlp_tiny", 1), ("mlp_tiny", 2)]
+    assert all(row["seconds"]["verigrad"] > 0 for row in rows)
+    assert "add of 8 floats" in capsys.readouterr().out
+
+
+def test_compare_refuses_unknown_names(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        load("compare").main(["--only", "nothing"])
+    assert "got nothing" in capsys.readouterr().err

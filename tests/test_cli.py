@@ -1,0 +1,475 @@
+"""The command line: its results, and one line with exit code 2 for every misuse."""
+
+import csv
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import verigrad
+from verigrad.cli import main
+from verigrad.vision import datasets
+from verigrad.vision.idx import write_idx
+
+pytest.importorskip("click")
+pytest.importorskip("matplotlib")
+pytest.importorskip("tqdm")
+Image = pytest.importorskip("PIL.Image")
+
+FILES = ["config.json", "curves.png", "metrics.csv", "model.safetensors"]
+FULL = Path(__file__).resolve().parents[2] / "shared" / "data" / "mnist"
+
+
+@pytest.fixture(autouse=True)
+def apart(tmp_path, monkeypatch):
+    """Each test in an empty folder, without the user's cache or a network."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("VERIGRAD_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(datasets.MNIST, "mirrors", ("http://127.0.0.1:9/",))
+    threads = verigrad.get_num_threads()
+    yield
+    verigrad.set_num_threads(threads)
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """A folder with the first 300 images of mnist-mini, as MNIST's files."""
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    for train, split, count in ((True, "train", 300), (False, "t10k", 60)):
+        dataset = datasets.MNISTMini(train=train)
+        write_idx(folder / f"{split}-images-idx3-ubyte", dataset.data[:count])
+        write_idx(folder / f"{split}-labels-idx1-ubyte.gz", dataset.targets[:count].to(verigrad.uint8))
+    return folder
+
+
+@pytest.fixture
+def run(tiny, capsys):
+    """A finished run on the tiny data."""
+    assert (
+        main(["train", "--dataset", "mnist", "--data-dir", str(tiny), "--epochs", "3", "--out", "run"]) == 0
+    )
+    capsys.readouterr()
+    return Path("run").resolve()
+
+
+def misuse(capsys, *arguments, message=""):
+    """The error line of a misuse; checks that there is just that line, and no new file."""
+    before = sorted(str(path) for path in Path.cwd().rglob("*"))
+    code = main([str(argument) for argument in arguments])
+    out, err = capsys.readouterr()
+    assert code == 2, err
+    assert out == ""
+    assert err.count("\n") == 1 and err.endswith("\n")
+    assert err.startswith("verigrad: error: ")
+    assert "Traceback" not in err
+    assert re.search(message, err), err
+    assert sorted(str(path) for path in Path.cwd().rglob("*")) == before
+    return err
+
+
+# train
+
+
+def test_train_without_options(capsys):
+    assert main(["train"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert "\r" not in out
+    lines = out.splitlines()
+    assert lines[0] == ("training mlp on mnist-mini: 6000 training and 1000 test images, 55050 parameters")
+    assert len([line for line in lines if line.startswith("epoch ")]) == 10
+    share, right = re.fullmatch(r"test accuracy (\d+\.\d\d) % \((\d+) of 1000\)", lines[-2]).groups()
+    assert float(share) == int(right) / 10 >= 92
+    folder = Path(lines[-1].removeprefix("results in "))
+    assert folder == Path("runs/mnist-mini-mlp-1")
+    assert sorted(os.listdir(folder)) == FILES
+    rows = list(csv.DictReader((folder / "metrics.csv").open()))
+    assert [int(row["epoch"]) for row in rows] == list(range(1, 11))
+    assert set(rows[0]) == {
+        "epoch", "lr", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "seconds",
+    }  # fmt: skip
+    assert float(rows[-1]["test_accuracy"]) == int(right) / 1000
+    content = json.loads((folder / "config.json").read_text())
+    assert content["config"]["dataset"] == "mnist-mini"
+    assert content["result"]["test_accuracy"] == int(right) / 1000
+    state = verigrad.load(folder / "model.safetensors")
+    assert [tuple(tensor.shape) for tensor in state.values()] == [
+        (64, 784), (64,), (64, 64), (64,), (10, 64), (10,),
+    ]  # fmt: skip
+    with Image.open(folder / "curves.png") as picture:
+        assert picture.size == (1440, 600)
+
+
+def test_the_same_seed_gives_the_same_bytes_for_any_number_of_threads(tiny, capsys):
+    models = {}
+    for name, options in {
+        "a": ["--seed", "3"],
+        "b": ["--seed", "3", "--threads", "1"],
+        "c": ["--seed", "3", "--threads", "2"],
+        "d": ["--seed", "4"],
+    }.items():
+        arguments = ["train", "--dataset", "mnist", "--data-dir", str(tiny), "--epochs", "2", "--out", name]
+        assert main(arguments + options) == 0
+        models[name] = Path(name, "model.safetensors").read_bytes()
+    assert models["a"] == models["b"] == models["c"] != models["d"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--optimizer", "adam", "--scheduler", "step"],
+        ["--optimizer", "adamw", "--lr", "0.001", "--scheduler", "none"],
+        ["--optimizer", "sgd", "--momentum", "0", "--lr", "1e-1", "--batch-size", "1000", "--device", "cpu"],
+    ],
+)
+def test_options_of_train(tiny, options, capsys):
+    arguments = [
+        "train",
+        "--dataset",
+        "mnist",
+        "--data-dir",
+        str(tiny),
+        "--epochs",
+        "2",
+        "--out",
+        "deep/er/run",
+    ]
+    assert main(arguments + options) == 0
+    assert "results in deep/er/run" in capsys.readouterr().out
+    config = json.loads(Path("deep/er/run/config.json").read_text())["config"]
+    assert config["optimizer"] == options[1]
+    assert config["data_dir"] == str(tiny)
+    assert config["momentum"] == 0
+
+
+def test_runs_are_numbered_and_an_out_folder_is_replaced(tiny, capsys):
+    arguments = ["train", "--dataset", "mnist", "--data-dir", str(tiny), "--epochs", "1"]
+    assert main(arguments) == main(arguments) == 0
+    assert sorted(os.listdir("runs")) == ["mnist-mlp-1", "mnist-mlp-2"]
+    Path("runs/mnist-mlp-1/notes.txt").write_text("mine")
+    first = Path("runs/mnist-mlp-1/model.safetensors").read_bytes()
+    assert main([*arguments, "--seed", "9", "--out", "runs/mnist-mlp-1"]) == 0
+    assert sorted(os.listdir("runs/mnist-mlp-1")) == sorted([*FILES, "notes.txt"])
+    assert Path("runs/mnist-mlp-1/model.safetensors").read_bytes() != first
+
+
+@pytest.mark.skipif(not FULL.is_dir(), reason="the full MNIST files are not beside the repository")
+def test_one_epoch_on_the_full_set(capsys):
+    assert (
+        main(["train", "--dataset", "mnist", "--data-dir", str(FULL), "--epochs", "1", "--out", "full"]) == 0
+    )
+    lines = capsys.readouterr().out.splitlines()
+    assert "60000 training and 10000 test images" in lines[0]
+    assert float(lines[-2].split()[2]) >= 93
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--epochs", "-1"], "epochs"),
+        (["--epochs", "0"], "epochs"),
+        (["--epochs", "1.5"], "epochs"),
+        (["--epochs", "many"], "epochs"),
+        (["--batch-size", "0"], "batch-size"),
+        (["--lr", "nan"], "lr.*expected a number above 0, finite, got nan"),
+        (["--lr", "inf"], "lr.*finite"),
+        (["--lr", "0"], "lr"),
+        (["--lr", "-0.1"], "lr"),
+        (["--lr", "fast"], "lr.*'fast' is not a number"),
+        (["--momentum", "1"], "momentum.*below 1"),
+        (["--momentum", "-0.5"], "momentum"),
+        (["--momentum", "nan"], "momentum"),
+        (["--momentum", "0.9", "--optimizer", "adam"], "momentum only with the optimizer sgd"),
+        (["--optimizer", "lbfgs"], "optimizer"),
+        (["--scheduler", "magic"], "scheduler"),
+        (["--seed", "-1"], "seed"),
+        (["--seed", str(2**63)], "seed"),
+        (["--threads", "0"], "threads"),
+        (["--device", "cuda"], "device"),
+        (["--dataset", "cifar"], "dataset"),
+        (["--model", "vgg"], "model"),
+        (["--no-such-option"], "no-such-option"),
+        (["stray"], "stray"),
+        (["--dataset", "mnist"], "Dataset not found"),
+        (["--dataset", "fashion-mnist", "--data-dir", "nowhere"], "Dataset not found"),
+        (["--dataset", "mnist-mini", "--data-dir", "."], "expected no --data-dir with mnist-mini"),
+        (["--dataset", "mnist", "--download"], "Error downloading"),
+        (["--lr", "1e30"], "expected a finite loss, got (nan|inf) in epoch 1"),
+    ],
+)
+def test_misuses_of_train(capsys, options, message):
+    if options[-1] == "1e30":
+        assert main(["train", *options, "--out", "deep/er"]) == 2
+        out, err = capsys.readouterr()
+        assert re.search(message, err) and err.count("\n") == 1
+        assert os.listdir() == []
+    else:
+        misuse(capsys, "train", *options, message=message)
+
+
+def test_misuses_of_out(capsys, tiny):
+    Path("file").write_text("old")
+    data = ["--dataset", "mnist", "--data-dir", tiny, "--epochs", "1"]
+    for out in ("file", "file/below"):
+        misuse(capsys, "train", *data, "--out", out, message="expected a folder, got a file")
+    misuse(capsys, "train", *data, "--out", "x" * 300, message="too long")
+    misuse(capsys, "train", *data, "--out", "/proc/verigrad", message="/proc/verigrad")
+    assert Path("file").read_text() == "old"
+
+
+def test_an_error_at_the_end_leaves_no_half_run(capsys, tiny, monkeypatch):
+    arguments = ["train", "--dataset", "mnist", "--data-dir", str(tiny), "--epochs", "1", "--out"]
+    assert main([*arguments, "old"]) == 0
+    before = {name: Path("old", name).read_bytes() for name in FILES}
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert main([*arguments, "new", "--seed", "1"]) == 2
+    assert main([*arguments, "old", "--seed", "1"]) == 2
+    monkeypatch.undo()
+    assert capsys.readouterr().err == 2 * "verigrad: error: [Errno 28] No space left on device\n"
+    assert not Path("new").exists() or os.listdir("new") == []
+
+
+def test_corrupt_data(capsys, tiny):
+    path = tiny / "train-images-idx3-ubyte"
+    path.write_bytes(path.read_bytes()[:1000])
+    misuse(capsys, "train", "--dataset", "mnist", "--data-dir", tiny, message="read_idx: expected")
+    path.unlink()
+    misuse(capsys, "train", "--dataset", "mnist", "--data-dir", tiny, message="Dataset not found")
+    misuse(capsys, "train", "--dataset", "mnist", "--data-dir", path, message="Dataset not found")
+
+
+# evaluate
+
+
+def test_evaluate(run, capsys):
+    assert main(["evaluate", str(run)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 11
+    assert lines[3].split()[:3] == ["3", "-", "three"]
+    result = json.loads((run / "config.json").read_text())["result"]
+    right = round(60 * result["test_accuracy"])
+    assert lines[-1] == (
+        f"mnist: test loss {result['test_loss']:.4f}, test accuracy {100 * right / 60:.2f} % ({right} of 60)"
+    )
+    assert sum(int(re.search(r"\((\d+) of", line)[1]) for line in lines[:-1] if "(no" not in line) == right
+
+
+def test_evaluate_with_data_that_have_moved(run, tiny, tmp_path, capsys):
+    moved = tmp_path / "moved"
+    shutil.move(tiny, moved)
+    misuse(capsys, "evaluate", run, message="Dataset not found")
+    assert main(["evaluate", str(run), "--data-dir", str(moved), "--threads", "1"]) == 0
+
+
+def test_misuses_of_evaluate(run, capsys):
+    misuse(capsys, "evaluate", message="DIR")
+    misuse(capsys, "evaluate", "nowhere", message="folder of a run, got nothing there: nowhere")
+    misuse(capsys, "evaluate", ".", message="No such file or directory: config.json")
+    misuse(capsys, "evaluate", run / "config.json", message="folder of a run")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("config.json", None, "No such file"),
+        ("config.json", b"", "expected JSON"),
+        ("config.json", b"\xff\xfe", "expected JSON"),
+        ("config.json", b"[" * 100_000, "expected JSON"),
+        ("config.json", b"[]", "config of a run"),
+        ("config.json", b'{"format": 2}', "config of a run"),
+        ("config.json", b'{"format": 1}', "expected the entries"),
+        ("config.json", b'{"format": 1, "config": {"dataset": "mnist"}}', "expected the entries"),
+        ("model.safetensors", None, "No such file"),
+        ("model.safetensors", b"", "at least 8 bytes"),
+        ("model.safetensors", b"\x80\x04pickle", "verigrad never unpickles"),
+    ],
+)
+def test_damaged_runs(run, capsys, name, content, message):
+    (run / name).unlink()
+    if content is not None:
+        (run / name).write_bytes(content)
+    misuse(capsys, "evaluate", run, message=message)
+    misuse(capsys, "predict", run, picture(3), message=message)
+
+
+@pytest.mark.parametrize(
+    ("entry", "value", "message"),
+    [
+        ("dataset", "cifar", "dataset to be one of"),
+        ("dataset", ["mnist"], "dataset to be one of"),
+        ("model", "vgg", "model to be one of"),
+        ("epochs", -1, "epochs"),
+        ("epochs", True, "epochs"),
+        ("lr", "fast", "lr"),
+        ("lr", None, "lr"),
+        ("data_dir", 5, "data_dir"),
+        ("extra", 1, "expected the entries"),
+    ],
+)
+def test_edited_configs(run, capsys, entry, value, message):
+    content = json.loads((run / "config.json").read_text())
+    content["config"][entry] = value
+    (run / "config.json").write_text(json.dumps(content))
+    misuse(capsys, "evaluate", run, message=message)
+
+
+def test_a_model_of_another_shape(run, capsys):
+    state = verigrad.load(run / "model.safetensors")
+    for changed in (
+        {key: value[..., :1] for key, value in state.items()},
+        dict(list(state.items())[1:]),
+        {**state, "more": verigrad.ones(1)},
+        [1],
+        {"a": 1},
+    ):
+        verigrad.save(changed, run / "model.safetensors")
+        misuse(capsys, "evaluate", run, message="size mismatch|[Mm]issing|[Uu]nexpected|state_dict")
+
+
+# predict
+
+
+def picture(index, invert=False, scale=1):
+    digit = datasets.MNISTMini(train=False).data[index].numpy()
+    image = Image.fromarray(255 - digit if invert else digit)
+    path = Path(f"digit-{index}-{invert}-{scale}.png")
+    image.resize((28 * scale, 28 * scale)).save(path)
+    return path
+
+
+def predicted(capsys, *arguments):
+    assert main(["predict", *map(str, arguments)]) == 0
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    name, probability = re.fullmatch(r"class (\d - \w+), probability ([01]\.\d{4})", lines[0]).groups()
+    table = {" ".join(line.split()[:3]): float(line.split()[3]) for line in lines[1:]}
+    assert list(table) == datasets.MNIST.classes
+    assert abs(sum(table.values()) - 1) < 1e-3
+    assert table[name] == float(probability) == max(table.values())
+    return name, err
+
+
+def test_predict(tiny, capsys):
+    assert main(["train", "--out", "run"]) == 0
+    capsys.readouterr()
+    dataset = datasets.MNISTMini(train=False)
+    for index in (0, 50, 100):
+        expected = dataset.classes[int(dataset.targets[index])]
+        for scale in (1, 4):
+            assert predicted(capsys, "run", picture(index, scale=scale)) == (expected, "")
+            assert predicted(capsys, "run", picture(index, True, scale), "--invert") == (expected, "")
+    assert "try it with --invert" in predicted(capsys, "run", picture(0, True))[1]
+    assert "try it without --invert" in predicted(capsys, "run", picture(0), "--invert")[1]
+
+
+def test_misuses_of_predict(run, capsys):
+    good = picture(0)
+    Path("text.png").write_text("no picture")
+    Path("half.png").write_bytes(good.read_bytes()[:60])
+    misuse(capsys, "predict", run, message="IMAGE")
+    misuse(capsys, "predict", run, "missing.png", message="No such file or directory: missing.png")
+    misuse(capsys, "predict", run, ".", message="[Ii]s a directory|Permission denied")
+    for name in ("text.png", "half.png"):
+        misuse(capsys, "predict", run, name, message="expected a picture")
+    misuse(capsys, "predict", "nowhere", good, message="folder of a run")
+
+
+# verify, and the program as a whole
+
+
+def test_verify_passes_its_options_on(monkeypatch, capsys):
+    calls = []
+
+    class Verification:
+        @staticmethod
+        def run(op=None, json_path=None, progress=True):
+            calls.append((op, json_path, progress))
+            return 1 if op else 0
+
+    import verigrad.testing
+
+    monkeypatch.setattr(verigrad.testing, "verify", Verification, raising=False)
+    monkeypatch.setitem(sys.modules, "verigrad.testing.verify", Verification)
+    assert main(["verify"]) == 0
+    assert main(["verify", "--op", "exp", "--json", "f.json"]) == 1
+    assert [call[:2] for call in calls] == [(None, None), ("exp", "f.json")]
+
+
+def test_help_and_version(capsys):
+    for arguments in ([], ["--help"], ["-h"]):
+        assert main(arguments) == 0
+        out = capsys.readouterr().out
+        assert all(name in out for name in ("train", "evaluate", "predict", "verify"))
+    assert main(["train", "--help"]) == 0
+    out = capsys.readouterr().out
+    for option in (
+        "--dataset", "--data-dir", "--model", "--epochs", "--batch-size", "--lr", "--momentum", "--optimizer",
+        "--scheduler", "--seed", "--threads", "--device", "--out",
+    ):  # fmt: skip
+        assert option in out
+
+
+def test_misuses_of_the_program(capsys):
+    misuse(capsys, "paint", message="No such command")
+    misuse(capsys, "--paint", message="--paint")
+
+
+def program(*arguments, code=None, **options):
+    command = [sys.executable, *(["-m", "verigrad"] if code is None else ["-c", code]), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
+def test_as_a_program():
+    done = program("predict", "nowhere", "i.png")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    done = program("--help")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_without_click():
+    code = "import sys; sys.modules['click'] = None; from verigrad.cli import main; sys.exit(main(['train']))"
+    done = program(code=code)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert 'pip install "verigrad[train]"' in done.stderr
+
+
+@pytest.mark.parametrize("missing", ["matplotlib.figure"])
+def test_without_an_extra_nothing_is_begun(missing):
+    code = f"import sys; sys.modules[{missing!r}] = None; from verigrad.cli import main; sys.exit(main(['train']))"
+    done = program(code=code)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert 'pip install "verigrad[train]"' in done.stderr
+    assert os.listdir() == []
+
+
+def test_an_interrupt_leaves_nothing(monkeypatch, capsys, tiny):
+    from verigrad.training import runs
+
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runs, "fit", interrupted)
+    assert main(["train", "--dataset", "mnist", "--data-dir", str(tiny)]) == 130
+    assert capsys.readouterr().err == "verigrad: interrupted\n"
+    assert os.listdir() == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell with pipes")
+def test_a_reader_that_goes_away(tiny):
+    command = f"{sys.executable} -m verigrad train --dataset mnist --data-dir {tiny} --epochs 1 | true"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr

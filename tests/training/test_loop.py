@@ -1,0 +1,237 @@
+"""fit and evaluate: what they compute, what callbacks see, and what they refuse."""
+
+import math
+
+import pytest
+
+import verigrad
+from verigrad import nn, optim
+from verigrad.training import Accuracy, Callback, build_model, evaluate, fit, mlp
+from verigrad.utils.data import DataLoader, TensorDataset
+
+
+def blobs(n=40):
+    """Two classes that a line separates."""
+    generator = verigrad.Generator()
+    generator.manual_seed(0)
+    labels = verigrad.arange(n) % 2
+    points = verigrad.randn(n, 2, generator=generator) + 4.0 * labels.reshape(n, 1).float()
+    return TensorDataset(points, labels)
+
+
+def parts(lr=0.1, seed=0):
+    verigrad.manual_seed(seed)
+    model = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 2))
+    return model, optim.SGD(model.parameters(), lr=lr, momentum=0.9)
+
+
+def loader(**options):
+    generator = verigrad.Generator()
+    generator.manual_seed(1)
+    return DataLoader(blobs(), batch_size=8, shuffle=True, generator=generator, **options)
+
+
+def test_it_learns():
+    model, optimizer = parts()
+    history = fit(model, loader(), loader(), epochs=10, optimizer=optimizer, progress=False)
+    assert history.columns == [
+        "epoch", "lr", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "seconds",
+    ]  # fmt: skip
+    assert history.column("epoch") == list(range(1, 11))
+    assert history[-1]["test_accuracy"] >= 0.95
+    assert history[-1]["train_loss"] < history[0]["train_loss"] / 2
+    assert model.training
+
+
+def test_it_does_what_the_loop_by_hand_does():
+    model, optimizer = parts()
+    scheduler = optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.5)
+    history = fit(model, loader(), epochs=3, optimizer=optimizer, scheduler=scheduler, progress=False)
+    assert history.column("lr") == [0.1, 0.05, 0.025]
+    by_hand, optimizer = parts()
+    scheduler = optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.5)
+    batches = loader()
+    losses = []
+    for _ in range(3):
+        total = 0.0
+        for points, labels in batches:
+            optimizer.zero_grad()
+            loss = nn.functional.cross_entropy(by_hand(points), labels)
+            loss.backward()
+            optimizer.step()
+            total += loss.item() * len(labels)
+        scheduler.step()
+        losses.append(total / 40)
+    assert history.column("train_loss") == losses
+    for ours, theirs in zip(model.parameters(), by_hand.parameters(), strict=True):
+        assert verigrad.equal(ours, theirs)
+
+
+def test_evaluate_restores_the_mode_and_leaves_no_graph():
+    model, _ = parts()
+    seen = []
+
+    class Watch(nn.Module):
+        def forward(self, x):
+            seen.append((self.training, x.requires_grad, verigrad.is_grad_enabled()))
+            return model(x)
+
+    watch = Watch()
+    for mode in (True, False):
+        watch.train(mode)
+        result = evaluate(watch, loader())
+        assert watch.training is mode
+    assert set(seen) == {(False, False, False)}
+    assert set(result) == {"loss", "accuracy"}
+    dataset = blobs()
+    whole = nn.functional.cross_entropy(model(dataset.tensors[0]), dataset.tensors[1]).item()
+    assert math.isclose(result["loss"], whole, rel_tol=1e-5)
+
+
+def test_the_mode_is_restored_after_an_error():
+    model, _ = parts()
+    with pytest.raises(RuntimeError):
+        evaluate(model, [(verigrad.zeros(1, 3), verigrad.tensor([0]))])
+    assert model.training
+
+
+def test_own_loss_and_metrics():
+    verigrad.manual_seed(0)
+    model = nn.Linear(1, 1)
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    x = verigrad.linspace(-1, 1, 16).reshape(16, 1)
+    data = DataLoader(TensorDataset(x, 3 * x + 1), batch_size=4)
+    history = fit(
+        model, data, data, epochs=60, optimizer=optimizer, loss_fn=nn.MSELoss(), metrics={}, progress=False
+    )
+    assert history.columns == ["epoch", "lr", "train_loss", "test_loss", "seconds"]
+    assert history[-1]["test_loss"] < 1e-3
+    assert abs(model.weight.item() - 3) < 0.1
+
+
+def test_callbacks_are_called_in_order_and_can_stop():
+    model, optimizer = parts()
+    calls = []
+
+    class Recorder(Callback):
+        def __getattribute__(self, name):
+            if name.startswith("on_"):
+                return lambda state: calls.append(
+                    (name, state.epoch, state.batch, state.step, len(state.history))
+                )
+            return super().__getattribute__(name)
+
+    class Stop(Callback):
+        def on_epoch_end(self, state):
+            state.stop = state.epoch == 2
+
+    data = DataLoader(blobs(), batch_size=20)
+    history = fit(model, data, epochs=5, optimizer=optimizer, callbacks=[Recorder(), Stop()], progress=False)
+    assert len(history) == 2
+    assert calls == [
+        ("on_start", 0, 0, 0, 0),
+        ("on_epoch_start", 1, 0, 0, 0),
+        ("on_batch_end", 1, 1, 1, 0),
+        ("on_batch_end", 1, 2, 2, 0),
+        ("on_epoch_end", 1, 2, 2, 1),
+        ("on_epoch_start", 2, 0, 2, 1),
+        ("on_batch_end", 2, 1, 3, 1),
+        ("on_batch_end", 2, 2, 4, 1),
+        ("on_epoch_end", 2, 2, 4, 2),
+        ("on_end", 2, 2, 4, 2),
+    ]
+
+
+def test_on_end_is_called_after_an_error():
+    model, optimizer = parts()
+    ended = []
+
+    class End(Callback):
+        def on_end(self, state):
+            ended.append(state.epoch)
+
+    with pytest.raises(TypeError):
+        fit(model, [5], epochs=1, optimizer=optimizer, callbacks=[End()], progress=False)
+    assert ended == [1]
+
+
+@pytest.mark.parametrize("epochs", [0, -1, 1.5, True, "3", None])
+def test_epochs_that_are_refused(epochs):
+    model, optimizer = parts()
+    with pytest.raises(ValueError, match="fit: expected epochs to be a positive int"):
+        fit(model, loader(), epochs=epochs, optimizer=optimizer)
+
+
+def test_loaders_that_are_refused():
+    model, optimizer = parts()
+    with pytest.raises(ValueError, match="fit: expected train_loader to have at least one batch"):
+        fit(model, [], epochs=1, optimizer=optimizer, progress=False)
+    with pytest.raises(ValueError, match="evaluate: expected a loader with at least one sample"):
+        fit(model, loader(), [], epochs=1, optimizer=optimizer, progress=False)
+    points = verigrad.zeros(1, 2)
+    for batch in (points, (points,), (points, points, points), 5):
+        with pytest.raises(TypeError, match=r"fit: expected batches \(inputs, targets\)"):
+            fit(model, [batch], epochs=1, optimizer=optimizer, progress=False)
+    with pytest.raises(TypeError, match="evaluate: expected targets to be a Tensor, got list"):
+        evaluate(model, [(points, [1])])
+    with pytest.raises(ValueError, match='progress to be True, False or "auto"'):
+        fit(model, loader(), epochs=1, optimizer=optimizer, progress="bar")
+
+
+def test_a_loss_that_is_not_one_finite_number():
+    model, optimizer = parts()
+    before = [parameter.detach().clone() for parameter in model.parameters()]
+    points = verigrad.full((1, 2), float("nan"))
+    with pytest.raises(RuntimeError, match="expected a finite loss, got nan in epoch 1, batch 1"):
+        fit(model, [(points, verigrad.tensor([0]))], epochs=1, optimizer=optimizer, progress=False)
+    assert all(verigrad.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+    with pytest.raises(RuntimeError, match="expected loss_fn to give one number"):
+        fit(
+            model,
+            loader(),
+            epochs=1,
+            optimizer=optimizer,
+            loss_fn=nn.CrossEntropyLoss(reduction="none"),
+            progress=False,
+        )
+
+
+def test_a_loader_without_length():
+    model, optimizer = parts()
+
+    class Endless:
+        def __iter__(self):
+            return iter([(verigrad.zeros(1, 2), verigrad.tensor([0]))])
+
+    assert len(fit(model, Endless(), epochs=2, optimizer=optimizer, progress=False)) == 2
+
+
+def test_models():
+    verigrad.manual_seed(0)
+    model = mlp()
+    assert [tuple(one.shape) for one in model.parameters()] == [
+        (64, 784), (64,), (64, 64), (64,), (10, 64), (10,),
+    ]  # fmt: skip
+    assert tuple(model(verigrad.zeros(3, 1, 28, 28)).shape) == (3, 10)
+    assert tuple(mlp(4, (), 2)(verigrad.zeros(5, 2, 2)).shape) == (5, 2)
+    verigrad.manual_seed(0)
+    again = build_model("mlp")
+    assert all(verigrad.equal(a, b) for a, b in zip(model.parameters(), again.parameters(), strict=True))
+    assert tuple(list(build_model("mlp", 3).parameters())[-1].shape) == (3,)
+    with pytest.raises(ValueError, match="build_model: expected one of mlp, got 'vgg'"):
+        build_model("vgg")
+
+
+def test_metrics_are_reset_between_the_sets():
+    model, optimizer = parts()
+    accuracy = Accuracy()
+    fit(
+        model,
+        loader(),
+        loader(),
+        epochs=2,
+        optimizer=optimizer,
+        metrics={"accuracy": accuracy},
+        progress=False,
+    )
+    assert accuracy.count == 40

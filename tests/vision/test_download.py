@@ -1,0 +1,201 @@
+"""Downloads, from a server on this machine: the right content or a clear error, and nothing half-written."""
+
+import gzip
+import hashlib
+import os
+import time
+
+import pytest
+
+from verigrad.vision import _download, datasets
+from verigrad.vision._download import Resource, download
+
+DEAD = "http://127.0.0.1:9/"  # nothing listens on the discard port
+
+
+@pytest.fixture
+def served(server, small, monkeypatch):
+    """A server that has the small data set, as MNIST's first mirror."""
+    monkeypatch.setattr(datasets.MNIST, "resources", small.resources)
+    monkeypatch.setattr(datasets.MNIST, "mirrors", (server.address,))
+    for name, content in small.content.items():
+        server.answers[f"/{name}.gz"] = gzip.compress(content)
+    return server
+
+
+def everything_below(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_into_the_given_folder(served, small, tmp_path, capsys):
+    root = tmp_path / "root"
+    dataset = datasets.MNIST(root, train=False, download=True)
+    assert len(dataset) == 3
+    raw = root / "MNIST" / "raw"
+    assert sorted(os.listdir(raw)) == ["t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"]
+    assert all((raw / name).read_bytes() == small.content[name] for name in os.listdir(raw))
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["downloading http"] * 2
+    served.requests.clear()
+    datasets.MNIST(root, train=False, download=True)  # already there
+    assert served.requests == []
+
+
+def test_into_the_cache(served, cache):
+    datasets.MNIST(download=True)
+    assert everything_below(cache) == [
+        os.path.join("MNIST", "raw", "train-images-idx3-ubyte"),
+        os.path.join("MNIST", "raw", "train-labels-idx1-ubyte"),
+    ]
+    assert len(datasets.MNIST()) == 7
+
+
+def test_without_download_nothing_is_asked_for(served, tmp_path):
+    with pytest.raises(RuntimeError, match="download=True"):
+        datasets.MNIST(tmp_path)
+    assert served.requests == []
+
+
+def refused(tmp_path, message):
+    root = tmp_path / "root"
+    with pytest.raises(RuntimeError, match=f"Error downloading .*{message}"):
+        datasets.MNIST(root, download=True)
+    assert everything_below(root) == []
+
+
+IMAGES = "/train-images-idx3-ubyte.gz"
+
+
+def test_the_wrong_content(served, small, tmp_path):
+    content = bytearray(small.content["train-images-idx3-ubyte"])
+    content[100] ^= 1
+    served.answers[IMAGES] = gzip.compress(bytes(content))
+    refused(tmp_path, "expected content with SHA-256")
+
+
+def test_shorter_and_longer_content(served, small, tmp_path):
+    content = small.content["train-images-idx3-ubyte"]
+    served.answers[IMAGES] = gzip.compress(content[:-1])
+    refused(tmp_path, f"expected {len(content)} bytes of content, got {len(content) - 1}")
+    served.answers[IMAGES] = gzip.compress(content + b"\0")
+    refused(tmp_path, "got more")
+    served.answers[IMAGES] = gzip.compress(content[:100] + bytes(10**6))  # a bomb
+    refused(tmp_path, "got more")
+
+
+def test_a_truncated_gzip(served, tmp_path):
+    served.answers[IMAGES] = served.answers[IMAGES][:-10]
+    refused(tmp_path, "Compressed file ended")
+
+
+def test_a_page_instead_of_a_file(served, tmp_path):
+    served.answers[IMAGES] = b"<html>please log in</html>"
+    refused(tmp_path, "Not a gzipped file")
+
+
+def test_a_connection_that_is_cut(served, small, tmp_path):
+    def cut(handler):
+        handler.send_response(200)
+        handler.send_header("Content-Length", "1000")
+        handler.end_headers()
+        handler.wfile.write(b"\x1f\x8b" + bytes(98))
+
+    served.answers[IMAGES] = cut
+    refused(tmp_path, "")
+
+
+def test_an_endless_answer(served, tmp_path):
+    def endless(handler):
+        handler.send_response(200)
+        handler.end_headers()
+        while True:
+            handler.wfile.write(bytes(1 << 16))
+
+    served.answers[IMAGES] = endless
+    refused(tmp_path, "expected at most .* bytes, got more")
+
+    def announced(handler):
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(10**15))
+        handler.end_headers()
+
+    served.answers[IMAGES] = announced
+    refused(tmp_path, "expected at most .* bytes, got 1000000000000000")
+
+
+def test_a_server_that_says_nothing(served, tmp_path, monkeypatch):
+    monkeypatch.setattr(_download, "_TIMEOUT", 0.2)
+    served.answers[IMAGES] = lambda handler: time.sleep(0.6)
+    refused(tmp_path, "timed out")
+
+
+def test_errors_of_the_server(served, tmp_path):
+    del served.answers[IMAGES]
+    refused(tmp_path, "404")
+    served.answers[IMAGES] = lambda handler: handler.send_error(503)
+    refused(tmp_path, "503")
+
+
+def test_the_second_mirror_is_asked_when_the_first_is_down_or_wrong(served, small, tmp_path, monkeypatch):
+    served.answers["/bad" + IMAGES] = gzip.compress(b"something else")
+    monkeypatch.setattr(datasets.MNIST, "mirrors", (DEAD, f"{served.address}bad/", served.address))
+    assert len(datasets.MNIST(tmp_path / "root", download=True)) == 7
+    assert served.requests[:2] == ["/bad" + IMAGES, IMAGES]
+
+
+def test_no_network(tmp_path, monkeypatch, small):
+    monkeypatch.setattr(datasets.MNIST, "mirrors", (DEAD, "http://127.0.0.1:10/"))
+    root = tmp_path / "root"
+    with pytest.raises(RuntimeError, match="Error downloading") as caught:
+        datasets.MNIST(root, download=True)
+    message = str(caught.value)
+    assert message.count("refused") == 2
+    assert "Without a network, put train-images-idx3-ubyte" in message
+    assert everything_below(root) == []
+
+
+def test_the_md5_of_the_publisher(server, small, tmp_path):
+    name = "t10k-labels-idx1-ubyte"
+    zipped = gzip.compress(small.content[name])
+    server.answers[f"/{name}.gz"] = zipped
+    good = Resource(name, len(small.content[name]), md5=hashlib.md5(zipped).hexdigest())
+    assert download(good, [server.address], tmp_path / "d").read_bytes() == small.content[name]
+    bad = good._replace(md5="0" * 32)
+    with pytest.raises(RuntimeError, match="expected a file with MD5"):
+        download(bad, [server.address], tmp_path / "e")
+    assert everything_below(tmp_path / "e") == []
+
+
+def test_only_the_web(tmp_path, small):
+    source = small.folder.as_uri() + "/"
+    with pytest.raises(RuntimeError, match="expected an http or https address"):
+        download(small.resources[0], [source], tmp_path / "d")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cannot_be_written(served, tmp_path):
+    root = tmp_path / "root"
+    root.mkdir(mode=0o500)
+    with pytest.raises(PermissionError):
+        datasets.MNIST(root, download=True)
+
+
+def test_a_file_where_the_folder_should_be(served, tmp_path):
+    (tmp_path / "root").write_text("")
+    with pytest.raises(OSError):
+        datasets.MNIST(tmp_path / "root", download=True)
+
+
+def test_a_bar_on_a_terminal(served, tmp_path, monkeypatch):
+    pytest.importorskip("tqdm")
+    import io
+
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    datasets.MNIST(tmp_path / "root", download=True)
+    assert "train-images-idx3-ubyte.gz" in terminal.getvalue()
+    assert "100%" in terminal.getvalue()
