@@ -59,7 +59,7 @@ class Size:
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
             for file in self.files:
-                archive.write(file, file.name)
+                archive.write(file)
         return buffer.tell()
 
     track_installed_bytes.unit = "bytes"  # type: ignore[attr-defined]

@@ -334,10 +334,10 @@ def test_the_old_file_survives_a_full_disk(tmp_path, monkeypatch):
     def full(descriptor):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
-        verigrad.save(verigrad.ones(1000), path)
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            verigrad.save(verigrad.ones(1000), path)
     assert verigrad.load(path) == "old"
     assert os.listdir(tmp_path) == ["f"]
 

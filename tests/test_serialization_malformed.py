@@ -164,6 +164,19 @@ def test_pickles_are_refused_by_name_and_not_run(protocol, tmp_path):
     assert not (tmp_path / "attacked").exists()
 
 
+@pytest.mark.parametrize("length", [0x0280, 0x0380, 0x0480, 0x0580, 0x8B1F])
+def test_lengths_that_look_like_another_format(length):
+    # The first bytes of a file are the length of its header, which may be those of a pickle or a gzip file.
+    good = build(b"{}" + b" " * (length - 2))
+    assert good[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"\x1f\x8b")
+    assert load(good) == {}
+
+
+def test_every_length_of_a_header():
+    for length in range(2000):
+        assert load(saved({"k": "x" * length})) == {"k": "x" * length}
+
+
 def test_other_formats_are_named(tmp_path):
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:

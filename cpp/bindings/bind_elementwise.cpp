@@ -82,12 +82,12 @@ void bind_elementwise(py::module_& m, TensorClass& cls) {
 #include "verigrad/binary.def"
 
   // The fused gradients of unary ops are ops too: verified like the others, but not part of the public names.
-  py::module_ backward = m.def_submodule("_backward", "Gradients of unary ops as ops of their own.");
-  def_function(backward, "threshold_backward", true, static_cast<TensorTensor>(&ops::threshold_backward),
+  py::module_ gradients = m.def_submodule("_gradients", "Gradients of unary ops as ops of their own.");
+  def_function(gradients, "threshold_backward", true, static_cast<TensorTensor>(&ops::threshold_backward),
                py::arg("grad"), py::arg("output"));
-  def_function(backward, "tanh_backward", true, static_cast<TensorTensor>(&ops::tanh_backward), py::arg("grad"),
+  def_function(gradients, "tanh_backward", true, static_cast<TensorTensor>(&ops::tanh_backward), py::arg("grad"),
                py::arg("output"));
-  def_function(backward, "sigmoid_backward", true, static_cast<TensorTensor>(&ops::sigmoid_backward), py::arg("grad"),
+  def_function(gradients, "sigmoid_backward", true, static_cast<TensorTensor>(&ops::sigmoid_backward), py::arg("grad"),
                py::arg("output"));
 
   def_inplace(cls, "add_", true, &inplace_scaled<&ops::add_>, py::arg("other"), py::kw_only(), py::arg("alpha") = Scalar(1));

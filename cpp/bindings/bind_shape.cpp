@@ -45,7 +45,7 @@ void bind_shape(py::module_& m, TensorClass& cls) {
   def_op(m, cls, "index_add", true,
          [](const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& source, Scalar alpha) {
            const bool one = !alpha.is_bool() && alpha.to_double() == 1.0;
-           return ops::index_add(x, dim, index, one ? source : ops::mul(source, alpha));
+           return ops::index_add(x, dim, index, one ? source : ops::to(ops::mul(source, alpha), source.dtype()));
          },
          py::arg("dim"), py::arg("index"), py::arg("source"), py::kw_only(), py::arg("alpha") = Scalar(1));
   def_op(m, cls, "index_copy", true, &ops::index_copy, py::arg("dim"), py::arg("index"), py::arg("source"));

@@ -66,7 +66,7 @@ Index parse_index(py::handle item) {
     const bool empty = !is_ndarray(object) && PySequence_Size(object) == 0;
     index.tensor = tensor_from_data(item, empty ? ops::OptDType(DType::Int64) : ops::OptDType(), {});
   } else {
-    VG_THROW(IndexError,
+    VG_THROW(TypeError,
              "only integers, slices (`:`), ellipsis (`...`), None and long or bool tensors are valid indices (got ",
              Py_TYPE(object)->tp_name, ")");
   }
@@ -103,6 +103,10 @@ void set_item(const Tensor& self, py::handle subscript, py::handle value) {
     source = tensor_from_data(value, self.dtype(), self.device());
   }
   ops::set_item(self, parse_indices(subscript), source);
+}
+
+void check_has_dims(const Tensor& t, std::int64_t dim) {
+  VG_CHECK(t.ndim() > 0, IndexError, "Dimension specified as ", dim, " but tensor has no dimensions");
 }
 
 Tensor construct(const py::args& args) {
@@ -174,18 +178,45 @@ Tensor cast_to(const Tensor& self) {
   return ops::to(self, dtype);
 }
 
+/// The same memory without history and with a version of its own: changes through it go unnoticed.
+Tensor get_data(const Tensor& self) {
+  Tensor out = ops::detach(self);
+  out.impl()->own_version = make_ref<Version>();
+  return out;
+}
+
 void set_data(const Tensor& self, const Tensor& other) {
-  VG_CHECK(self.dtype() == other.dtype() && self.device() == other.device(), RuntimeError,
-           "data: expected a tensor of dtype ", self.dtype(), " on ", self.device(), ", got ", other.dtype(), " on ",
-           other.device());
+  VG_CHECK(!self.requires_grad() || is_floating_point(other.dtype()), RuntimeError,
+           "data set to a tensor that requires gradients must be floating point dtype, got ", other.dtype());
   TensorImpl& to = *self.impl();
   const TensorImpl& from = *other.impl();
   to.storage = from.storage;
+  to.dtype = from.dtype;
+  to.device = from.device;
   to.shape = from.shape;
   to.strides = from.strides;
   to.offset = from.offset;
   to.numel = from.numel;
   to.contiguous = from.contiguous;
+}
+
+/// copy.deepcopy: a leaf with memory of its own; `memo` as the protocol asks.
+py::object deep_copy(const py::object& self, py::dict memo) {
+  const py::object id = py::cast(reinterpret_cast<std::uintptr_t>(self.ptr()));
+  if (memo.contains(id)) return memo[id];
+  const Tensor t = unwrap(self.ptr());
+  VG_CHECK(t.is_leaf(), RuntimeError,
+           "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment");
+  Tensor out;
+  {
+    const NoGradGuard guard;
+    out = ops::clone(t);
+  }
+  if (t.requires_grad()) out.set_requires_grad(true);
+  if (t.grad().defined()) out.set_grad(ops::clone(ops::detach(t.grad())));
+  const py::object copy = wrap(out);
+  memo[id] = copy;
+  return copy;
 }
 
 Tensor reverse_dims(const Tensor& self) {
@@ -210,9 +241,11 @@ TensorClass bind_tensor(py::module_& m) {
 
   cls.def_property_readonly("shape", [](const Tensor& t) { return t.shape(); }, "The sizes of the dimensions.")
       .def("size", [](const Tensor& t, std::optional<std::int64_t> dim) -> py::object {
+        if (dim) check_has_dims(t, *dim);
         return dim ? py::cast(t.size(*dim)) : py::object(size_object(t.shape()));
       }, py::arg("dim") = py::none())
       .def("stride", [](const Tensor& t, std::optional<std::int64_t> dim) -> py::object {
+        if (dim) check_has_dims(t, *dim);
         if (dim) return py::cast(t.strides()[wrap_dim("stride", *dim, t.ndim())]);
         return py::tuple(py::cast(std::vector<std::int64_t>(t.strides().begin(), t.strides().end())));
       }, py::arg("dim") = py::none(), "Steps between neighbours along each dimension, in elements.")
@@ -232,7 +265,7 @@ TensorClass bind_tensor(py::module_& m) {
       .def("data_ptr", [](const Tensor& t) { return reinterpret_cast<std::uintptr_t>(t.data()); })
       .def_property_readonly("_version", get<&Tensor::version>)
       .def("is_inference", [](const Tensor& t) { return t.impl()->inference; })
-      .def_property("data", [](const Tensor& t) { return ops::detach(t); }, &set_data)
+      .def_property("data", &get_data, &set_data)
       .def_property_readonly("T", &reverse_dims)
       .def_property_readonly("mT", [](const Tensor& t) {
         VG_CHECK(t.ndim() >= 2, RuntimeError, "mT: expected at least 2 dimensions, got ", t.ndim());
@@ -275,6 +308,13 @@ TensorClass bind_tensor(py::module_& m) {
       .def("__contains__", [](const Tensor& t, const Operand& value) {
         const Tensor hit = value.is_tensor() ? ops::eq(t, value.tensor) : ops::eq(t, value.scalar);
         return ops::item(ops::any(hit)).to<bool>();
+      });
+  cls.def("__deepcopy__", &deep_copy, py::arg("memo"))
+      .def("__copy__", [](const Tensor& t) {
+        VG_CHECK(t.is_leaf(), RuntimeError, "Only Tensors created explicitly by the user (graph leaves) can be copied");
+        const Tensor out = ops::detach(t);
+        if (t.requires_grad()) out.set_requires_grad(true);
+        return out;
       });
   def_method(cls, "__getitem__", true, &get_item);
   def_inplace(cls, "__setitem__", true, &set_item);

@@ -35,6 +35,24 @@ PyObject* size_numel(PyObject* self, PyObject*) {
   return total;
 }
 
+PyObject* size_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
+  PyObject* self = PyTuple_Type.tp_new(type, args, kwargs);
+  for (Py_ssize_t i = 0; self && i < PyTuple_GET_SIZE(self); ++i) {
+    PyObject* item = PyTuple_GET_ITEM(self, i);
+    if (PyLong_Check(item)) continue;
+    PyObject* number = PyIndex_Check(item) && !is_tensor(item) ? PyNumber_Index(item) : nullptr;
+    if (number) {
+      PyTuple_SET_ITEM(self, i, number);
+      Py_DECREF(item);
+      continue;
+    }
+    PyErr_Format(PyExc_TypeError, "verigrad.Size() takes an iterable of 'int' (item %zd is '%s')", i, Py_TYPE(item)->tp_name);
+    Py_DECREF(self);
+    return nullptr;
+  }
+  return self;
+}
+
 PyMethodDef size_methods[] = {
     {"numel", size_numel, METH_NOARGS, "The number of elements of a tensor of this size."},
     {nullptr, nullptr, 0, nullptr},
@@ -43,6 +61,7 @@ PyMethodDef size_methods[] = {
 void bind_size(py::module_& m) {
   PyType_Slot slots[] = {
       {Py_tp_repr, reinterpret_cast<void*>(size_repr)},
+      {Py_tp_new, reinterpret_cast<void*>(size_new)},
       {Py_tp_methods, size_methods},
       {Py_tp_doc, const_cast<char*>("The sizes of a tensor: a tuple of ints.")},
       {0, nullptr},
@@ -113,7 +132,7 @@ bool load_scalar(PyObject* object, Scalar& scalar) {
 }
 
 Tensor Operand::as_tensor(Device device) const {
-  return is_tensor() ? tensor : ops::wrapped_scalar(scalar, scalar.dtype(default_dtype()), device);
+  return is_tensor() ? tensor : ops::wrapped_scalar(scalar, scalar.dtype(DType::Float64), device);
 }
 
 Dims parse_dims(const char* op, py::handle sequence) {

@@ -52,7 +52,7 @@ struct Nested {
     PyObject* object = data.ptr();
     if (is_sequence(object)) {
       const Py_ssize_t size = PySequence_Size(object);
-      VG_CHECK(depth < shape.size(), ValueError, "tensor: expected a number at dim ", depth, ", got a sequence of length ",
+      VG_CHECK(depth < shape.size(), TypeError, "tensor: expected a number at dim ", depth, ", got a sequence of length ",
                size);
       VG_CHECK(size == shape[depth], ValueError, "tensor: expected sequence of length ", shape[depth], " at dim ", depth,
                " (got ", size, ")");
@@ -76,7 +76,7 @@ struct Nested {
     if (!load_scalar(object, number)) {
       if (data.is_none()) VG_THROW(RuntimeError, "tensor: Could not infer dtype of NoneType");
       if (PyUnicode_Check(object) || PyBytes_Check(object)) {
-        VG_THROW(TypeError, "tensor: invalid data type '", Py_TYPE(object)->tp_name, "'");
+        VG_THROW(ValueError, "tensor: invalid data type '", Py_TYPE(object)->tp_name, "'");
       }
       VG_THROW(RuntimeError, "tensor: Could not infer dtype of ", Py_TYPE(object)->tp_name);
     }

@@ -10,7 +10,6 @@ reading goes straight into the tensor's memory, and writing streams into a file 
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from collections.abc import Iterable, Mapping
@@ -81,7 +80,7 @@ def payload(tensor: Tensor) -> memoryview:
     array = tensor.contiguous().numpy().reshape(-1)
     if sys.byteorder == "big":
         array = array.byteswap()
-    return memoryview(array.view(numpy.uint8))
+    return array.view(numpy.uint8).data
 
 
 def write(
@@ -92,6 +91,8 @@ def write(
     Raises:
         ValueError: the header would exceed the format's limit.
     """
+    import json
+
     ordered = sorted(entries, key=lambda one: -_SIZES[one.kind])
     header: dict[str, Any] = {METADATA: dict(metadata)}
     position = 0
@@ -118,20 +119,15 @@ def read_header(file: IO[bytes], size: int) -> tuple[list[Entry], dict[str, str]
         RuntimeError: anything about it is not as the format says.
     """
     start = file.read(8)
-    for magic, what in _FOREIGN:
-        if start.startswith(magic):
-            raise RuntimeError(f"load: expected a safetensors file, got {what}")
     if len(start) < 8:
-        raise RuntimeError(f"load: expected a safetensors file of at least 8 bytes, got {len(start)}")
+        raise _no_file(start, f"at least 8 bytes, got {len(start)}")
     length = int.from_bytes(start, "little")
-    if not 2 <= length <= MAX_HEADER or length > size - 8:
-        raise RuntimeError(
-            f"load: expected a safetensors header of 2 to {max(2, min(MAX_HEADER, size - 8))} bytes, got "
-            f"{length}"
-        )
+    limit = min(MAX_HEADER, size - 8)
+    if not 2 <= length <= limit:
+        raise _no_file(start, f"a header of 2 to {limit} bytes, got {length}")
     raw = file.read(length)
     if len(raw) != length or raw[:1] != b"{":
-        raise RuntimeError(f"load: expected a safetensors header that begins with '{{', got {raw[:8]!r}")
+        raise _no_file(start, f"a header that begins with '{{', got {raw[:8]!r}")
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
@@ -145,9 +141,19 @@ def read_header(file: IO[bytes], size: int) -> tuple[list[Entry], dict[str, str]
     return entries, metadata
 
 
+def _no_file(start: bytes, otherwise: str) -> RuntimeError:
+    # Only for what has failed already: a good file may begin with these bytes too, as its header's length.
+    for magic, what in _FOREIGN:
+        if start.startswith(magic):
+            return RuntimeError(f"load: expected a safetensors file, got {what}")
+    return RuntimeError(f"load: expected a safetensors file with {otherwise}")
+
+
 def parse_json(text: str, what: str) -> Any:
     """*text* as JSON: no NaN, no duplicate keys, no nesting that exhausts the stack; RuntimeError
     otherwise."""
+    import json
+
     try:
         return json.loads(text, object_pairs_hook=_distinct, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
@@ -219,7 +225,7 @@ def read_tensor(file: IO[bytes], one: Entry) -> tuple[Tensor, memoryview]:
 
     flat = verigrad.empty((math.prod(one.shape),), dtype=_kinds()[one.kind])
     array = flat.numpy()
-    data = memoryview(array.view(numpy.uint8))
+    data = array.view(numpy.uint8).data
     file.seek(one.begin)
     done = 0
     while done < len(data):

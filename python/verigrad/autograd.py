@@ -284,8 +284,8 @@ def backward(
     """
     outputs = _tensors("backward", "tensors", tensors)
     gradients = _gradients("backward", "grad_tensors", grad_tensors, len(outputs))
-    targets = None if inputs is None else _tensors("backward", "inputs", inputs)
-    if targets is not None and not targets:
+    targets = () if inputs is None else _tensors("backward", "inputs", inputs)
+    if inputs is not None and not targets:
         raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
     keep = create_graph if retain_graph is None else retain_graph
     _C._backward(outputs, gradients, keep, create_graph, targets)

@@ -9,7 +9,6 @@ dict of tensors.
 from __future__ import annotations
 
 import io
-import json
 import math
 import os
 import sys
@@ -55,6 +54,8 @@ def save(obj: object, f: str | os.PathLike[str] | IO[bytes]) -> None:
         ValueError: nested too deep (or in itself), or too large for the format.
         OSError: the file cannot be written.
     """
+    import json  # here, so that importing verigrad does not pay for it
+
     encoder = _Encoder()
     tree = encoder.encode(obj, "", 0)
     crcs: dict[str, str] = {}
@@ -295,10 +296,9 @@ class _Decoder:
         if kind not in sequences:
             raise self._bad(node)
         items = [self.decode(item, depth + 1) for item in content]
-        try:
-            return sequences[kind](items)
-        except (TypeError, ValueError, RuntimeError, OverflowError):
-            raise self._bad(node) from None
+        if kind == "Size" and not all(type(item) is int and 0 <= item < 2**63 for item in items):
+            raise self._bad(node)
+        return sequences[kind](items)
 
     def _dict(self, kind: str, pairs: list[Any], depth: int) -> dict[Any, Any]:
         result: dict[Any, Any] = {} if kind == "dict" else OrderedDict()
@@ -340,9 +340,9 @@ class _Decoder:
 
 
 def _is_plain(key: Any) -> bool:
-    return (
-        all(map(_is_plain, key)) if type(key) is tuple else key is None or isinstance(key, str | int | float)
-    )
+    if type(key) is tuple:
+        return all(map(_is_plain, key))
+    return key is None or isinstance(key, str | int | float)
 
 
 def _join(path: str, key: Any) -> str:

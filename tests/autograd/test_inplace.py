@@ -46,6 +46,33 @@ def test_copy_passes_the_gradient_to_the_source():
     assert x.grad.tolist() == [0.0] * 3 and source.grad.tolist() == [10.0, 12.0, 14.0]
 
 
+def test_copy_from_the_same_memory_is_recorded():
+    x = leaf()
+    y = x * 2
+    alias = y.detach()
+    alias.copy_(y)
+    assert alias.requires_grad and alias.tolist() == y.tolist()
+    alias.sum().backward()
+    assert x.grad.tolist() == [2.0] * 3
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda y: y.add_(0.1), 3.1),
+        (lambda y: y.sub_(0.1), 2.9),
+        (lambda y: y.mul_(0.1), 3 * 0.1),
+        (lambda y: y.div_(0.1), 3 / 0.1),
+        (lambda y: y.fill_(0.1), 0.1),
+        (lambda y: y.__setitem__(0, 0.1), 0.1),
+    ],
+)
+def test_numbers_keep_their_precision(change, expected):
+    y = vg.tensor([3.0], dtype=vg.float64)
+    change(y)
+    assert y.item() == pytest.approx(expected, rel=1e-15, abs=0)
+
+
 def test_assignment_to_an_element():
     x, value = leaf(), vg.tensor(10.0, requires_grad=True)
     y = x * 1

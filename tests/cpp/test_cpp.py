@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -59,12 +60,16 @@ def build() -> Path:
     # A sanitizer for Python is preloaded; the compiler must not run under it.
     environment = {key: value for key, value in os.environ.items() if key != "LD_PRELOAD"}
     with tempfile.TemporaryDirectory(dir=folder) as work:
-        objects = []
-        for source in SOURCES:
-            objects.append(f"{work}/{source.stem}.o")
-            compile_ = [compiler, *FLAGS, *includes, "-c", str(source), "-o", objects[-1]]
-            result = subprocess.run(compile_, capture_output=True, text=True, env=environment)
+
+        def compile_one(source: Path) -> str:
+            target = f"{work}/{source.stem}.o"
+            command = [compiler, *FLAGS, *includes, "-c", str(source), "-o", target]
+            result = subprocess.run(command, capture_output=True, text=True, env=environment)
             assert result.returncode == 0, f"{source.name} does not compile:\n{result.stderr}"
+            return target
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            objects = list(pool.map(compile_one, SOURCES))
         rpath = [f"-Wl,-rpath,{library.parent}", f"-Wl,-rpath-link,{library.parent}"]
         link = [compiler, *FLAGS, *objects, str(library), *rpath, "-pthread", "-o", f"{work}/run"]
         result = subprocess.run(link, capture_output=True, text=True, env=environment)

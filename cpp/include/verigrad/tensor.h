@@ -16,6 +16,16 @@ class Tensor;
 class Node;
 struct AutogradMeta;
 
+/// Counts in-place changes, so that a saved tensor can tell that it was changed.
+class Version final : public RefCounted {
+ public:
+  std::uint32_t value() const { return value_.load(std::memory_order_relaxed); }
+  void bump() { value_.fetch_add(1, std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint32_t> value_{0};
+};
+
 /// A block of memory. Its version counts in-place changes through any of the tensors that share it.
 class Storage final : public RefCounted {
  public:
@@ -27,15 +37,14 @@ class Storage final : public RefCounted {
 
   void* data() const { return data_; }
   std::int64_t nbytes() const { return nbytes_; }
-  std::uint32_t version() const { return version_.load(std::memory_order_relaxed); }
-  void bump_version() { version_.fetch_add(1, std::memory_order_relaxed); }
+  Version& version() { return version_; }
 
  private:
   void* data_;
   std::int64_t nbytes_;
   Device device_;
   std::function<void()> release_;
-  std::atomic<std::uint32_t> version_{0};
+  Version version_;
 };
 
 class TensorImpl final : public RefCounted {
@@ -55,8 +64,11 @@ class TensorImpl final : public RefCounted {
   /// Made from a Python number: takes part in promotion with its category only.
   bool wrapped_number = false;
   bool inference = false;
-  /// A view taken while recording was off: its base would not notice a recorded change.
-  bool untracked_view = false;
+  /// A view taken while recording was off, whose base would not notice a recorded change: 1, or 2 where the base required
+  /// a gradient then, so that every later change counts.
+  std::int8_t untracked_view = 0;
+  /// The version of `tensor.data` and of its views, which is not the storage's; null otherwise.
+  Ref<Version> own_version;
   /// Null until the tensor takes part in autograd.
   std::unique_ptr<AutogradMeta> meta;
 };
@@ -90,8 +102,8 @@ class Tensor {
     return static_cast<T*>(data());
   }
   const Ref<Storage>& storage() const { return impl_->storage; }
-  std::uint32_t version() const { return impl_->storage->version(); }
-  void bump_version() const { impl_->storage->bump_version(); }
+  std::uint32_t version() const { return version_counter().value(); }
+  void bump_version() const { version_counter().bump(); }
 
   // Autograd state; see autograd.h for what it means.
   bool requires_grad() const;
@@ -102,6 +114,8 @@ class Tensor {
   void set_grad(const Tensor& grad) const;
 
  private:
+  Version& version_counter() const { return impl_->own_version ? *impl_->own_version : impl_->storage->version(); }
+
   Ref<TensorImpl> impl_;
 };
 

@@ -112,7 +112,8 @@ template <class F, class V>
 Tensor record_view(const char* name, const Tensor& out, const Tensor& self, F vjp, V again) {
   if (!is_floating_point(self.dtype())) return out;
   if (!GradMode::enabled()) {
-    out.impl()->untracked_view = true;
+    const std::int8_t kind = self.requires_grad() ? 2 : 1;
+    out.impl()->untracked_view = std::max(kind, self.impl()->untracked_view);
     return out;
   }
   record(name, out, {self}, {}, std::move(vjp));

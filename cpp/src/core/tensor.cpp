@@ -43,8 +43,10 @@ Tensor empty_tensor(const Dims& shape, DType dtype, Device device) {
 }
 
 Tensor alias(const Tensor& self, const Dims& shape, const Dims& strides, std::int64_t offset) {
-  return Tensor(make_ref<TensorImpl>(self.storage(), self.dtype(), self.device(), shape, strides, offset,
-                                     checked_numel("view", shape)));
+  Tensor out(make_ref<TensorImpl>(self.storage(), self.dtype(), self.device(), shape, strides, offset,
+                                  checked_numel("view", shape)));
+  if (self.impl()->own_version) out.impl()->own_version = self.impl()->own_version;
+  return out;
 }
 
 }  // namespace verigrad

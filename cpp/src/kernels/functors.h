@@ -64,7 +64,7 @@ struct sign {
     if constexpr (kBool<T>) {
       return x;
     } else if constexpr (kFloating<T>) {
-      return x > T(0) ? T(1) : (x < T(0) ? T(-1) : (x == T(0) ? T(0) : x));
+      return x > T(0) ? T(1) : (x < T(0) ? T(-1) : T(0));
     } else {
       return static_cast<T>(static_cast<int>(x > T(0)) - static_cast<int>(is_negative(x)));
     }
@@ -229,13 +229,13 @@ struct pow {
 struct maximum {
   template <class T>
   VG_HD T operator()(T a, T b) const {
-    return (a > b || a != a) ? a : b;
+    return (a > b) | (a != a) ? a : b;  // `|`: no branch, so that loops become vector code
   }
 };
 struct minimum {
   template <class T>
   VG_HD T operator()(T a, T b) const {
-    return (a < b || a != a) ? a : b;
+    return (a < b) | (a != a) ? a : b;
   }
 };
 

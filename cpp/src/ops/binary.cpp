@@ -48,6 +48,13 @@ Tensor vjp_node(Node& n, const Tensor& g, int i) {
   return sum_to_shape(grad, input_meta(n, i).shape);
 }
 
+/// What grad_fn.name() answers. PyTorch tells a power with a tensor exponent from one with a number.
+template <class Spec>
+constexpr const char* node_name(bool scalar_exponent) {
+  if constexpr (Spec::op == kernels::BinaryOp::pow) return scalar_exponent ? "PowBackward0" : "PowBackward1";
+  return Spec::node;
+}
+
 /// Both operands have the operation's dtype.
 template <class Spec>
 Tensor binary_same(const Tensor& a, const Tensor& b) {
@@ -59,7 +66,7 @@ Tensor binary_same(const Tensor& a, const Tensor& b) {
     if (recording(a, b)) {
       const int reads = (a.requires_grad() ? Spec::reads_a : 0) | (b.requires_grad() ? Spec::reads_b : 0);
       static const Tensor none;
-      return record(Spec::node, out, {a, b},
+      return record(node_name<Spec>(b.impl()->wrapped_number), out, {a, b},
                     {Save::input(reads & A ? a : none), Save::input(reads & B ? b : none),
                      Save::output(reads & Y ? out : none)},
                     [](Node& n, const Tensor& g) -> TensorList {
@@ -155,8 +162,8 @@ const Tensor& binary_inplace(const Tensor& self, const Tensor& other) {
     self.bump_version();
     return self;
   }
-  // Where the gradient by `other` needs the old value of self, that value must outlive the change.
-  const bool keep = other.requires_grad() && (Spec::reads_b & A);
+  // Where a gradient needs the old value of self, that value must outlive the change.
+  const bool keep = (other.requires_grad() && (Spec::reads_b & A)) || (self.requires_grad() && (Spec::reads_a & A));
   const Tensor result = to(binary<Spec>(keep ? clone(self) : self, other), self.dtype());
   copy_out(self, result);
   finish_inplace(self, result);

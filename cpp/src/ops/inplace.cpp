@@ -9,14 +9,15 @@ namespace verigrad {
 using ops::input_meta;
 
 void check_inplace(const Tensor& self, bool recorded) {
+  const int untracked = self.impl()->untracked_view;
+  VG_CHECK(!(untracked == 2 && GradMode::enabled()) && !(untracked && recorded), RuntimeError,
+           "A view was created in no_grad mode and is being modified inplace with grad mode enabled. This use case is "
+           "ambiguous and forbidden: move both the view and the inplace inside the no_grad block, or both outside.");
   if (recorded) {
     const bool view = self.impl()->meta && self.impl()->meta->base.defined();
     const Tensor& owner = view ? self.impl()->meta->base : self;
     VG_CHECK(!(owner.requires_grad() && owner.is_leaf()), RuntimeError, "a ", view ? "view of a " : "",
              "leaf Variable that requires grad is being used in an in-place operation.");
-    VG_CHECK(!self.impl()->untracked_view, RuntimeError,
-             "A view was created in no_grad mode and is being modified inplace with grad mode enabled. This use case is "
-             "ambiguous and forbidden: move both the view and the inplace inside the no_grad block, or both outside.");
     VG_CHECK(!self.impl()->inference || InferenceMode::enabled(), RuntimeError,
              "Inplace update to inference tensor outside InferenceMode is not allowed. You can make a clone to get a "
              "normal tensor before doing inplace update.");
@@ -124,10 +125,7 @@ const Tensor& copy_(const Tensor& self, const Tensor& source) {
   const Dims shape = broadcast_shapes("copy_", self.shape(), source.shape());
   VG_CHECK(shape == self.shape(), RuntimeError, "copy_: output with shape ", self.shape(),
            " doesn't match the broadcast shape ", shape);
-  if (source.storage() == self.storage() && source.shape() == self.shape() && source.strides() == self.strides() &&
-      source.offset() == self.offset() && source.dtype() == self.dtype()) {
-    return self;
-  }
+  if (source.is_same(self)) return self;
   {
     const NoGradGuard guard;
     copy_out(self, source.storage() == self.storage() ? clone(source) : source);

@@ -156,7 +156,9 @@ Tensor arg_reduce(ArgReduceOp op, const char* name, const Tensor& self, std::opt
 }
 
 Tensor truth(ReduceOp op, const char* name, const Tensor& self, const DimList& dims, bool keepdim) {
-  return reduce(op, name, self, reduced_dims(name, dims, self.ndim()), keepdim, DType::Bool, op == ReduceOp::all);
+  const Tensor out = reduce(op, name, self, reduced_dims(name, dims, self.ndim()), keepdim, DType::Bool, op == ReduceOp::all);
+  // PyTorch's one exception: uint8, its bool of old, stays uint8.
+  return self.dtype() == DType::UInt8 ? to(out, DType::UInt8) : out;
 }
 
 /// Gradient of prod without a division, so that zeros need no special case: products of pairs, level by level, and back

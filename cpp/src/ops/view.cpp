@@ -28,6 +28,16 @@ Tensor slice_backward(const Tensor& g, const Dims& shape, int dim, std::int64_t 
   });
 }
 
+Tensor swap_dims(const Tensor& self, int a, int b) {
+  Dims shape, strides;
+  for (int d = 0; d < self.ndim(); ++d) {
+    const int from = d == a ? b : (d == b ? a : d);
+    shape.push_back(self.shape()[from]);
+    strides.push_back(self.strides()[from]);
+  }
+  return alias(self, shape, strides, self.offset());
+}
+
 }  // namespace
 
 Tensor view(const Tensor& self, const Dims& size) {
@@ -68,19 +78,16 @@ Tensor flatten(const Tensor& self, std::int64_t start_dim, std::int64_t end_dim)
 
 Tensor transpose(const Tensor& self, std::int64_t dim0, std::int64_t dim1) {
   const int a = wrap_dim("transpose", dim0, self.ndim()), b = wrap_dim("transpose", dim1, self.ndim());
-  Dims shape = self.shape(), strides = self.strides();
-  if (self.ndim() > 0) {
-    std::swap(shape[a], shape[b]);
-    std::swap(strides[a], strides[b]);
-  }
-  return record_view("TransposeBackward0", alias(self, shape, strides, self.offset()), self,
+  return record_view("TransposeBackward0", swap_dims(self, a, b), self,
                      [a, b](Node&, const Tensor& g) -> TensorList { return {transpose(g, a, b)}; },
                      [a, b](const Tensor& base) { return transpose(base, a, b); });
 }
 
 Tensor t(const Tensor& self) {
   VG_CHECK(self.ndim() <= 2, RuntimeError, "t() expects a tensor with <= 2 dimensions, but self is ", self.ndim(), "D");
-  return self.ndim() < 2 ? view(self, self.shape()) : transpose(self, 0, 1);
+  if (self.ndim() < 2) return view(self, self.shape());
+  return record_view("TBackward0", swap_dims(self, 0, 1), self,
+                     [](Node&, const Tensor& g) -> TensorList { return {t(g)}; }, [](const Tensor& base) { return t(base); });
 }
 
 Tensor permute(const Tensor& self, const DimList& dims) {
@@ -219,13 +226,18 @@ TensorList unbind(const Tensor& self, std::int64_t dim) {
   const int d = wrap_dim("unbind", dim, self.ndim());
   TensorList out;
   for (std::int64_t i = 0; i < self.shape()[d]; ++i) out.push_back(select(self, d, i));
+  // One node for all of them; each stays a view that can be taken again on its own.
+  if (!out.empty() && is_floating_point(self.dtype())) {
+    record_list("UnbindBackward0", out, {self}, {},
+                [d](Node&, const TensorList& g) -> TensorList { return {stack(g, d)}; });
+  }
   return out;
 }
 
 // Joining.
 
 Tensor cat(const TensorList& tensors, std::int64_t dim) {
-  VG_CHECK(!tensors.empty(), RuntimeError, "cat: expected a non-empty list of Tensors");
+  VG_CHECK(!tensors.empty(), ValueError, "cat: expected a non-empty list of Tensors");
   // A 1-d tensor without elements joins anything, as in PyTorch.
   const auto skipped = [](const Tensor& x) { return x.ndim() == 1 && x.numel() == 0; };
   const Tensor* model = &tensors[0];

@@ -93,7 +93,7 @@ class TensorDataset(Dataset["tuple[Tensor, ...]"]):
         return [tensor.index_select(0, indices) for tensor in self.tensors]
 
     def __len__(self) -> int:
-        return self.tensors[0].size(0)
+        return len(self.tensors[0])
 
 
 class Subset(Dataset[_T_co]):

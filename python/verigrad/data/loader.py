@@ -141,12 +141,7 @@ class DataLoader(Generic[_T_co]):
                 "batch_size=None option disables auto-batching and is mutually exclusive with drop_last"
             )
         if sampler is None:
-            if self._streams:
-                sampler = _EndlessSampler()
-            elif shuffle:
-                sampler = RandomSampler(dataset, generator=generator)  # type: ignore[arg-type]  # has __len__
-            else:
-                sampler = SequentialSampler(dataset)  # type: ignore[arg-type]  # has __len__
+            sampler = self._default_sampler(dataset, bool(shuffle), generator)
         if batch_size is not None and batch_sampler is None:
             batch_sampler = BatchSampler(sampler, batch_size, drop_last)
         self.batch_size = batch_size
@@ -158,6 +153,11 @@ class DataLoader(Generic[_T_co]):
         self.collate_fn = collate_fn
         self._length_told: int | None = None
         self._sealed = True
+
+    def _default_sampler(self, dataset: Any, shuffle: bool, generator: Generator | None) -> Sampler[Any]:
+        if self._streams:
+            return _EndlessSampler()
+        return RandomSampler(dataset, generator=generator) if shuffle else SequentialSampler(dataset)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if self._sealed and name in _FIXED:
@@ -192,6 +192,8 @@ class _MapIterator:
     def __init__(self, loader: DataLoader[Any]) -> None:
         self._loader = loader
         self._started = False
+        self._size = 1
+        self._gather_lists = False
         self._get_batch: BatchGetter | None = None
         self._order: Tensor | None = None  # of the whole epoch, translated for _get_batch
         self._plain: Tensor | None = None  # the same in the loader's own indices
@@ -217,24 +219,21 @@ class _MapIterator:
         loader = self._loader
         batches = loader.batch_sampler
         fast = batches is not None and loader.collate_fn is default_collate
-        if fast and type(batches).__iter__ is BatchSampler.__iter__:
-            order = epoch_order(batches.sampler)  # type: ignore[union-attr]  # a BatchSampler, just checked
+        if fast and isinstance(batches, BatchSampler) and type(batches).__iter__ is BatchSampler.__iter__:
+            order = epoch_order(batches.sampler)
             if order is not None:
                 get_batch, translated = batch_getter(loader.dataset, order)
                 if get_batch is not None:
-                    size = self._size = batches.batch_size  # type: ignore[union-attr]
+                    size = self._size = batches.batch_size
                     whole = order.numel() // size * size
-                    self._end = whole if batches.drop_last else order.numel()  # type: ignore[union-attr]
+                    self._end = whole if batches.drop_last else order.numel()
                     self._get_batch, self._order, self._plain = get_batch, translated, order
                     return
                 # The order is drawn already: drawing it again would move the generator on.
-                self._indices = iter(BatchSampler(order.tolist(), batches.batch_size, batches.drop_last))  # type: ignore[union-attr]
+                self._indices = iter(BatchSampler(order.tolist(), batches.batch_size, batches.drop_last))
                 return
         self._gather_lists = fast
         self._indices = iter(loader._index_sampler)
-
-    _size = 1
-    _gather_lists = False
 
     def _next_gathered(self) -> Any:
         begin = self._begin
@@ -268,7 +267,8 @@ class _StreamIterator:
 
     def __init__(self, loader: DataLoader[Any]) -> None:
         self._loader = loader
-        self._samples = iter(loader.dataset)  # type: ignore[call-overload]  # an IterableDataset
+        stream: Any = loader.dataset
+        self._samples = iter(stream)
         self._count = 0
         self._ended = False
 

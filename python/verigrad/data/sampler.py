@@ -73,7 +73,7 @@ class RandomSampler(Sampler[int]):
         self.generator = generator
         if not isinstance(replacement, bool):
             raise TypeError(f"replacement should be a boolean value, but got replacement={replacement}")
-        if not isinstance(self.num_samples, int) or self.num_samples <= 0:
+        if not _is_positive(self.num_samples):
             raise ValueError(
                 f"num_samples should be a positive integer value, but got num_samples={self.num_samples}"
             )
@@ -150,7 +150,7 @@ class WeightedRandomSampler(Sampler[int]):
         replacement: bool = True,
         generator: Generator | None = None,
     ) -> None:
-        if not isinstance(num_samples, int) or isinstance(num_samples, bool) or num_samples <= 0:
+        if isinstance(num_samples, bool) or not _is_positive(num_samples):
             raise ValueError(
                 f"num_samples should be a positive integer value, but got num_samples={num_samples}"
             )
@@ -204,7 +204,7 @@ class BatchSampler(Sampler[list[int]]):
     """
 
     def __init__(self, sampler: Sampler[int] | Iterable[int], batch_size: int, drop_last: bool) -> None:
-        if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size <= 0:
+        if isinstance(batch_size, bool) or not _is_positive(batch_size):
             raise ValueError(
                 f"batch_size should be a positive integer value, but got batch_size={batch_size}"
             )
@@ -235,3 +235,7 @@ def epoch_order(sampler: Any) -> Tensor | None:
         if "__iter__" in base.__dict__:
             return None
     return None
+
+
+def _is_positive(value: object) -> bool:
+    return isinstance(value, int) and value > 0

@@ -7,7 +7,6 @@ import warnings
 from .. import _C
 from .._C import Tensor, sigmoid, tanh
 from .._C import nn_functional as _native
-from .._C.nn_functional import linear
 
 __all__ = [
     "cross_entropy",
@@ -22,6 +21,8 @@ __all__ = [
     "tanh",
 ]
 
+linear = _native.linear
+
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """Returns ``max(0, x)`` of each element; with ``inplace`` in the input itself."""
@@ -34,7 +35,7 @@ def relu_(input: Tensor) -> Tensor:
     Raises:
         RuntimeError: the input is a leaf that requires grad.
     """
-    return input.copy_(_C.relu(input))
+    return input.relu_()
 
 
 def softmax(
@@ -53,7 +54,7 @@ def softmax(
     """
     if dim is None:
         dim = _implicit_dim("softmax", input, _stacklevel)
-    return _native.softmax(input if dtype is None else input.to(dtype), dim)
+    return _C.softmax(input, dim, dtype)
 
 
 def log_softmax(
@@ -66,7 +67,7 @@ def log_softmax(
     """
     if dim is None:
         dim = _implicit_dim("log_softmax", input, _stacklevel)
-    return _native.log_softmax(input if dtype is None else input.to(dtype), dim)
+    return _C.log_softmax(input, dim, dtype)
 
 
 def nll_loss(

@@ -34,7 +34,7 @@ class Parameter(Tensor):
         super().__init__(data)
         self.requires_grad_(requires_grad)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
+    def __deepcopy__(self, memo: dict[Any, Any]) -> Parameter:
         known: Parameter | None = memo.get(id(self))
         if known is None:
             known = type(self)(self.detach().clone(), self.requires_grad)

@@ -49,7 +49,7 @@ def problem_of(spec: OpSpec, lib: Library, sample: Sample, grad_layout: str = CO
     slots = {id(leaf.tensor): _Slot(i) for i, leaf in enumerate(smooth)}
     args, kwargs = tree_map(lambda leaf: slots.get(id(leaf), leaf), (call.args, call.kwargs))
     operation = spec.bind(lib, sample.form)
-    copies = spec.mutates or sample.form == "inplace"
+    copies = spec.mutates > 0 or sample.form == "inplace"
 
     def function(*tensors: Any) -> Any:
         given = [t.clone() for t in tensors] if copies else tensors
@@ -69,6 +69,7 @@ def problem_of(spec: OpSpec, lib: Library, sample: Sample, grad_layout: str = CO
         [leaf.label for leaf in smooth],
         grad_layout,
         " ".join(x for x in (sample.label, "" if grad_layout == CONTIGUOUS else f"gradient {grad_layout}") if x),
+        peer=sample.peer,
     )
 
 
@@ -85,7 +86,7 @@ def smooth_samples(spec: OpSpec) -> Iterator[Sample]:
 def problems(spec: OpSpec, lib: Library) -> Iterator[Problem]:
     """All problems of a record: layouts of the inputs, then of the incoming gradient, then of both."""
     for sample in smooth_samples(spec):
-        for variant in variants(sample):
+        for variant in variants(sample, spec.mutates):
             if spec.ties and any(layout in (EXPANDED, EXPANDED_LAST) for layout in variant.layouts):
                 continue
             problem = problem_of(spec, lib, variant)
@@ -115,9 +116,9 @@ def gradient_checks(spec: OpSpec, lib: Library, coverage: Coverage) -> Iterator[
         return
     for problem in problems(spec, lib):
         coverage.seen.update(problem.labels)
-        yield Check("gradient", "float64", problem.case, _first(spec, problem, coverage))
+        yield Check("gradient", "float64", problem.case, _first(spec, problem, coverage), problem.peer)
         if spec.order > 1 and not spec.zero_gradient:
-            yield Check("second", "float64", problem.case, _second(problem, coverage))
+            yield Check("second", "float64", problem.case, _second(problem, coverage), problem.peer)
 
 
 def _note(coverage: Coverage, finding: Finding) -> float:

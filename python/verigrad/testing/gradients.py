@@ -13,7 +13,6 @@ function (x, u) -> J^T u.
 
 from __future__ import annotations
 
-import math
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +26,7 @@ from verigrad.testing.library import Library
 
 Array = np.ndarray[Any, Any]
 
-STEP = 1e-3
+STEP = 2.0**-10  # and directions in multiples of 2^-6, so that casts to float32 are exact and can be checked
 TOLERANCE = 1e-6
 EPSILON = float(np.finfo(np.float64).eps)
 FLOOR = 1e-11  # rounding where gradients of order 1 cancel, as those of x / x
@@ -71,6 +70,7 @@ class Problem:
         grad_layout: memory layout of the incoming gradient.
         case: the call in words.
         order: of the derivative that the check finds, for reports.
+        peer: whether PyTorch must pass as well.
     """
 
     name: str
@@ -82,6 +82,7 @@ class Problem:
     grad_layout: str = CONTIGUOUS
     case: str = ""
     order: int = 1
+    peer: bool = True
 
     def layout(self, i: int) -> str:
         """The layout of input i."""
@@ -121,7 +122,7 @@ class Finding:
 
 
 def _dot(a: Sequence[Array], b: Sequence[Array]) -> float:
-    return math.fsum(float(x) for u, v in zip(a, b, strict=True) for x in np.ravel(u * v))
+    return float(sum(np.vdot(u, v) for u, v in zip(a, b, strict=True)))
 
 
 def _magnitude(a: Sequence[Array], b: Sequence[Array]) -> float:
@@ -138,15 +139,15 @@ def _numeric(evaluate: Callable[[float], float]) -> float:
 def _direction(problem: Problem, weights: Sequence[Array], i: int, v: Array) -> float:
     def evaluate(t: float) -> float:
         arrays = list(problem.arrays)
-        arrays[i] = arrays[i] + t * v
+        arrays[i] = (arrays[i] + t * v).astype(arrays[i].dtype)
         return _dot(weights, problem.values(arrays))
 
     return _numeric(evaluate)
 
 
 def _draw(rng: np.random.Generator, shape: tuple[int, ...], layout: str) -> Array:
-    """Numbers of either sign between 0.5 and 1 in absolute value, such as the layout can hold."""
-    values = rng.uniform(0.5, 1.0, shape) * rng.choice([-1.0, 1.0], shape)
+    """Multiples of 1/64 of either sign between 0.5 and 1 in absolute value, such as the layout can hold."""
+    values = rng.integers(32, 65, shape) / 64.0 * rng.choice([-1.0, 1.0], shape)
     return settle(np.asarray(values), layout)
 
 
@@ -159,7 +160,10 @@ def analytic(problem: Problem, weights: Sequence[Array]) -> list[Array]:
     lib = problem.lib
     inputs = problem.inputs(problem.arrays, requires_grad=True)
     outputs = problem.outputs(inputs)
-    incoming = [build(lib, w, problem.grad_layout).tensor for w in weights]
+    incoming = [
+        build(lib, w.astype(lib.dtype_name(o)), problem.grad_layout).tensor
+        for o, w in zip(outputs, weights, strict=True)
+    ]
     kept = [(o, g) for o, g in zip(outputs, incoming, strict=True) if o.requires_grad]
     if not kept and problem.order > 1:  # a gradient that depends on nothing; the differences will tell
         return [np.zeros(x.shape) for x in problem.arrays]
@@ -287,7 +291,7 @@ def second_order(problem: Problem) -> Problem:
     lib, count = problem.lib, len(problem.arrays)
     rng = problem.seed()
     values = problem.values(problem.arrays)
-    weights = [_draw(rng, v.shape, problem.grad_layout) for v in values]
+    weights = [_draw(rng, v.shape, problem.grad_layout).astype(v.dtype) for v in values]
 
     def function(*tensors: Any) -> list[Any]:
         recorded = any(t.requires_grad for t in tensors)

@@ -48,7 +48,7 @@ def expanded_dim(shape: tuple[int, ...], layout: str) -> int | None:
 
 
 def applies(shape: tuple[int, ...], layout: str) -> bool:
-    """Whether the layout differs from the contiguous one for this shape."""
+    """Whether the layout is the contiguous one or differs from it for this shape."""
     if layout == TRANSPOSED:
         return len(shape) > 1
     if layout == EXPANDED:

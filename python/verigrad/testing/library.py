@@ -41,22 +41,15 @@ class Library:
         value: Any = self.module
         parts = path.split(".")
         for i, part in enumerate(parts):
-            if not hasattr(value, part) and isinstance(value, ModuleType):
-                try:
-                    importlib.import_module(".".join([self.name, *parts[: i + 1]]))
-                except ModuleNotFoundError:
-                    message = f"testing: expected {self.name} to have {path!r}, got nothing of that name"
-                    raise AttributeError(message) from None
-            value = getattr(value, part)
+            if hasattr(value, part):
+                value = getattr(value, part)
+                continue
+            try:
+                value = importlib.import_module(".".join([self.name, *parts[: i + 1]]))
+            except ModuleNotFoundError:
+                message = f"testing: expected {self.name} to have {path!r}, got nothing of that name"
+                raise AttributeError(message) from None
         return value
-
-    def has(self, path: str) -> bool:
-        """Whether the name exists."""
-        try:
-            self.get(path)
-        except AttributeError:
-            return False
-        return True
 
     def dtype(self, name: str) -> Any:
         """The dtype of a numpy name."""
@@ -67,8 +60,8 @@ class Library:
         return isinstance(value, self.module.Tensor)
 
     def from_numpy(self, array: Array) -> Any:
-        """A tensor that shares the array's memory."""
-        return self.module.from_numpy(array)
+        """A tensor that shares the array's memory. numpy's scalars, which 0-d arithmetic answers, count as arrays."""
+        return self.module.from_numpy(np.asarray(array))
 
     def to_numpy(self, tensor: Any) -> Array:
         """The tensor's values as an array of their own."""

@@ -77,7 +77,7 @@ class OpSpec:
         zero_gradient: why the gradient is zero everywhere, for an operation whose gradient is.
         zero_inputs: labels of inputs, such as "input 1", whose gradient alone is zero everywhere.
         view: True if the result shares the input's memory, False if it must not, None if it may.
-        mutates: whether the call changes its arguments.
+        mutates: how many tensors, from the first on, the call writes to.
         ties: whether equal elements are kinks, so that stride 0 cannot be used in gradient checks.
         tolerance: largest relative error of the result, in units of the machine epsilon of its dtype.
         reason: why the tolerance is not the usual one.
@@ -106,7 +106,7 @@ class OpSpec:
     zero_gradient: str = ""
     zero_inputs: tuple[str, ...] = ()
     view: bool | None = False
-    mutates: bool = False
+    mutates: int = 0
     ties: bool = False
     tolerance: float = USUAL_TOLERANCE
     reason: str = ""

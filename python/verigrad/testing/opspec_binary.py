@@ -130,7 +130,7 @@ def gradient_kernel(name: str, formula: Callable[..., Any], kind: str, range_: M
     """A record of the gradient of a unary operation, which is an operation of its own."""
     return binary(
         name, formula, kind, right=range_, sampling={"scalars": (), "mixed": (), "edges": False, "same": False},
-        function=f"_C._backward.{name}", method=None, errors=(), **options,
+        function=f"_C._gradients.{name}", method=None, errors=(), **options,
     )  # fmt: skip
 
 

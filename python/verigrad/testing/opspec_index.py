@@ -60,9 +60,10 @@ def scatter_samples(s: Sampler) -> Iterator[Sample]:
     """As for gather, with sources at least as large as the index."""
     for shape, dim, index, source in (
         ((5,), 0, (7,), (7,)), ((3, 4), 0, (2, 4), (2, 4)), ((3, 4), 1, (3, 6), (3, 7)),
-        ((2, 3, 4), -2, (2, 5, 3), (2, 5, 4)), ((3, 4), 1, (3, 0), (3, 0)), ((4,), 0, (2,), (5,)),
+        ((2, 3, 4), -2, (2, 5, 3), (2, 5, 4)), ((3, 4), 1, (3, 0), (3, 0)), ((3, 4), 0, (5, 2), (5, 2)),
     ):  # fmt: skip
-        yield call(s.array(*shape), dim, s.index(*index, high=shape[dim]), s.array(*source))
+        # PyTorch's backward is "implemented only for src.shape == index.shape".
+        yield call(s.array(*shape), dim, s.index(*index, high=shape[dim]), s.array(*source), peer=index == source)
     yield call(s.array(), 0, s.index(high=1), s.array())
     yield call(s.array(60, 40), 1, s.index(60, 33, high=40), s.array(60, 33), grad=False)
 
@@ -119,7 +120,7 @@ BASIC: tuple[Any, ...] = (
 def advanced(s: Sampler, repeat: bool) -> Iterator[tuple[tuple[int, ...], Any]]:
     """Shapes and keys with index tensors and masks; `repeat`: an element may be named twice."""
     i = Const(np.array([0, 2, 0] if repeat else [0, 2, 1]))
-    j = Const(np.array([1, -1, 3]))
+    j = Const(np.array([2, -1, 0]))
     yield (4, 5), i
     yield (4, 5), [2, 0]
     yield (4, 5), (i, j)
@@ -195,7 +196,7 @@ INDEX_ERRORS = (
     bad(IndexError, "range|bounds", MATRIX, 2), bad(IndexError, "too many", MATRIX, (0, 0, 0)),
     bad(IndexError, "range|bounds", MATRIX, BEYOND), bad(IndexError, "mask|shape", MATRIX, Const(np.array([True]))),
     bad(IndexError, "broadcast|shape", MATRIX, (Const(np.array([0, 1])), Const(np.array([0, 1, 2])))),
-    bad(TypeError, ".", MATRIX, "a"), bad(IndexError, "ellipsis", MATRIX, (Ellipsis, Ellipsis)),
+    bad(TypeError, ".", MATRIX, "a"),
     bad(ValueError, "step", MATRIX, slice(None, None, -1)), bad(IndexError, ".", MATRIX, Const(np.array([0.5]))),
 )  # fmt: skip
 
@@ -207,30 +208,30 @@ SPECS = (
                    bad(RuntimeError, "size|shape", MATRIX, Const(np.ones((2, 2), bool)), 1),
                    bad(RuntimeError, "0-dim|dimension", MATRIX, Const(np.ones((2, 3), bool)), np.ones(3)))),
     OpSpec("gather", ref.gather_op, gather_samples, method="gather", tolerance=EXACT,
-           errors=(bad(RuntimeError, "bounds|range", MATRIX, 0, Const(np.array([[5, 0, 0]]))),
+           errors=(bad(RuntimeError, "bounds|range|\\[0, 2\\)", MATRIX, 0, Const(np.array([[5, 0, 0]]))),
                    bad(RuntimeError, "int64", MATRIX, 0, Const(np.zeros((1, 3)))),
                    bad(RuntimeError, "dimension", MATRIX, 0, Const(np.array([0]))),
                    bad(IndexError, "[Dd]im", MATRIX, 2, Const(np.array([[0]]))),
                    bad(RuntimeError, "[Ss]ize", MATRIX, 0, Const(np.zeros((1, 4), np.int64))))),
     OpSpec("scatter_add", ref.scatter_add_op, scatter_samples, method="scatter_add", scale="inputs", tolerance=16,
            reason=ADDING,
-           errors=(bad(RuntimeError, "bounds|range", MATRIX, 0, Const(np.array([[5, 0, 0]])), np.ones((1, 3))),
+           errors=(bad(RuntimeError, "bounds|range|\\[0, 2\\)", MATRIX, 0, Const(np.array([[5, 0, 0]])), np.ones((1, 3))),
                    bad(RuntimeError, "dtype", MATRIX, 0, Const(np.array([[0, 0, 0]])), np.ones((1, 3), np.float32)),
                    bad(RuntimeError, "[Ss]ize|src", MATRIX, 0, Const(np.array([[0, 0, 0]])), np.ones((1, 2))))),
     OpSpec("index_select", ref.index_select_op, select_samples, method="index_select", tolerance=EXACT, large=large_rows,
-           errors=(bad(IndexError, "range|bounds", MATRIX, 0, BEYOND), bad(IndexError, "vector", MATRIX, 0, Const(np.array([[0]]))),
+           errors=(bad(IndexError, "range|bounds|\\[-2, 2\\)", MATRIX, 0, BEYOND), bad(IndexError, "vector", MATRIX, 0, Const(np.array([[0]]))),
                    bad(RuntimeError, "int", MATRIX, 0, Const(np.array([0.5]))), bad(IndexError, "[Dd]im", MATRIX, 2, BEYOND))),
     OpSpec("index_add", ref.index_add_op, row_samples(repeat=True, alpha=True), method="index_add", scale="inputs",
            tolerance=16, reason=ADDING,
-           errors=(bad(IndexError, "range|bounds", MATRIX, 0, BEYOND, MATRIX),
+           errors=(bad(RuntimeError, "range|bounds|\\[-2, 2\\)", MATRIX, 0, BEYOND, MATRIX),
                    bad(RuntimeError, "dtype|scalar type", MATRIX, 0, Const(np.array([0, 1])), np.ones((2, 3), np.float32)),
                    bad(RuntimeError, "shape|size", MATRIX, 0, Const(np.array([0, 1])), np.ones((2, 4))))),
     OpSpec("index_copy", ref.index_copy_op, row_samples(repeat=False, alpha=False), method="index_copy", tolerance=EXACT,
-           errors=(bad(IndexError, "range|bounds", MATRIX, 0, BEYOND, MATRIX),)),
+           errors=(bad(IndexError, "range|bounds|\\[-2, 2\\)", MATRIX, 0, BEYOND, MATRIX),)),
     OpSpec("nonzero", nonzero_reference, nonzero_samples, method="nonzero", order=0, dtypes=ALL_DTYPES),
     OpSpec("__getitem__", ref.getitem_op, getitem_samples, function=get_item, view=None, tolerance=EXACT, errors=INDEX_ERRORS),
     OpSpec("basic indexing", ref.getitem_op, basic_samples, function=get_item, view=True, tolerance=EXACT, registered=False),
-    OpSpec("__setitem__", ref.setitem_op, setitem_samples, function=set_item, mutates=True, view=None, tolerance=EXACT,
+    OpSpec("__setitem__", ref.setitem_op, setitem_samples, function=set_item, mutates=1, view=None, tolerance=EXACT,
            errors=(bad(IndexError, "range|bounds", MATRIX, 2, 1.0), bad(RuntimeError, "shape|size|expand", MATRIX, 0, np.ones(4)),
                    bad(IndexError, "range|bounds", MATRIX, BEYOND, 1.0))),
 )  # fmt: skip

@@ -46,7 +46,7 @@ def large_products(*lead: int) -> Callable[[Sampler], Iterator[Sample]]:
 def product(name: str, samples: Callable[[Sampler], Iterator[Sample]], *errors: Any, **options: Any) -> OpSpec:
     """A record of a product."""
     return OpSpec(
-        name, ref.matmul_op, samples, method=name, dtypes=NUMERIC, scale="inputs", tolerance=32, reason=ACCUMULATION,
+        name, ref.matmul_op, samples, method=name, dtypes=NUMERIC, scale="inputs", tolerance=64, reason=ACCUMULATION,
         errors=errors, **options,
     )  # fmt: skip
 

@@ -57,6 +57,7 @@ class Sample:
         layouts: memory layout of each tensor in the order of the arguments; contiguous where the list ends.
         vary: whether the checks may change the layouts.
         form: "function", "method", "operator" or "inplace": how the operation is called.
+        peer: whether PyTorch must pass as well; False where its documentation excludes the call.
         note: a word for the label.
     """
 
@@ -66,13 +67,15 @@ class Sample:
     layouts: tuple[str, ...] = ()
     vary: bool = True
     form: str = "function"
+    peer: bool = True
     note: str = ""
 
     @property
     def label(self) -> str:
         """A readable description of the call."""
         parts = [describe(a) for a in self.args] + [f"{k}={describe(v)}" for k, v in self.kwargs.items()]
-        layout = ",".join(self.layouts) if any(x != CONTIGUOUS for x in self.layouts) else ""
+        layout = ",".join(self.layouts) if len(set(self.layouts)) > 1 else "".join(self.layouts[:1])
+        layout = "" if layout == CONTIGUOUS else layout
         form = "" if self.form == "function" else f"as {self.form}"
         return " ".join(x for x in (f"({', '.join(parts)})", form, self.note, layout) if x)
 
@@ -96,11 +99,17 @@ class Sample:
 
 
 def call(
-    *args: Any, grad: bool = True, vary: bool = True, form: str = "function", note: str = "", **kwargs: Any
+    *args: Any,
+    grad: bool = True,
+    vary: bool = True,
+    form: str = "function",
+    peer: bool = True,
+    note: str = "",
+    **kwargs: Any,
 ) -> Sample:
     """A sample, written as the call is. numpy's scalars, which 0-d arithmetic answers, count as 0-d arrays."""
     args, kwargs = tree_map(lambda leaf: np.asarray(leaf) if isinstance(leaf, np.generic) else leaf, (args, kwargs))
-    return Sample(args, kwargs, grad=grad, vary=vary, form=form, note=note)
+    return Sample(args, kwargs, grad=grad, vary=vary, form=form, peer=peer, note=note)
 
 
 def tree_map(function: Callable[[Any], Any], tree: Any) -> Any:

@@ -6,6 +6,7 @@ import math
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,10 +16,15 @@ from . import runs
 from .images import read_gray_image
 from .models import MODELS
 
+if TYPE_CHECKING:
+    _ParamType = click.ParamType[float]
+else:
+    _ParamType = click.ParamType  # not generic at run time before click 8.3
+
 _DEFAULT = runs.RunConfig()
 
 
-class _Number(click.ParamType):
+class _Number(_ParamType):
     """A finite number, at least (or above) *low* and below *high*."""
 
     name = "number"
@@ -145,7 +151,8 @@ def evaluate(folder: Path, data_dir: str | None, download: bool, threads: int | 
     width = max(len(name) for name, _, _ in rows)
     for name, right, count in rows:
         click.echo(f"  {name:<{width}}  {_share(right, count)}")
-    correct, total = (sum(row[column] for row in rows) for column in (1, 2))
+    correct = sum(right for _, right, _ in rows)
+    total = sum(count for _, _, count in rows)
     click.echo(f"{config.dataset}: test loss {loss:.4f}, test accuracy {_share(correct, total)}")
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from typing import IO, Any, Literal
 
 from verigrad.utils._extras import require
 
 from .loop import Callback, TrainState
+
+_BAR = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
 
 
 def choose_progress(progress: bool | Literal["auto"]) -> list[Callback]:
@@ -35,7 +38,7 @@ def choose_progress(progress: bool | Literal["auto"]) -> list[Callback]:
 
 
 class ProgressBar(Callback):
-    """A tqdm bar for each epoch, with the loss and the metrics so far; at its end those of the test set.
+    """A tqdm bar while an epoch runs, with the loss and the metrics so far; then one line with its results.
 
     Args:
         file: where to draw; default standard error.
@@ -50,13 +53,14 @@ class ProgressBar(Callback):
         self._bar: Any = None
 
     def on_epoch_start(self, state: TrainState) -> None:
+        file = sys.stderr if self._file is None else self._file
         self._bar = self._tqdm(
             total=state.batches,
             desc=f"epoch {_counter(state)}",
-            unit="batch",
-            file=sys.stderr if self._file is None else self._file,
-            dynamic_ncols=True,
-            leave=True,
+            bar_format=_BAR,
+            file=file,
+            ncols=_columns(file),
+            leave=False,
         )
 
     def on_batch_end(self, state: TrainState) -> None:
@@ -67,8 +71,8 @@ class ProgressBar(Callback):
         bar.update(1)
 
     def on_epoch_end(self, state: TrainState) -> None:
-        self._bar.set_postfix_str(_summary(state.history[-1]), refresh=True)
         self._close()
+        print(_line(state), file=sys.stderr if self._file is None else self._file, flush=True)
 
     def on_end(self, state: TrainState) -> None:
         self._close()
@@ -90,12 +94,12 @@ class ProgressLines(Callback):
         self._file = file
 
     def on_epoch_end(self, state: TrainState) -> None:
-        row = state.history[-1]
-        print(
-            f"epoch {_counter(state)}  {_summary(row)}  ({row['seconds']:.1f} s)",
-            file=sys.stdout if self._file is None else self._file,
-            flush=True,
-        )
+        print(_line(state), file=sys.stdout if self._file is None else self._file, flush=True)
+
+
+def _line(state: TrainState) -> str:
+    row = state.history[-1]
+    return f"epoch {_counter(state)}  {_summary(row)}  ({row['seconds']:.1f} s)"
 
 
 def _counter(state: TrainState) -> str:
@@ -119,6 +123,15 @@ def _summary(row: dict[str, Any]) -> str:
 
 def _text(values: dict[str, float]) -> str:
     return " ".join(f"{name} {value:.4f}" for name, value in values.items())
+
+
+def _columns(file: IO[str]) -> int:
+    # Some terminals (of containers, mostly) say that they have no columns; tqdm would then draw nothing.
+    try:
+        columns = os.get_terminal_size(file.fileno()).columns
+    except (OSError, AttributeError):
+        columns = 0
+    return columns or 100
 
 
 def _is_terminal(stream: IO[str] | None) -> bool:

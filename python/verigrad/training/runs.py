@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import os
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -304,14 +304,22 @@ def _run_folder(out: Path | None, name: str) -> Iterator[Path]:
         else:
             folder = out
             _make(folder, made)
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise PermissionError(13, "expected a writable folder", str(folder))
+        _check_writable(folder)
         yield folder
     except BaseException:
         for one in reversed(made):
             with contextlib.suppress(OSError):  # something else is in it by now
                 one.rmdir()
         raise
+
+
+def _check_writable(folder: Path) -> None:
+    # By writing: what os.access says is wrong on read-only mounts and for the superuser. Before the training.
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(b"verigrad")
+    for name in (CONFIG, METRICS, CURVES, MODEL):
+        if (folder / name).is_dir():
+            raise IsADirectoryError(21, "expected a file name, got a folder", str(folder / name))
 
 
 def _make(folder: Path, made: list[Path]) -> None:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
-import secrets
-import socket
 import stat
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import IO
 
 _SUFFIX = ".verigrad-tmp"
@@ -33,12 +30,13 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     Raises:
         OSError: the folder is missing or not writable, the disk is full, or *path* is a folder or a device.
     """
-    target = Path(os.path.realpath(os.fspath(path)))
+    target = os.path.realpath(os.fspath(path))
     _refuse_special(target)
-    prefix = _prefix(target.name)
-    _remove_stale(target.parent, prefix)
-    name = f"{prefix}{_host()}-{os.getpid()}-{secrets.token_hex(6)}{_SUFFIX}"
-    temporary = target.parent / name
+    folder, last = os.path.split(target)
+    prefix = _prefix(last)
+    _remove_stale(folder, prefix)
+    name = f"{prefix}{_host()}-{os.getpid()}-{os.urandom(6).hex()}{_SUFFIX}"
+    temporary = os.path.join(folder, name)
     with _lock:
         _active.add(name)
     try:
@@ -55,34 +53,35 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
             raise
-        _sync_folder(target.parent)
+        _sync_folder(folder)
     finally:
         with _lock:
             _active.discard(name)
 
 
-def _refuse_special(target: Path) -> None:
+def _refuse_special(target: str) -> None:
     try:
         mode = os.stat(target).st_mode
     except FileNotFoundError:
         return
     if stat.S_ISDIR(mode):
-        raise IsADirectoryError(21, "expected a file name, got a folder", str(target))
+        raise IsADirectoryError(21, "expected a file name, got a folder", target)
     if not stat.S_ISREG(mode):
         # Renaming over it would replace the device itself.
-        raise OSError(22, "expected a regular file, got a device, pipe or socket", str(target))
+        raise OSError(22, "expected a regular file, got a device, pipe or socket", target)
 
 
 def _prefix(name: str) -> str:
     # Recognisable, yet short enough for any file name that the file system accepts.
-    return f".{name[:24]}.{hashlib.sha256(os.fsencode(name)).hexdigest()[:10]}."
+    return f".{name[:24]}.{zlib.crc32(os.fsencode(name)):08x}."
 
 
 def _host() -> str:
-    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+    name = os.environ.get("COMPUTERNAME", "") if sys.platform == "win32" else os.uname().nodename
+    return f"{zlib.crc32(os.fsencode(name)):08x}"
 
 
-def _remove_stale(folder: Path, prefix: str) -> None:
+def _remove_stale(folder: str, prefix: str) -> None:
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if (
@@ -120,7 +119,7 @@ def _is_running(process: int) -> bool:
     return True
 
 
-def _sync_folder(folder: Path) -> None:
+def _sync_folder(folder: str) -> None:
     if sys.platform == "win32":
         return  # folders cannot be opened there
     descriptor = os.open(folder, os.O_RDONLY)

@@ -47,7 +47,7 @@ def download(resource: Resource, mirrors: Sequence[str], folder: Path) -> Path:
         try:
             content = _unpacked(_fetch(address, resource), resource)
         except (OSError, ValueError, EOFError, http.client.HTTPException, zlib.error) as error:
-            reasons.append(f"{address}: {error or type(error).__name__}")
+            reasons.append(f"{address}: {str(error) or type(error).__name__}")
             continue
         with atomic_write(folder / resource.name) as file:
             file.write(content)

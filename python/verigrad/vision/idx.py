@@ -60,7 +60,7 @@ def read_idx(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> Ten
             raise ValueError(f"read_idx: expected an intact gzip file, got {name!r}: {error}") from None
 
 
-def _read(file: IO[bytes], name: str, max_bytes: int, at_most: int) -> Tensor:
+def _read(file: IO[bytes] | gzip.GzipFile, name: str, max_bytes: int, at_most: int) -> Tensor:
     import numpy
 
     magic = file.read(4)
@@ -83,8 +83,7 @@ def _read(file: IO[bytes], name: str, max_bytes: int, at_most: int) -> Tensor:
         )
     if length > at_most:
         raise ValueError(
-            f"read_idx: expected {length} bytes for shape {shape} in {name!r}, got a file too short to hold "
-            "them"
+            f"read_idx: expected {length} bytes for shape {shape} in {name!r}, got too short a file"
         )
     content = _read_up_to(file, length + 1)
     if len(content) != length:
@@ -95,7 +94,7 @@ def _read(file: IO[bytes], name: str, max_bytes: int, at_most: int) -> Tensor:
     return verigrad.from_numpy(array.astype(native))
 
 
-def _read_up_to(file: IO[bytes], limit: int) -> bytes:
+def _read_up_to(file: IO[bytes] | gzip.GzipFile, limit: int) -> bytes:
     # Never asks the decompressor for more than the limit, so that a gzip bomb stops there.
     buffer = io.BytesIO()
     while (missing := limit - buffer.tell()) > 0:

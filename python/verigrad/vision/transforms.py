@@ -120,9 +120,8 @@ def gray_pipeline(transform: Any) -> list[Normalize] | None:
     if type(transform) is not Compose or not transform.transforms:
         return None
     first, *rest = transform.transforms
-    if type(first) is ToTensor and all(type(step) is Normalize for step in rest):
-        return list(rest)
-    return None
+    steps = [step for step in rest if type(step) is Normalize]
+    return steps if type(first) is ToTensor and len(steps) == len(rest) else None
 
 
 def apply_gray(images: Tensor, steps: list[Normalize]) -> Tensor:

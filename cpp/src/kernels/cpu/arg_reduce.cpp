@@ -15,14 +15,14 @@ struct Greater {
   using Reduce = MaxOf;
   template <class T>
   VG_INLINE bool operator()(T x, T best) const {
-    return x > best || (x != x && best == best);
+    return (x > best) | ((x != x) & (best == best));
   }
 };
 struct Less {
   using Reduce = MinOf;
   template <class T>
   VG_INLINE bool operator()(T x, T best) const {
-    return x < best || (x != x && best == best);
+    return (x < best) | ((x != x) & (best == best));
   }
 };
 

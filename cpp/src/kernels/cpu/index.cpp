@@ -9,8 +9,10 @@
 namespace verigrad::kernels::cpu {
 namespace {
 
+/// `E` is the type that PyTorch raises for the op.
+template <class E>
 [[noreturn]] void out_of_range(const char* op, std::int64_t low, std::int64_t size, std::int64_t index) {
-  VG_THROW(IndexError, op, ": expected an index in [", low, ", ", size, "), got ", index);
+  throw E(detail::concat(op, ": expected an index in [", low, ", ", size, "), got ", index));
 }
 
 /// Walks the positions of `shape` in row-major order, with the offsets of three operands.
@@ -61,7 +63,7 @@ void check_indices(const Gather& g, std::int64_t grain) {
   parallel_for(count_of(g.shape), grain, [&](std::int64_t begin, std::int64_t end) {
     walk.run(begin, end, 0, [&](std::int64_t i, std::int64_t, std::int64_t, std::int64_t) {
       const std::int64_t at = g.index[i];
-      if (at < 0 || at >= g.size) out_of_range(g.op, 0, g.size, at);
+      if (at < 0 || at >= g.size) out_of_range<RuntimeError>(g.op, 0, g.size, at);
     });
   });
 }
@@ -75,9 +77,12 @@ Dims without(const Dims& strides, int dim) {
 
 std::int64_t stride_of(const Dims& strides, int dim) { return strides.empty() ? 0 : strides[dim]; }
 
-void check_rows(const IndexRows& r) {
+void check_rows(const IndexRows& r, bool accumulates) {
   for (std::int64_t i = 0; i < r.count; ++i) {
-    if (r.index[i] < -r.size || r.index[i] >= r.size) out_of_range(r.op, -r.size, r.size, r.index[i]);
+    const std::int64_t at = r.index[i];
+    if (at >= -r.size && at < r.size) [[likely]] continue;
+    if (accumulates) out_of_range<RuntimeError>(r.op, -r.size, r.size, at);
+    out_of_range<IndexError>(r.op, -r.size, r.size, at);
   }
 }
 
@@ -171,7 +176,7 @@ void scatter_add(DType dtype, const Gather& g) {
 }
 
 void index_select(DType dtype, const IndexRows& r) {
-  check_rows(r);
+  check_rows(r, false);
   if (r.outer * r.count * r.inner == 0) return;
   const std::int64_t rows = r.outer * r.count;
   const std::int64_t row_bytes = r.inner * itemsize(dtype);
@@ -192,7 +197,7 @@ void index_select(DType dtype, const IndexRows& r) {
 }
 
 void index_add(DType dtype, const IndexRows& r) {
-  check_rows(r);
+  check_rows(r, !r.overwrite);
   if (r.outer * r.count * r.inner == 0) return;
   dispatch(dtype, [&]<class T>(TypeTag<T>) { add_rows<T>(r); });
 }

@@ -23,10 +23,18 @@ struct ProductOf : functors::mul {
 };
 struct MaxOf : functors::maximum {
   template <class T>
+  VG_INLINE static bool better(T x, T best) {
+    return x > best;
+  }
+  template <class T>
   static constexpr T identity = std::is_floating_point_v<T> ? -std::numeric_limits<T>::infinity()
                                                             : std::numeric_limits<T>::lowest();
 };
 struct MinOf : functors::minimum {
+  template <class T>
+  VG_INLINE static bool better(T x, T best) {
+    return x < best;
+  }
   template <class T>
   static constexpr T identity =
       std::is_floating_point_v<T> ? std::numeric_limits<T>::infinity() : std::numeric_limits<T>::max();
@@ -54,38 +62,81 @@ inline constexpr int kLanes = 32;
 /// Elements that one lane loop takes; longer runs are halved.
 inline constexpr std::int64_t kRun = 2048;
 
+/// max or min of contiguous floats. NaN is noted apart from the extremes, which makes the loop twice as fast.
+template <class Op, class T>
+VG_INLINE T extremum_run(const T* p, std::int64_t n) {
+  using Flag = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+  T lanes[kLanes];
+  Flag nan[kLanes];
+  for (int j = 0; j < kLanes; ++j) {
+    lanes[j] = Op::template identity<T>;
+    nan[j] = 0;
+  }
+  std::int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+#pragma GCC unroll 1
+    for (int j = 0; j < kLanes; ++j) {
+      const T x = p[i + j];
+      lanes[j] = Op::better(x, lanes[j]) ? x : lanes[j];
+      nan[j] |= x != x ? Flag(1) : Flag(0);
+    }
+  }
+  T best = Op::template identity<T>;
+  Flag any = 0;
+  for (; i < n; ++i) {
+    best = Op::better(p[i], best) ? p[i] : best;
+    any |= p[i] != p[i] ? Flag(1) : Flag(0);
+  }
+  if (n >= kLanes) {
+    for (int j = 0; j < kLanes; ++j) {
+      best = Op::better(lanes[j], best) ? lanes[j] : best;
+      any |= nan[j];
+    }
+  }
+  return any != 0 ? std::numeric_limits<T>::quiet_NaN() : best;
+}
+
 /// Contiguous elements. `kLanes` partial results, each over every 32nd element, four of them combined at a time; then the
 /// partial results are halved until one is left.
 template <class Op, class Acc, class In>
 VG_INLINE Acc reduce_run(const In* p, std::int64_t n) {
+  if constexpr (std::is_floating_point_v<Acc> && (std::is_same_v<Op, MaxOf> || std::is_same_v<Op, MinOf>)) {
+    return extremum_run<Op>(p, n);
+  }
   const Op op;
   std::int64_t i = 0;
   if (n < kLanes) {
-    Acc a = Op::template identity<Acc>, b = a, c = a, d = a;
+    // One running result over groups of four. (Four running results are what GCC 12 compiles to wrong code here, for int32
+    // into int64 with AVX2; test_kernels_reduce.cpp has the case.)
+    Acc result = Op::template identity<Acc>;
     for (; i + 4 <= n; i += 4) {
-      a = op(a, load<Acc>(p[i]));
-      b = op(b, load<Acc>(p[i + 1]));
-      c = op(c, load<Acc>(p[i + 2]));
-      d = op(d, load<Acc>(p[i + 3]));
+      result = op(result, op(op(load<Acc>(p[i]), load<Acc>(p[i + 1])), op(load<Acc>(p[i + 2]), load<Acc>(p[i + 3]))));
     }
-    for (; i < n; ++i) a = op(a, load<Acc>(p[i]));
-    return op(op(a, b), op(c, d));
+    for (; i < n; ++i) result = op(result, load<Acc>(p[i]));
+    return result;
   }
+  // Not unrolled, the loops over the lanes become vector code for every operation and type.
   Acc lanes[kLanes];
+#pragma GCC unroll 1
   for (int j = 0; j < kLanes; ++j) lanes[j] = load<Acc>(p[j]);
   for (i = kLanes; i + 4 * kLanes <= n; i += 4 * kLanes) {
     const In* q = p + i;
+#pragma GCC unroll 1
     for (int j = 0; j < kLanes; ++j) {
       lanes[j] = op(lanes[j], op(op(load<Acc>(q[j]), load<Acc>(q[j + kLanes])),
                                  op(load<Acc>(q[j + 2 * kLanes]), load<Acc>(q[j + 3 * kLanes]))));
     }
   }
   for (; i + kLanes <= n; i += kLanes) {
+#pragma GCC unroll 1
     for (int j = 0; j < kLanes; ++j) lanes[j] = op(lanes[j], load<Acc>(p[i + j]));
   }
   for (int j = 0; i < n; ++i, ++j) lanes[j] = op(lanes[j], load<Acc>(p[i]));
+#pragma GCC unroll 1
   for (int j = 0; j < 16; ++j) lanes[j] = op(lanes[j], lanes[j + 16]);
+#pragma GCC unroll 1
   for (int j = 0; j < 8; ++j) lanes[j] = op(lanes[j], lanes[j + 8]);
+#pragma GCC unroll 1
   for (int j = 0; j < 4; ++j) lanes[j] = op(lanes[j], lanes[j + 4]);
   return op(op(lanes[0], lanes[1]), op(lanes[2], lanes[3]));
 }

@@ -234,17 +234,19 @@ def gather_op(a: Array, dim: int, index: Array) -> Array:
 
 def scatter_add_op(a: Array, dim: int, index: Array, src: Array) -> Array:
     """Element by element along `dim`: the index says where to add."""
-    result = a.copy()
     if index.size == 0:
-        return result
+        return a.copy()
+    whole, source, places = (x.reshape(x.shape or (1,)) for x in (a, src, index))
     work = promotion.work_dtype(a.dtype)
-    d = dim % max(a.ndim, 1)
-    window = tuple(slice(None) if i == d else slice(0, s) for i, s in enumerate(index.shape))
-    out = _aligned(a, index, dim).astype(work)
-    part = src[tuple(slice(0, s) for s in index.shape)].astype(work).reshape(_blocks(index.shape, dim))
-    scatter_add(out, part, index.reshape(part.shape))
+    d = dim % whole.ndim
+    window = tuple(slice(None) if i == d else slice(0, s) for i, s in enumerate(places.shape))
+    out = _aligned(whole, places, d).astype(work)
+    blocks = _blocks(places.shape, d)
+    part = source[tuple(slice(0, s) for s in places.shape)].astype(work).reshape(blocks)
+    scatter_add(out, part, places.reshape(blocks))
+    result = whole.copy()
     result[window] = promotion.cast(out, a.dtype).reshape(result[window].shape)
-    return result
+    return result.reshape(a.shape)
 
 
 def index_select_op(a: Array, dim: int, index: Array) -> Array:

@@ -48,13 +48,12 @@ def matmul_op(a: Array, b: Array) -> Array:
 
 def linear_op(input: Array, weight: Array, bias: Array | None = None) -> Array:
     """input weight^T + bias, over the last dimension of `input`."""
-    rows = input.reshape(-1, input.shape[-1]).astype(np.float64) if input.size else input.reshape(0, weight.shape[-1])
     count = math.prod(input.shape[:-1])
-    rows = rows.reshape(count, input.shape[-1]).astype(np.float64)
-    columns = weight.reshape(-1, weight.shape[-1]).T.astype(np.float64)
+    rows = input.astype(np.float64).reshape(count, input.shape[-1])
+    columns = weight.astype(np.float64).reshape(math.prod(weight.shape[:-1]), weight.shape[-1]).T
     out = np.empty((1, count, columns.shape[1]))
     gemm(out, rows[None], np.ascontiguousarray(columns)[None])
     if bias is not None:
         out = out + bias.astype(np.float64)
-    shape = input.shape[:-1] + ((weight.shape[0],) if weight.ndim == 2 else ())
+    shape = input.shape[:-1] + weight.shape[:-1]
     return promotion.cast(out, input.dtype).reshape(shape)

@@ -1,0 +1,177 @@
+"""Records of the functions that make tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from verigrad.testing.calls import CheckError
+from verigrad.testing.library import Library
+from verigrad.testing.opspec import ALL_DTYPES, FLOATING, NUMERIC, OpSpec, bad
+from verigrad.testing.reference import creation as ref
+from verigrad.testing.samples import D, Raw, Sample, Sampler, call
+
+SIZES: tuple[tuple[Any, ...], ...] = ((2, 3), (0,), (2, 0, 3), (1,), ((2, 3),), ([4],), ((),))
+DEFAULT = ("float32",)  # samples that do not depend on a dtype are made once
+
+
+def sized(s: Sampler) -> Iterator[Sample]:
+    """Sizes as numbers, tuples and lists; the default dtype and each other."""
+    for size in SIZES:
+        yield call(*size, dtype=D(s.dtype.name))
+    if s.dtype.name == "float32":
+        for size in SIZES:
+            yield call(*size)
+
+
+def full_samples(s: Sampler) -> Iterator[Sample]:
+    """Values of every kind, with and without a dtype."""
+    for size in ((2, 3), (0,), (), (5,)):
+        yield call(size, 3, dtype=D(s.dtype.name))
+    for value in (2, 2.5, True, float("inf"), -1):
+        yield call((2,), value)
+
+
+def like_samples(*args: Any) -> Callable[[Sampler], Iterator[Sample]]:
+    """Tensors of every shape, and another dtype."""
+
+    def samples(s: Sampler) -> Iterator[Sample]:
+        for shape in ((), (0,), (5,), (2, 3), (2, 0, 3)):
+            yield call(s.array(*shape), *args, grad=False)
+        yield call(s.array(2, 3), *args, dtype=D("int64"), grad=False)
+        yield call(s.array(2, 3), *args, dtype=D("float64"), grad=False)
+
+    return samples
+
+
+def arange_samples(s: Sampler) -> Iterator[Sample]:
+    """One, two and three bounds, both directions, none, whole and other numbers."""
+    for bounds in ((5,), (0,), (1, 6), (2, 10, 3), (5, 0, -2), (3, 3), (1037,)):
+        yield call(*bounds, dtype=D(s.dtype.name)) if s.dtype.name != "uint8" or bounds != (1037,) else call(7)
+    if s.dtype.name == "float32":
+        for bounds in ((5,), (5.0,), (0.5, 3), (0.0, 1.0, 0.25), (1, 2, 0.3), (1, 0, -0.125)):
+            yield call(*bounds)
+
+
+def linspace_samples(s: Sampler) -> Iterator[Sample]:
+    """None, one and several steps, both directions."""
+    for args in ((0, 1, 5), (-2.5, 2.5, 11), (1, -1, 4), (3, 7, 1), (3, 7, 0), (2, 2, 3), (0, 1, 1037)):
+        yield call(*args, dtype=D(s.dtype.name))
+        if s.dtype.name == "float32":
+            yield call(*args)
+
+
+def eye_samples(s: Sampler) -> Iterator[Sample]:
+    """Square, wide, tall and empty."""
+    for args in ((3,), (2, 4), (4, 2), (0,), (0, 3), (1,)):
+        yield call(*args, dtype=D(s.dtype.name))
+    yield call(3)
+
+
+def data_samples(s: Sampler) -> Iterator[Sample]:
+    """Numbers, nested lists and tuples, arrays; the dtype of the data and another one."""
+    for data in (3, 2.5, True, [], [1, 2], [[1.0, 2], [3, 4]], [[True, False]], ((1, 2), (3, 4)), [[[1]]], [[], []],
+                 [1, 2.5], [True, 2], [float("nan"), float("inf")]):  # fmt: skip
+        yield call(data)
+    for data in (3, [1, 0], [[1.5, 2.5], [0.0, 3.0]], True):
+        yield call(data, dtype=D(s.dtype.name))
+    for shape in ((), (0,), (5,), (2, 3)):
+        yield call(Raw(s.array(*shape)))
+    yield call(Raw(s.array(2, 3)), dtype=D("float64"))
+    yield call(Raw(s.array(4, 6)[::2, 1::2]), note="a strided array")
+    yield call(Raw(s.array(4, 6).T), note="a transposed array")
+
+
+def array_samples(s: Sampler) -> Iterator[Sample]:
+    """Contiguous, strided, transposed and empty arrays."""
+    for array in (s.array(), s.array(0), s.array(5), s.array(2, 3), s.array(4, 6)[1::2, ::3], s.array(3, 4, 5).T):
+        yield call(Raw(np.asarray(array)))
+
+
+def shape_only(lib: Library, check: Any, calls: Iterable[tuple[Callable[[], Any], tuple[int, ...], str]]) -> None:
+    """Registers a check of shape and dtype for each call."""
+    for make, shape, dtype in calls:
+
+        def run(make: Callable[[], Any] = make, shape: tuple[int, ...] = shape, dtype: str = dtype) -> float:
+            made = make()
+            if tuple(made.shape) != shape or lib.dtype_name(made) != dtype:
+                raise CheckError(f"empty: expected {dtype}{list(shape)}, got {made.dtype} {tuple(made.shape)}")
+            if not made.is_contiguous() or made.requires_grad:
+                raise CheckError("empty: expected a contiguous tensor that requires no gradient")
+            made.fill_(1)
+            if not np.array_equal(lib.to_numpy(made), np.ones(shape, dtype)):
+                raise CheckError(f"empty: expected memory to write to, got {made}")
+            return 0.0
+
+        check(dtype, f"{dtype}{list(shape)}", run)
+
+
+def empty_checks(lib: Library, check: Any) -> None:
+    """Uninitialised memory has a shape and a dtype."""
+    for dtype in ALL_DTYPES:
+        shapes: tuple[tuple[int, ...], ...] = ((2, 3), (0,), (), (5,))
+        shape_only(lib, check, [(lambda s=s, d=dtype: lib.get("empty")(s, dtype=lib.dtype(d)), s, dtype) for s in shapes])
+
+
+def empty_like_checks(lib: Library, check: Any) -> None:
+    """As for empty, after a tensor."""
+    for dtype in ALL_DTYPES:
+        for shape in ((2, 3), (0,), ()):
+            like = np.zeros(shape, dtype)
+            shape_only(lib, check, [(lambda a=like: lib.get("empty_like")(lib.from_numpy(a)), shape, dtype)])
+
+
+def sharing_checks(name: str) -> Callable[[Library, Any], None]:
+    """The tensor and the array are the same memory."""
+
+    def checks(lib: Library, check: Any) -> None:
+        for dtype in ALL_DTYPES:
+
+            def run(dtype: str = dtype) -> float:
+                array = np.zeros((4, 6), dtype)
+                tensor = lib.get(name)(array[::2, 1:])
+                array[2, 3] = 1
+                if lib.to_numpy(tensor)[1, 2] != 1:
+                    raise CheckError(f"{name}: expected the array's memory, got a copy")
+                tensor[0, 0] = 1
+                if array[0, 1] != 1 or array.sum(dtype=np.int64) != 2:
+                    raise CheckError(f"{name}: expected writes to reach the array, got {array}")
+                return 0.0
+
+            check(dtype, "shared memory", run)
+
+    return checks
+
+
+def create(name: str, reference: Callable[..., Any], samples: Callable[[Sampler], Iterator[Sample]], *errors: Any,
+           **options: Any) -> OpSpec:  # fmt: skip
+    """A record of a function that makes tensors: no gradient, nothing computed."""
+    return OpSpec(name, reference, samples, **{"order": 0, "tolerance": 0.0, "errors": errors, **options})
+
+
+ROUNDED = "start + i * step in floating point, from either end"
+NEGATIVE = bad(RuntimeError, "negative", -1)
+
+SPECS = (
+    create("zeros", ref.zeros_op, sized, NEGATIVE, bad(TypeError, ".", 2.5)),
+    create("ones", ref.ones_op, sized, NEGATIVE, bad(TypeError, ".", "three")),
+    create("full", ref.full_op, full_samples, bad(RuntimeError, "negative", (-1,), 2), bad(TypeError, ".", (2,), "three")),
+    create("empty", ref.zeros_op, lambda s: iter(()), NEGATIVE, check=empty_checks, compare=False),
+    create("zeros_like", ref.zeros_like_op, like_samples(), bad(TypeError, ".", [1, 2])),
+    create("ones_like", ref.ones_like_op, like_samples(), bad(TypeError, ".", [1, 2])),
+    create("full_like", ref.full_like_op, like_samples(2), bad(TypeError, ".", [1, 2], 3)),
+    create("empty_like", ref.zeros_like_op, lambda s: iter(()), bad(TypeError, ".", [1, 2]), check=empty_like_checks,
+           compare=False),
+    create("arange", ref.arange_op, arange_samples, bad(RuntimeError, "zero", 0, 5, 0), bad(RuntimeError, "sign|bound", 5, 0, 1),
+           dtypes=NUMERIC, tolerance=4.0),
+    create("linspace", ref.linspace_op, linspace_samples, bad(RuntimeError, "steps", 0, 1, -1), dtypes=FLOATING, scale="norm"
+           , tolerance=4.0, reason=ROUNDED),
+    create("eye", ref.eye_op, eye_samples, bad(RuntimeError, "n|negative|least", -1)),
+    create("tensor", ref.tensor_op, data_samples, bad(ValueError, ".", [[1, 2], [3]]), bad(ValueError, ".", ["a"]),
+           bad(TypeError, ".", [1, [2]]), bad(TypeError, ".", Raw(np.array([object()])))),
+    create("as_tensor", ref.tensor_op, data_samples, bad(ValueError, ".", [[1, 2], [3]]), check=sharing_checks("as_tensor")),
+    create("from_numpy", ref.tensor_op, array_samples, bad(TypeError, ".", [1.0]), bad(TypeError, ".", Raw(np.array(["a"]))),
+           bad(ValueError, "stride", Raw(np.arange(4.0)[::-1])), check=sharing_checks("from_numpy")),
+)  # fmt: skip

@@ -1,0 +1,69 @@
+"""Records of what exists in place only. The in-place forms of other operations belong to the records of those."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from verigrad.testing.opspec import OpSpec, bad
+from verigrad.testing.opspec_shape import method
+from verigrad.testing.reference import elementwise
+from verigrad.testing.reference.promotion import cast
+from verigrad.testing.samples import Const, Same, Sample, Sampler, call
+
+MATRIX = np.zeros((2, 3))
+SHAPES: tuple[tuple[int, ...], ...] = ((), (1,), (5,), (0,), (3, 4), (2, 0, 3), (37, 41))
+
+
+def copied(s: Sampler) -> Iterator[Sample]:
+    """Sources of the same and of a broadcast shape, of every other dtype, and the tensor itself."""
+    for a, b in (((), ()), ((5,), (5,)), ((0,), (1,)), ((3, 4), (4,)), ((3, 4), (3, 1)), ((2, 3), ())):
+        yield call(s.array(*a), s.array(*b))
+    yield call(s.array(37, 41), s.array(37, 41), grad=False)
+    for dtype in ("bool", "uint8", "int64", "float32", "float64"):
+        if dtype != s.dtype.name:
+            yield call(s.array(2, 3, low=0), Const(s.array(2, 3, low=0, dtype=dtype)), note=f"from {dtype}")
+    yield call(s.array(2, 3), Same(0), grad=False, note="itself")
+
+
+def filled(s: Sampler) -> Iterator[Sample]:
+    """Numbers of every kind and 0-d tensors."""
+    for shape in SHAPES:
+        yield call(s.array(*shape), 3, grad=shape != (37, 41))
+    yield call(s.array(2, 3), 2.5)
+    yield call(s.array(2, 3), True)
+    yield call(s.array(2, 3), s.array())
+    if s.floating:
+        yield call(s.array(2, 3), float("inf"), grad=False)
+
+
+def zeroed(s: Sampler) -> Iterator[Sample]:
+    """Every shape."""
+    for shape in SHAPES:
+        yield call(s.array(*shape), grad=shape != (37, 41))
+
+
+def copy_reference(a: Any, b: Any) -> Any:
+    """The source in the place of the tensor."""
+    return np.broadcast_to(elementwise.copy_op(b, a.dtype), a.shape)
+
+
+def fill_reference(a: Any, value: Any) -> Any:
+    """The value everywhere."""
+    out = np.empty(a.size, a.dtype)
+    elementwise.fill(out, cast(np.asarray(value), a.dtype)[()])
+    return out.reshape(a.shape)
+
+
+EXACT: dict[str, Any] = {"mutates": 1, "view": None, "tolerance": 0.0}
+SHAPE = bad(RuntimeError, "shape|size|expand", MATRIX, np.zeros(4))
+
+SPECS = (
+    OpSpec("copy_", copy_reference, copied, function=method("copy_"), errors=(SHAPE,), zero_inputs=("input 0",), **EXACT),
+    OpSpec("fill_", fill_reference, filled, function=method("fill_"), zero_inputs=("input 0",),
+           errors=(bad(RuntimeError, "0-dim", MATRIX, np.zeros(2)), bad(TypeError, ".", MATRIX, "a")), **EXACT),
+    OpSpec("zero_", lambda a: fill_reference(a, 0), zeroed, function=method("zero_"),
+           zero_gradient="the old values are lost", **EXACT),
+)  # fmt: skip
