@@ -84,8 +84,8 @@ TEST(gather_refuses_indices_before_it_writes) {
     g.src_strides = {1};
     g.out = y.data();
     g.out_strides = {1};
-    CHECK_THROWS_WITH(cpu_table().gather(DType::Float32, g), IndexError, "gather: expected an index in [0, 4), got");
-    CHECK_THROWS(cpu_table().scatter_add(DType::Float32, g), IndexError);
+    CHECK_THROWS_WITH(cpu_table().gather(DType::Float32, g), RuntimeError, "gather: expected an index in [0, 4), got");
+    CHECK_THROWS(cpu_table().scatter_add(DType::Float32, g), RuntimeError);
     CHECK(same_bits(y, std::vector<float>(5, -1.0f)));
   }
 }
@@ -153,7 +153,7 @@ TEST(rows_out_of_range) {
   CHECK_THROWS_WITH(cpu_table().index_select(DType::Int32, r), IndexError, "index_select: expected an index in [-3, 3), got 3");
   CHECK(y[0] == 5);
   r = {"index_add", 1, 2, 1, 2, index.data(), x.data(), y.data(), false};
-  CHECK_THROWS_WITH(cpu_table().index_add(DType::Int32, r), IndexError, "index_add");
+  CHECK_THROWS_WITH(cpu_table().index_add(DType::Int32, r), RuntimeError, "index_add");
 }
 
 TEST(positions_of_true) {

@@ -114,7 +114,8 @@ Tensor permute(const Tensor& self, const DimList& dims) {
 Tensor unsqueeze(const Tensor& self, std::int64_t dim) {
   const int d = wrap_dim("unsqueeze", dim, self.ndim() + 1);
   Dims shape = self.shape(), strides = self.strides();
-  strides.insert(d, d < self.ndim() ? shape[d] * strides[d] : 1);
+  const std::int64_t stride = d < shape.size() ? shape[d] * strides[d] : 1;
+  strides.insert(d, stride);
   shape.insert(d, 1);
   return record_view("UnsqueezeBackward0", alias(self, shape, strides, self.offset()), self, reshape_back,
                      [d](const Tensor& base) { return unsqueeze(base, d); });

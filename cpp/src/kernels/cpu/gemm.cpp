@@ -37,16 +37,17 @@ Tiling make_tiling(const Gemm& g) {
   const double work = static_cast<double>(g.m) * static_cast<double>(g.n) * static_cast<double>(g.k);
   Tiling t{g.m, g.n, 1, 1};
   if (work > kSerialWork) {
-    // Long sides are cut first: square tiles read the least memory for their work. No side below 64 (packing would
-    // dominate), no more tiles than keep kTileWork each.
-    double tiles = std::min(64.0, work / kTileWork);
-    while (tiles >= 2 && std::max(t.rows, t.columns) >= 128) {
+    // The longer side is halved: square tiles read the least memory for their work. Sixteen tiles of 128 or more are
+    // wanted; beyond that tiles stay at 256, below which packing costs BLAS a tenth.
+    const double most = std::min(64.0, work / kTileWork);
+    for (double tiles = 2; tiles <= most; tiles *= 2) {
+      const std::int64_t longest = std::max(t.rows, t.columns);
+      if (longest < (tiles <= 16 ? 256 : 512)) break;
       if (t.rows >= t.columns) {
         t.rows = part_size(g.m, divide_up(g.m, t.rows) * 2, 16);
       } else {
         t.columns = part_size(g.n, divide_up(g.n, t.columns) * 2, 16);
       }
-      tiles /= 2;
     }
   }
   // CBLAS takes int.

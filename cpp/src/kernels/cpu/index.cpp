@@ -15,27 +15,32 @@ template <class E>
   throw E(detail::concat(op, ": expected an index in [", low, ", ", size, "), got ", index));
 }
 
-/// Walks the positions of `shape` in row-major order, with the offsets of three operands.
+/// Walks the positions of a shape in row-major order, with the offsets of three operands.
 class Walk {
  public:
   Walk(const Dims& shape, const Dims& a, const Dims& b, const Dims& c) : shape_(shape), strides_{&a, &b, &c} {}
 
-  /// Calls f(a, b, c, position along `dim`) for the positions [begin, end) of dimension 0 and all of the others.
+  /// Calls f(a, b, c) for the positions [begin, end) of dimension 0 and all of the others.
   template <class F>
-  void run(std::int64_t begin, std::int64_t end, int dim, F&& f) const {
-    const int rank = shape_.size();
-    if (rank == 0) return f(std::int64_t{0}, std::int64_t{0}, std::int64_t{0}, std::int64_t{0});
+  void run(std::int64_t begin, std::int64_t end, F&& f) const {
+    const int last = shape_.size() - 1;
+    if (last < 0) return f(std::int64_t{0}, std::int64_t{0}, std::int64_t{0});
     std::int64_t position[kMaxDims] = {begin};
     std::int64_t offset[3];
     for (int o = 0; o < 3; ++o) offset[o] = begin * (*strides_[o])[0];
-    while (position[0] < end) {
-      f(offset[0], offset[1], offset[2], position[dim]);
-      for (int d = rank - 1; d >= 0; --d) {
+    const std::int64_t count = last == 0 ? end - begin : shape_[last];
+    const std::int64_t sa = (*strides_[0])[last], sb = (*strides_[1])[last], sc = (*strides_[2])[last];
+    for (;;) {
+      const std::int64_t a = offset[0], b = offset[1], c = offset[2];
+      for (std::int64_t i = 0; i < count; ++i) f(a + i * sa, b + i * sb, c + i * sc);
+      int d = last - 1;
+      for (; d >= 0; --d) {
         for (int o = 0; o < 3; ++o) offset[o] += (*strides_[o])[d];
-        if (++position[d] < shape_[d] || d == 0) break;
+        if (++position[d] < (d == 0 ? end : shape_[d])) break;
         for (int o = 0; o < 3; ++o) offset[o] -= position[d] * (*strides_[o])[d];
         position[d] = 0;
       }
+      if (d < 0) return;
     }
   }
 
@@ -61,7 +66,7 @@ std::int64_t count_of(const Dims& shape) { return shape.empty() ? 1 : shape[0]; 
 void check_indices(const Gather& g, std::int64_t grain) {
   const Walk walk(g.shape, g.index_strides, g.index_strides, g.index_strides);
   parallel_for(count_of(g.shape), grain, [&](std::int64_t begin, std::int64_t end) {
-    walk.run(begin, end, 0, [&](std::int64_t i, std::int64_t, std::int64_t, std::int64_t) {
+    walk.run(begin, end, [&](std::int64_t i, std::int64_t, std::int64_t) {
       const std::int64_t at = g.index[i];
       if (at < 0 || at >= g.size) out_of_range<RuntimeError>(g.op, 0, g.size, at);
     });
@@ -148,8 +153,8 @@ void gather(DType dtype, const Gather& g) {
     const T* src = static_cast<const T*>(g.src);
     T* out = static_cast<T*>(g.out);
     parallel_for(count_of(g.shape), grain, [&](std::int64_t begin, std::int64_t end) {
-      walk.run(begin, end, g.dim, [&](std::int64_t i, std::int64_t s, std::int64_t o, std::int64_t) {
-        out[o] = src[s + g.index[i] * step];
+      walk.run(begin, end, [&, index = g.index](std::int64_t i, std::int64_t s, std::int64_t o) {
+        out[o] = src[s + index[i] * step];
       });
     });
   });
@@ -167,8 +172,8 @@ void scatter_add(DType dtype, const Gather& g) {
     const T* src = static_cast<const T*>(g.src);
     T* out = static_cast<T*>(g.out);
     parallel_for(count, g.dim == 0 ? count : grain, [&](std::int64_t begin, std::int64_t end) {
-      walk.run(begin, end, g.dim, [&](std::int64_t i, std::int64_t s, std::int64_t o, std::int64_t) {
-        T& target = out[o + g.index[i] * step];
+      walk.run(begin, end, [&, index = g.index](std::int64_t i, std::int64_t s, std::int64_t o) {
+        T& target = out[o + index[i] * step];
         target = functors::add()(target, src[s]);
       });
     });

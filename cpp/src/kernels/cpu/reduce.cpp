@@ -20,6 +20,7 @@ namespace {
 
 constexpr std::int64_t kBlock = 512;     // results that are computed together
 constexpr std::int64_t kLeafRows = 256;  // rows of a leaf when columns are reduced
+constexpr std::int64_t kLeafSegments = 64;  // innermost runs that one call takes
 constexpr std::int64_t kManyItems = 16;  // enough independent results for any number of threads worth having
 
 std::int64_t round_up(std::int64_t n, std::int64_t unit) { return (n + unit - 1) / unit * unit; }
@@ -134,11 +135,29 @@ class Reducer {
     }
     Acc result = Op::template identity<Acc>;
     for (std::int64_t i = begin; i < end;) {
+      const In* q = p + plan_.reduced.offset(plan_.reduced.in, i);
+      const std::int64_t rows = whole_rows(i, end);
+      if (rows > 1) {
+        Acc sums[kLeafSegments];
+        simd_run<ReduceRows<Op, Acc, In>>(+sums, q, rows, plan_.reduced.in[plan_.reduced.in.size() - 2], inner);
+        for (std::int64_t r = 0; r < rows; ++r) result = op(result, sums[r]);
+        i += rows * inner;
+        continue;
+      }
       const std::int64_t count = std::min(end - i, inner - i % inner);
-      result = op(result, segment(p + plan_.reduced.offset(plan_.reduced.in, i), count));
+      result = op(result, segment(q, count));
       i += count;
     }
     return result;
+  }
+
+  /// How many innermost runs from position i on lie evenly spaced, contiguous each and before `end`.
+  std::int64_t whole_rows(std::int64_t i, std::int64_t end) const {
+    const Dims& sizes = plan_.reduced.sizes;
+    const std::int64_t inner = plan_.reduced_inner;
+    if (sizes.size() < 2 || plan_.reduced_stride != 1 || i % inner != 0) return 0;
+    const std::int64_t next = sizes[sizes.size() - 2];
+    return std::min({(end - i) / inner, next - i / inner % next, kLeafSegments});
   }
 
   void column_tree(Acc* acc, const In* p, std::int64_t columns, std::int64_t begin, std::int64_t end) const {

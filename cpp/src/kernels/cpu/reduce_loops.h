@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <type_traits>
 
@@ -14,10 +15,18 @@ namespace verigrad::kernels::cpu {
 
 // A reduction: how to combine two values and what leaves a value unchanged.
 struct SumOf : functors::add {
+  template <class V>
+  VG_INLINE static V vectors(const V& a, const V& b) {
+    return a + b;
+  }
   template <class T>
   static constexpr T identity = T(0);
 };
 struct ProductOf : functors::mul {
+  template <class V>
+  VG_INLINE static V vectors(const V& a, const V& b) {
+    return a * b;
+  }
   template <class T>
   static constexpr T identity = T(1);
 };
@@ -62,9 +71,14 @@ inline constexpr int kLanes = 32;
 /// Elements that one lane loop takes; longer runs are halved.
 inline constexpr std::int64_t kRun = 2048;
 
+template <class Op, class Acc>
+inline constexpr bool kFloatExtremum =
+    std::is_floating_point_v<Acc> && (std::is_same_v<Op, MaxOf> || std::is_same_v<Op, MinOf>);
+
 /// max or min of contiguous floats. NaN is noted apart from the extremes, which makes the loop twice as fast.
-template <class Op, class T>
-VG_INLINE T extremum_run(const T* p, std::int64_t n) {
+template <class Op, class T, class In>
+  requires(kFloatExtremum<Op, T>)
+VG_INLINE T reduce_run(const In* p, std::int64_t n) {
   using Flag = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
   T lanes[kLanes];
   Flag nan[kLanes];
@@ -96,13 +110,33 @@ VG_INLINE T extremum_run(const T* p, std::int64_t n) {
   return any != 0 ? std::numeric_limits<T>::quiet_NaN() : best;
 }
 
+/// Combines the lanes: those 16 apart, then 8, 4, 1 and 2 apart.
+template <class Op, class Acc>
+VG_INLINE Acc fold_lanes(Acc* lanes) {
+  const Op op;
+  if constexpr (std::is_floating_point_v<Acc>) {
+    // In registers of 16 bytes, which every level has: through memory this would cost more than a short row's sum.
+    using Vector [[gnu::vector_size(16)]] = Acc;
+    constexpr int kCount = kLanes * static_cast<int>(sizeof(Acc)) / 16;
+    Vector v[kCount];
+    std::memcpy(v, lanes, sizeof v);
+    for (int half = kCount / 2; half * 16 >= 4 * static_cast<int>(sizeof(Acc)); half /= 2) {
+      for (int j = 0; j < half; ++j) v[j] = Op::vectors(v[j], v[j + half]);
+    }
+    std::memcpy(lanes, v, 4 * sizeof(Acc));
+  } else {
+    for (int half = kLanes / 2; half >= 4; half /= 2) {
+      for (int j = 0; j < half; ++j) lanes[j] = op(lanes[j], lanes[j + half]);
+    }
+  }
+  return op(op(lanes[0], lanes[1]), op(lanes[2], lanes[3]));
+}
+
 /// Contiguous elements. `kLanes` partial results, each over every 32nd element, four of them combined at a time; then the
 /// partial results are halved until one is left.
 template <class Op, class Acc, class In>
+  requires(!kFloatExtremum<Op, Acc>)
 VG_INLINE Acc reduce_run(const In* p, std::int64_t n) {
-  if constexpr (std::is_floating_point_v<Acc> && (std::is_same_v<Op, MaxOf> || std::is_same_v<Op, MinOf>)) {
-    return extremum_run<Op>(p, n);
-  }
   const Op op;
   std::int64_t i = 0;
   if (n < kLanes) {
@@ -132,13 +166,7 @@ VG_INLINE Acc reduce_run(const In* p, std::int64_t n) {
     for (int j = 0; j < kLanes; ++j) lanes[j] = op(lanes[j], load<Acc>(p[i + j]));
   }
   for (int j = 0; i < n; ++i, ++j) lanes[j] = op(lanes[j], load<Acc>(p[i]));
-#pragma GCC unroll 1
-  for (int j = 0; j < 16; ++j) lanes[j] = op(lanes[j], lanes[j + 16]);
-#pragma GCC unroll 1
-  for (int j = 0; j < 8; ++j) lanes[j] = op(lanes[j], lanes[j + 8]);
-#pragma GCC unroll 1
-  for (int j = 0; j < 4; ++j) lanes[j] = op(lanes[j], lanes[j + 4]);
-  return op(op(lanes[0], lanes[1]), op(lanes[2], lanes[3]));
+  return fold_lanes<Op>(lanes);
 }
 
 /// Strided elements: eight interleaved partial results.

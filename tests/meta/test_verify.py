@@ -1,0 +1,112 @@
+"""The run of the verification: table, exit codes, files, and the committed document."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from verigrad.testing import report, verify
+from verigrad.testing.library import Library
+from verigrad.testing.opspec import covered_names, records
+
+LIB = Library("verigrad")
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "verification.md"
+
+
+def test_one_operation_by_any_of_its_names(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("relu", "relu_", "true_divide"):
+        assert verify.run(name, progress=False) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split("  ")[0] == "op"
+    for column in ("dtypes", "samples", "worst forward error", "worst gradient error", "second order", "verdict"):
+        assert column in lines[0]
+    assert re.match(r"relu +u8 i32 i64 f32 f64 +\d+ +exact +\S.*pass$", lines[2])
+    assert re.match(r"1 operations, \d+ samples, \d+ checks, 0 skips: all pass, in \d+ s", lines[3])
+
+
+@pytest.mark.parametrize(("name", "hint"), [("tahn", "tanh"), ("soft_max", "softmax")])
+def test_an_unknown_operation_is_one_line_with_close_names(name: str, hint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert verify.run(name) == 2
+    captured = capsys.readouterr()
+    assert not captured.out and len(captured.err.splitlines()) == 1
+    assert repr(name) in captured.err and hint in captured.err
+
+
+def test_a_hopeless_name_is_one_line_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert verify.run("zzzz") == 2
+    assert "did you mean" not in capsys.readouterr().err
+
+
+def test_json_holds_what_the_table_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "result.json"
+    assert verify.run("exp", json_path=path, progress=False) == 0
+    document = json.loads(path.read_text(encoding="utf-8"))
+    assert document["operations"] == 1 and document["failed"] == [] and document["skips"] == 0
+    row = document["results"][0]
+    assert row["name"] == "exp" and row["verdict"] == "pass" and row["dtypes"] == list(records()["exp"].dtypes)
+    assert row["samples"] == document["samples"] > 100
+    assert 0 <= row["forward_error"] <= row["tolerance"] and 0 <= row["gradient_error"] <= 1e-6
+    assert document["simd_level"] == LIB.get("_C._testing.simd_level")()
+    assert str(row["samples"]) in capsys.readouterr().out
+
+
+def test_json_names_what_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "result.json"
+    LIB.get("_C._testing.plant_kernel_fault")("unary")
+    assert verify.run("exp", json_path=path, progress=False) == 1
+    document = json.loads(path.read_text(encoding="utf-8"))
+    assert document["failed"] == ["exp"]
+    failure = document["results"][0]["failures"][0]
+    assert failure["kind"] == "forward" and "exp(" in failure["message"]
+    assert "1 failed (exp)" in capsys.readouterr().out
+
+
+def test_a_file_that_cannot_be_written_is_said_before_the_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert verify.run("exp", json_path=tmp_path / "missing" / "result.json") == 2
+    assert verify.run("exp", json_path=tmp_path) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2 and all("expected a file that can be written" in line for line in lines)
+
+
+def test_a_document_of_one_operation_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert verify.run("exp", markdown_path=tmp_path / "x.md") == 2
+    assert "all operations" in capsys.readouterr().err
+
+
+def test_progress_is_plain_lines_where_there_is_no_terminal() -> None:
+    program = "from verigrad.testing import verify; print(list(verify._progress(list(range(20)), True)) == list(range(20)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "True"
+    assert done.stderr.splitlines()[0] == "verify: 2 of 20 operations" and "\r" not in done.stderr
+
+
+def test_verify_all_stops_at_the_first_failure() -> None:
+    LIB.get("_C._testing.plant_kernel_fault")("unary")
+    results = verify.verify_all(LIB, first_failure=True, ops=["neg", "exp"])
+    assert [r.name for r in results] == ["neg"] and results[0].verdict == "FAILED"
+
+
+def test_the_document_lists_exactly_the_records_and_all_pass() -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| `")]
+    listed = {row[0].strip("| `").replace("\\|", "|"): row for row in rows}
+    assert set(listed) == set(records()), "run: verigrad verify --markdown docs/verification.md"
+    registered = set(LIB.get("_C._testing.registered_ops")())
+    assert {covered_names()[name] for name in registered} <= set(listed)
+    for name, row in listed.items():
+        spec = records()[name]
+        assert row[1] == spec.family and row[2] == report.short_dtypes(spec.dtypes), name
+        assert row[-1].strip("| ") == "pass", name
+    assert f"{len(records())} operations" in text and "0 skips" in text
+
+
+def test_the_document_has_no_numbers_of_a_machine() -> None:
+    result = report.OpResult("exp", "unary", ("float32",), 2, False, 4.0)
+    before = report.markdown([result])
+    result.forward_error, result.gradient_error, result.seconds = 0.5, 1e-9, 3.0
+    assert report.markdown([result]) == before

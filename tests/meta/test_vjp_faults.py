@@ -1,0 +1,136 @@
+"""Wrong vector-Jacobian products, planted in every node of every differentiable operation, are caught."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from verigrad.testing.differentiation import informative_problems
+from verigrad.testing.gradients import GradientMismatch, Problem, analytic, projection_check, second_order
+from verigrad.testing.library import Library
+from verigrad.testing.opspec import OpSpec, records
+
+LIB = Library("verigrad")
+TESTING = LIB.get("_C._testing")
+DIFFERENTIABLE = [name for name, spec in records().items() if spec.order > 0]
+# Operations whose gradient is zero everywhere: no factor makes it wrong.
+ZERO = {name for name, spec in records().items() if spec.zero_gradient}
+FACTORS = ("scale", "zero", "sign")
+BROADCASTING = {name for name, spec in records().items() if spec.family == "binary" and spec.order}
+BROADCASTING |= {"where", "masked_fill", "copy_"}
+
+
+def nodes(outputs: list[Any]) -> set[str]:
+    """The names in the graph behind these tensors, without the leaves."""
+    found, todo, seen = set(), [o.grad_fn for o in outputs if o.grad_fn is not None], set()
+    while todo:
+        node = todo.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        found.add(node.name())
+        todo += [n for n, _ in node.next_functions if n is not None]
+    return {name for name in found if not name.endswith("AccumulateGrad")}
+
+
+def graph_nodes(problem: Problem) -> set[str]:
+    """The names in the graph of a problem."""
+    return nodes(problem.outputs(problem.inputs(problem.arrays, requires_grad=True)))
+
+
+def some(spec: OpSpec, count: int = 40) -> list[Problem]:
+    """A few problems of a record."""
+    return [problem for _, problem in zip(range(count), informative_problems(spec, LIB), strict=False)]
+
+
+def weights(problem: Problem) -> list[np.ndarray]:
+    """Incoming gradients that are not all alike."""
+    return [1.0 + np.cos(np.arange(v.size, dtype=np.float64)).reshape(v.shape) for v in problem.values(problem.arrays)]
+
+
+def changes(problem: Problem, kind: str, node: str) -> bool:
+    """Whether the fault changes any gradient of the problem."""
+    right = analytic(problem, weights(problem))
+    TESTING.plant_vjp_fault(kind, node)
+    try:
+        wrong = analytic(problem, weights(problem))
+    except Exception:
+        return True
+    finally:
+        TESTING.clear_faults()
+    return any(not np.allclose(a, b, rtol=1e-9, atol=1e-12) for a, b in zip(right, wrong, strict=True))
+
+
+def caught(problems: list[Problem], kind: str, node: str) -> bool:
+    """Whether a check of first order fails with the fault planted."""
+    TESTING.plant_vjp_fault(kind, node)
+    try:
+        for problem in problems:
+            try:
+                projection_check(problem)
+            except Exception:
+                return True
+        return False
+    finally:
+        TESTING.clear_faults()
+
+
+def cases() -> Iterator[tuple[str, str]]:
+    """Every differentiable operation with every kind of fault."""
+    for name in DIFFERENTIABLE:
+        for kind in (*FACTORS, "broadcast"):
+            yield name, kind
+
+
+@pytest.mark.parametrize(("name", "kind"), list(cases()))
+def test_a_planted_fault_is_caught(name: str, kind: str) -> None:
+    problems = some(records()[name])
+    names = {problem.case: graph_nodes(problem) for problem in problems}
+    every = set().union(*names.values())
+    assert every, "expected nodes in the graph"
+    effective = 0
+    for node in sorted(every):
+        of_node = [p for p in problems if node in names[p.case]]
+        if not any(changes(p, kind, node) for p in of_node):
+            # A factor on zeros is no fault, and without a broadcast there is no sum to miss.
+            assert kind == "broadcast" or name in ZERO, f"{kind} in {node} changes no gradient"
+            continue
+        effective += 1
+        assert caught(of_node, kind, node), f"{kind} in {node} was not caught"
+    assert effective or name in ZERO or (kind == "broadcast" and name not in BROADCASTING)
+
+
+@pytest.mark.parametrize("name", [name for name in DIFFERENTIABLE if records()[name].order == 2 and name not in ZERO])
+def test_a_fault_in_the_second_backward_pass_is_caught(name: str) -> None:
+    """In the nodes that stand in the graph of the gradients only."""
+    for problem in some(records()[name], 6):
+        twice = second_order(problem)
+        only = graph_nodes(twice) - graph_nodes(problem)
+        for node in sorted(only):
+            for kind in FACTORS:
+                if changes(twice, kind, node):
+                    TESTING.plant_vjp_fault(kind, node)
+                    with pytest.raises(Exception, match="."):
+                        projection_check(twice)
+                    TESTING.clear_faults()
+
+
+def test_the_report_of_a_fault_names_what_a_reader_needs() -> None:
+    problem = next(p for p in informative_problems(records()["mul"], LIB) if p.arrays[0].shape == (3, 4))
+    TESTING.plant_vjp_fault("scale", "MulBackward0")
+    with pytest.raises(GradientMismatch) as info:
+        projection_check(problem)
+    error = info.value
+    assert error.op == "mul" and error.input == "input 0" and error.order == 1
+    assert isinstance(error.index, tuple) and len(error.index) == 2
+    assert error.analytic == pytest.approx(1.001 * error.numeric, rel=1e-6)
+    for part in ("mul", "input 0", str(list(error.index)), repr(error.analytic), repr(error.numeric), "float64[3, 4]", "order 1"):
+        assert part in str(error)
+
+
+def test_an_unknown_kind_of_fault_is_refused() -> None:
+    with pytest.raises(ValueError, match="scale, zero, sign or broadcast"):
+        TESTING.plant_vjp_fault("transpose", "MulBackward0")
