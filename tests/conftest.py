@@ -10,7 +10,9 @@ import pytest
 import verigrad
 
 # The same examples in every run, and no limit of time: the tests also run under sanitizers.
-hypothesis.settings.register_profile("verigrad", deadline=None, derandomize=True, database=None, print_blob=True)
+hypothesis.settings.register_profile(
+    "verigrad", deadline=None, derandomize=True, database=None, print_blob=True
+)
 hypothesis.settings.load_profile("verigrad")
 
 

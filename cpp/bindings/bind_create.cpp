@@ -23,39 +23,43 @@ Dims size_argument(const char* op, const py::args& args, const py::object& size)
 /// f(*size, dtype=, device=, requires_grad=)
 template <class F>
 void def_sized(py::module_& m, const char* op, F make, const char* doc) {
-  def_function(m, op, false,
-               [op, make](const py::args& args, const py::object& size, OptDType dtype, const OptDevice& device,
-                          bool requires_grad) {
-                 return with_grad(make(size_argument(op, args, size), dtype.value_or(default_dtype()), place(device)), requires_grad);
-               },
-               py::arg("size") = py::none(), py::arg("dtype") = py::none(), py::arg("device") = py::none(),
-               py::arg("requires_grad") = false, doc);
+  def_function(
+      m, op, false,
+      [op, make](const py::args& args, const py::object& size, OptDType dtype, const OptDevice& device,
+                 bool requires_grad) {
+        return with_grad(make(size_argument(op, args, size), dtype.value_or(default_dtype()), place(device)),
+                         requires_grad);
+      },
+      py::arg("size") = py::none(), py::arg("dtype") = py::none(), py::arg("device") = py::none(),
+      py::arg("requires_grad") = false, doc);
 }
 
 /// f(*size, generator=, dtype=, device=, requires_grad=)
 template <class F>
 void def_random(py::module_& m, const char* op, F make, const char* doc) {
-  def_function(m, op, false,
-               [op, make](const py::args& args, const py::object& size, const Ref<Generator>& generator, OptDType dtype,
-                          const OptDevice& device, bool requires_grad) {
-                 return with_grad(make(size_argument(op, args, size), generator, dtype.value_or(default_dtype()), place(device)),
-                                  requires_grad);
-               },
-               py::arg("size") = py::none(), py::arg("generator") = py::none(), py::arg("dtype") = py::none(),
-               py::arg("device") = py::none(), py::arg("requires_grad") = false, doc);
+  def_function(
+      m, op, false,
+      [op, make](const py::args& args, const py::object& size, const Ref<Generator>& generator, OptDType dtype,
+                 const OptDevice& device, bool requires_grad) {
+        return with_grad(make(size_argument(op, args, size), generator, dtype.value_or(default_dtype()), place(device)),
+                         requires_grad);
+      },
+      py::arg("size") = py::none(), py::arg("generator") = py::none(), py::arg("dtype") = py::none(),
+      py::arg("device") = py::none(), py::arg("requires_grad") = false, doc);
 }
 
 /// f(input, dtype=, device=, requires_grad=)
 template <class F>
 void def_like(py::module_& m, const char* op, F make, const char* doc) {
-  def_function(m, op, false,
-               [make, op](const Tensor& input, OptDType dtype, const std::optional<Device>& device, bool requires_grad) {
-                 VG_CHECK(!device || *device == input.device(), RuntimeError, op, ": expected device ", input.device(),
-                          ", got ", device->str(), "; this build of verigrad has no CUDA support");
-                 return with_grad(make(input, dtype), requires_grad);
-               },
-               py::arg("input"), py::kw_only(), py::arg("dtype") = py::none(), py::arg("device") = py::none(),
-               py::arg("requires_grad") = false, doc);
+  def_function(
+      m, op, false,
+      [make, op](const Tensor& input, OptDType dtype, const std::optional<Device>& device, bool requires_grad) {
+        VG_CHECK(!device || *device == input.device(), RuntimeError, op, ": expected device ", input.device(), ", got ",
+                 device->str(), "; this build of verigrad has no CUDA support");
+        return with_grad(make(input, dtype), requires_grad);
+      },
+      py::arg("input"), py::kw_only(), py::arg("dtype") = py::none(), py::arg("device") = py::none(),
+      py::arg("requires_grad") = false, doc);
 }
 
 Tensor full(const Dims& size, Scalar value, OptDType dtype, const OptDevice& device) {
@@ -65,26 +69,28 @@ Tensor full(const Dims& size, Scalar value, OptDType dtype, const OptDevice& dev
 }  // namespace
 
 void bind_create(py::module_& m) {
-  def_function(m, "tensor", false,
-               [](const py::object& data, OptDType dtype, const OptDevice& device, bool requires_grad) {
-                 return with_grad(tensor_from_data(data, dtype, place(device)), requires_grad);
-               },
-               py::arg("data"), py::kw_only(), py::arg("dtype") = py::none(), py::arg("device") = py::none(),
-               py::arg("requires_grad") = false,
-               "A new tensor with a copy of `data`: nested lists or tuples of numbers, an array, a number or a tensor.\n\n"
-               "The dtype is `dtype`, or what the data promotes to (bool, int64, or the default dtype for floats; arrays keep "
-               "theirs). Raises ValueError for ragged lists, TypeError for strings and for arrays of another dtype.");
-  def_function(m, "as_tensor", false,
-               [](const py::object& data, OptDType dtype, const OptDevice& device) {
-                 if (is_tensor(data.ptr())) return ops::to(unwrap(data.ptr()), dtype.value_or(unwrap(data.ptr()).dtype()));
-                 if (is_ndarray(data.ptr()) && data.attr("flags").attr("writeable").cast<bool>()) {
-                   const Tensor shared = tensor_from_numpy(data);
-                   return ops::to(shared, dtype.value_or(shared.dtype()));
-                 }
-                 return tensor_from_data(data, dtype, place(device));
-               },
-               py::arg("data"), py::arg("dtype") = py::none(), py::arg("device") = py::none(),
-               "As `tensor`, but shares the memory of tensors and writable arrays that have the dtype already.");
+  def_function(
+      m, "tensor", false,
+      [](const py::object& data, OptDType dtype, const OptDevice& device, bool requires_grad) {
+        return with_grad(tensor_from_data(data, dtype, place(device)), requires_grad);
+      },
+      py::arg("data"), py::kw_only(), py::arg("dtype") = py::none(), py::arg("device") = py::none(),
+      py::arg("requires_grad") = false,
+      "A new tensor with a copy of `data`: nested lists or tuples of numbers, an array, a number or a tensor.\n\n"
+      "The dtype is `dtype`, or what the data promotes to (bool, int64, or the default dtype for floats; arrays keep "
+      "theirs). Raises ValueError for ragged lists, TypeError for strings and for arrays of another dtype.");
+  def_function(
+      m, "as_tensor", false,
+      [](const py::object& data, OptDType dtype, const OptDevice& device) {
+        if (is_tensor(data.ptr())) return ops::to(unwrap(data.ptr()), dtype.value_or(unwrap(data.ptr()).dtype()));
+        if (is_ndarray(data.ptr()) && data.attr("flags").attr("writeable").cast<bool>()) {
+          const Tensor shared = tensor_from_numpy(data);
+          return ops::to(shared, dtype.value_or(shared.dtype()));
+        }
+        return tensor_from_data(data, dtype, place(device));
+      },
+      py::arg("data"), py::arg("dtype") = py::none(), py::arg("device") = py::none(),
+      "As `tensor`, but shares the memory of tensors and writable arrays that have the dtype already.");
   def_function(m, "from_numpy", false, &tensor_from_numpy, py::arg("ndarray"),
                "A tensor over the memory of a writable numpy array of a supported dtype, with non-negative strides.\n\n"
                "Raises TypeError for another dtype, ValueError for read-only, reversed or misaligned arrays.");
@@ -92,69 +98,79 @@ void bind_create(py::module_& m) {
   def_sized(m, "empty", &ops::empty, "Uninitialised elements.");
   def_sized(m, "zeros", &ops::zeros, "Zeros.");
   def_sized(m, "ones", &ops::ones, "Ones.");
-  def_function(m, "full", false,
-               [](const Dims& size, Scalar value, OptDType dtype, const OptDevice& device, bool requires_grad) {
-                 return with_grad(full(size, value, dtype, place(device)), requires_grad);
-               },
-               py::arg("size"), py::arg("fill_value"), py::kw_only(), py::arg("dtype") = py::none(),
-               py::arg("device") = py::none(), py::arg("requires_grad") = false,
-               "Every element `fill_value`, whose type gives the dtype unless one is given.");
+  def_function(
+      m, "full", false,
+      [](const Dims& size, Scalar value, OptDType dtype, const OptDevice& device, bool requires_grad) {
+        return with_grad(full(size, value, dtype, place(device)), requires_grad);
+      },
+      py::arg("size"), py::arg("fill_value"), py::kw_only(), py::arg("dtype") = py::none(),
+      py::arg("device") = py::none(), py::arg("requires_grad") = false,
+      "Every element `fill_value`, whose type gives the dtype unless one is given.");
   def_like(m, "empty_like", &ops::empty_like, "Uninitialised, with the shape and dtype of `input`.");
   def_like(m, "zeros_like", &ops::zeros_like, "Zeros, with the shape and dtype of `input`.");
   def_like(m, "ones_like", &ops::ones_like, "Ones, with the shape and dtype of `input`.");
-  def_function(m, "full_like", false,
-               [](const Tensor& input, Scalar value, OptDType dtype, bool requires_grad) {
-                 return with_grad(ops::full_like(input, value, dtype), requires_grad);
-               },
-               py::arg("input"), py::arg("fill_value"), py::kw_only(), py::arg("dtype") = py::none(),
-               py::arg("requires_grad") = false);
+  def_function(
+      m, "full_like", false,
+      [](const Tensor& input, Scalar value, OptDType dtype, bool requires_grad) {
+        return with_grad(ops::full_like(input, value, dtype), requires_grad);
+      },
+      py::arg("input"), py::arg("fill_value"), py::kw_only(), py::arg("dtype") = py::none(),
+      py::arg("requires_grad") = false);
 
-  m.def("arange",
-        [](Scalar end, OptDType dtype, const OptDevice& device, bool requires_grad) {
-          return with_grad(ops::arange(Scalar(std::int64_t{0}), end, Scalar(1), dtype, place(device)), requires_grad);
-        },
-        py::arg("end"), py::kw_only(), py::arg("dtype") = py::none(), py::arg("device") = py::none(),
-        py::arg("requires_grad") = false, "Numbers from `start` (0) up to, without, `end` in steps of `step` (1).");
-  def_function(m, "arange", false,
-               [](Scalar start, Scalar end, Scalar step, OptDType dtype, const OptDevice& device, bool requires_grad) {
-                 return with_grad(ops::arange(start, end, step, dtype, place(device)), requires_grad);
-               },
-               py::arg("start"), py::arg("end"), py::arg("step") = Scalar(1), py::kw_only(), py::arg("dtype") = py::none(),
-               py::arg("device") = py::none(), py::arg("requires_grad") = false);
-  def_function(m, "linspace", false,
-               [](Scalar start, Scalar end, std::int64_t steps, OptDType dtype, const OptDevice& device, bool requires_grad) {
-                 return with_grad(ops::linspace(start, end, steps, dtype, place(device)), requires_grad);
-               },
-               py::arg("start"), py::arg("end"), py::arg("steps"), py::kw_only(), py::arg("dtype") = py::none(),
-               py::arg("device") = py::none(), py::arg("requires_grad") = false,
-               "`steps` numbers from `start` to `end`, both included, at equal distances.");
-  def_function(m, "eye", false,
-               [](std::int64_t n, std::optional<std::int64_t> cols, OptDType dtype, const OptDevice& device, bool requires_grad) {
-                 return with_grad(ops::eye(n, cols.value_or(n), dtype, place(device)), requires_grad);
-               },
-               py::arg("n"), py::arg("m") = py::none(), py::kw_only(), py::arg("dtype") = py::none(),
-               py::arg("device") = py::none(), py::arg("requires_grad") = false, "Ones on the diagonal, zeros elsewhere.");
+  m.def(
+      "arange",
+      [](Scalar end, OptDType dtype, const OptDevice& device, bool requires_grad) {
+        return with_grad(ops::arange(Scalar(std::int64_t{0}), end, Scalar(1), dtype, place(device)), requires_grad);
+      },
+      py::arg("end"), py::kw_only(), py::arg("dtype") = py::none(), py::arg("device") = py::none(),
+      py::arg("requires_grad") = false, "Numbers from `start` (0) up to, without, `end` in steps of `step` (1).");
+  def_function(
+      m, "arange", false,
+      [](Scalar start, Scalar end, Scalar step, OptDType dtype, const OptDevice& device, bool requires_grad) {
+        return with_grad(ops::arange(start, end, step, dtype, place(device)), requires_grad);
+      },
+      py::arg("start"), py::arg("end"), py::arg("step") = Scalar(1), py::kw_only(), py::arg("dtype") = py::none(),
+      py::arg("device") = py::none(), py::arg("requires_grad") = false);
+  def_function(
+      m, "linspace", false,
+      [](Scalar start, Scalar end, std::int64_t steps, OptDType dtype, const OptDevice& device, bool requires_grad) {
+        return with_grad(ops::linspace(start, end, steps, dtype, place(device)), requires_grad);
+      },
+      py::arg("start"), py::arg("end"), py::arg("steps"), py::kw_only(), py::arg("dtype") = py::none(),
+      py::arg("device") = py::none(), py::arg("requires_grad") = false,
+      "`steps` numbers from `start` to `end`, both included, at equal distances.");
+  def_function(
+      m, "eye", false,
+      [](std::int64_t n, std::optional<std::int64_t> cols, OptDType dtype, const OptDevice& device,
+         bool requires_grad) { return with_grad(ops::eye(n, cols.value_or(n), dtype, place(device)), requires_grad); },
+      py::arg("n"), py::arg("m") = py::none(), py::kw_only(), py::arg("dtype") = py::none(),
+      py::arg("device") = py::none(), py::arg("requires_grad") = false, "Ones on the diagonal, zeros elsewhere.");
 
   def_random(m, "rand", &ops::rand, "Uniform in [0, 1).");
   def_random(m, "randn", &ops::randn, "Normal with mean 0 and standard deviation 1.");
   const auto randint = [](std::int64_t low, std::int64_t high, const Dims& size, const Ref<Generator>& generator,
                           OptDType dtype, const OptDevice& device, bool requires_grad) {
-    return with_grad(ops::randint(low, high, size, generator, dtype.value_or(DType::Int64), place(device)), requires_grad);
+    return with_grad(ops::randint(low, high, size, generator, dtype.value_or(DType::Int64), place(device)),
+                     requires_grad);
   };
-  m.def("randint",
-        [randint](std::int64_t high, const Dims& size, const Ref<Generator>& generator, OptDType dtype, const OptDevice& device,
-                  bool requires_grad) { return randint(0, high, size, generator, dtype, device, requires_grad); },
-        py::arg("high"), py::arg("size"), py::kw_only(), py::arg("generator") = py::none(), py::arg("dtype") = py::none(),
-        py::arg("device") = py::none(), py::arg("requires_grad") = false, "Whole numbers from `low` (0) up to, without, `high`.");
+  m.def(
+      "randint",
+      [randint](std::int64_t high, const Dims& size, const Ref<Generator>& generator, OptDType dtype,
+                const OptDevice& device,
+                bool requires_grad) { return randint(0, high, size, generator, dtype, device, requires_grad); },
+      py::arg("high"), py::arg("size"), py::kw_only(), py::arg("generator") = py::none(), py::arg("dtype") = py::none(),
+      py::arg("device") = py::none(), py::arg("requires_grad") = false,
+      "Whole numbers from `low` (0) up to, without, `high`.");
   def_function(m, "randint", false, randint, py::arg("low"), py::arg("high"), py::arg("size"), py::kw_only(),
                py::arg("generator") = py::none(), py::arg("dtype") = py::none(), py::arg("device") = py::none(),
                py::arg("requires_grad") = false);
-  def_function(m, "randperm", false,
-               [](std::int64_t n, const Ref<Generator>& generator, DType dtype, const OptDevice& device) {
-                 return ops::randperm(n, generator, dtype, place(device));
-               },
-               py::arg("n"), py::kw_only(), py::arg("generator") = py::none(), py::arg("dtype") = DType::Int64,
-               py::arg("device") = py::none(), "The numbers 0 to n-1 in random order.");
+  def_function(
+      m, "randperm", false,
+      [](std::int64_t n, const Ref<Generator>& generator, DType dtype, const OptDevice& device) {
+        return ops::randperm(n, generator, dtype, place(device));
+      },
+      py::arg("n"), py::kw_only(), py::arg("generator") = py::none(), py::arg("dtype") = DType::Int64,
+      py::arg("device") = py::none(), "The numbers 0 to n-1 in random order.");
   const auto rand_like = [](auto make) {
     return [make](const Tensor& input, const Ref<Generator>& generator, OptDType dtype, bool requires_grad) {
       return with_grad(make(input.shape(), generator, dtype.value_or(input.dtype()), input.device()), requires_grad);
@@ -164,12 +180,13 @@ void bind_create(py::module_& m) {
                py::arg("generator") = py::none(), py::arg("dtype") = py::none(), py::arg("requires_grad") = false);
   def_function(m, "randn_like", false, rand_like(&ops::randn), py::arg("input"), py::kw_only(),
                py::arg("generator") = py::none(), py::arg("dtype") = py::none(), py::arg("requires_grad") = false);
-  def_function(m, "randint_like", false,
-               [](const Tensor& input, std::int64_t low, std::int64_t high, const Ref<Generator>& generator, OptDType dtype) {
-                 return ops::randint(low, high, input.shape(), generator, dtype.value_or(input.dtype()), input.device());
-               },
-               py::arg("input"), py::arg("low"), py::arg("high"), py::kw_only(), py::arg("generator") = py::none(),
-               py::arg("dtype") = py::none());
+  def_function(
+      m, "randint_like", false,
+      [](const Tensor& input, std::int64_t low, std::int64_t high, const Ref<Generator>& generator, OptDType dtype) {
+        return ops::randint(low, high, input.shape(), generator, dtype.value_or(input.dtype()), input.device());
+      },
+      py::arg("input"), py::arg("low"), py::arg("high"), py::kw_only(), py::arg("generator") = py::none(),
+      py::arg("dtype") = py::none());
 }
 
 }  // namespace verigrad::bindings

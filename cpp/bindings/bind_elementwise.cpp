@@ -55,11 +55,11 @@ Tensor power(const Operand& input, const Operand& exponent) {
 }  // namespace
 
 void bind_elementwise(py::module_& m, TensorClass& cls) {
-#define VG_UNARY(NAME, ...)                                                          \
-  def_op(m, cls, #NAME, true, &ops::NAME);                                           \
-  def_inplace(cls, #NAME "_", true, [](const py::object& self) {                     \
-    ops::NAME##_(unwrap(self.ptr()));                                                \
-    return self;                                                                     \
+#define VG_UNARY(NAME, ...)                                      \
+  def_op(m, cls, #NAME, true, &ops::NAME);                       \
+  def_inplace(cls, #NAME "_", true, [](const py::object& self) { \
+    ops::NAME##_(unwrap(self.ptr()));                            \
+    return self;                                                 \
   });
 #define VG_PREDICATE(NAME) def_op(m, cls, #NAME, false, &ops::NAME);
 #include "verigrad/unary.def"
@@ -90,54 +90,78 @@ void bind_elementwise(py::module_& m, TensorClass& cls) {
   def_function(gradients, "sigmoid_backward", true, static_cast<TensorTensor>(&ops::sigmoid_backward), py::arg("grad"),
                py::arg("output"));
 
-  def_inplace(cls, "add_", true, &inplace_scaled<&ops::add_>, py::arg("other"), py::kw_only(), py::arg("alpha") = Scalar(1));
-  def_inplace(cls, "sub_", true, &inplace_scaled<&ops::sub_>, py::arg("other"), py::kw_only(), py::arg("alpha") = Scalar(1));
+  def_inplace(cls, "add_", true, &inplace_scaled<&ops::add_>, py::arg("other"), py::kw_only(),
+              py::arg("alpha") = Scalar(1));
+  def_inplace(cls, "sub_", true, &inplace_scaled<&ops::sub_>, py::arg("other"), py::kw_only(),
+              py::arg("alpha") = Scalar(1));
   def_inplace(cls, "mul_", true, &inplace<&ops::mul_>, py::arg("other"));
   def_inplace(cls, "div_", true, &inplace<&ops::div_>, py::arg("other"));
   def_inplace(cls, "pow_", true, &inplace<&ops::pow_>, py::arg("exponent"));
   def_inplace(cls, "remainder_", true, &inplace<&ops::remainder_>, py::arg("other"));
   def_inplace(cls, "floor_divide_", false, &inplace<&ops::floor_divide_>, py::arg("other"));
-  def_inplace(cls, "copy_", true, [](const py::object& self, const Tensor& src, bool) {
-    ops::copy_(unwrap(self.ptr()), src);
-    return self;
-  }, py::arg("src"), py::arg("non_blocking") = false);
-  def_inplace(cls, "fill_", true, [](const py::object& self, const Operand& value) {
-    const Tensor x = unwrap(self.ptr());
-    if (value.is_tensor()) {
-      VG_CHECK(value.tensor.ndim() == 0, RuntimeError, "fill_ only supports 0-dimension value tensor but got tensor with ",
-               value.tensor.ndim(), " dimensions.");
-      ops::copy_(x, value.tensor);
-    } else {
-      ops::fill_(x, value.scalar);
-    }
-    return self;
-  }, py::arg("value"));
+  def_inplace(
+      cls, "copy_", true,
+      [](const py::object& self, const Tensor& src, bool) {
+        ops::copy_(unwrap(self.ptr()), src);
+        return self;
+      },
+      py::arg("src"), py::arg("non_blocking") = false);
+  def_inplace(
+      cls, "fill_", true,
+      [](const py::object& self, const Operand& value) {
+        const Tensor x = unwrap(self.ptr());
+        if (value.is_tensor()) {
+          VG_CHECK(value.tensor.ndim() == 0, RuntimeError,
+                   "fill_ only supports 0-dimension value tensor but got tensor with ", value.tensor.ndim(),
+                   " dimensions.");
+          ops::copy_(x, value.tensor);
+        } else {
+          ops::fill_(x, value.scalar);
+        }
+        return self;
+      },
+      py::arg("value"));
   def_inplace(cls, "zero_", true, [](const py::object& self) {
     ops::fill_(unwrap(self.ptr()), 0);
     return self;
   });
-  def_inplace(cls, "uniform_", false, [](const py::object& self, double from, double to, const Ref<Generator>& generator) {
-    ops::uniform_(unwrap(self.ptr()), from, to, generator);
-    return self;
-  }, py::arg("from") = 0.0, py::arg("to") = 1.0, py::kw_only(), py::arg("generator") = py::none());
-  def_inplace(cls, "normal_", false, [](const py::object& self, double mean, double std, const Ref<Generator>& generator) {
-    ops::normal_(unwrap(self.ptr()), mean, std, generator);
-    return self;
-  }, py::arg("mean") = 0.0, py::arg("std") = 1.0, py::kw_only(), py::arg("generator") = py::none());
+  def_inplace(
+      cls, "uniform_", false,
+      [](const py::object& self, double from, double to, const Ref<Generator>& generator) {
+        ops::uniform_(unwrap(self.ptr()), from, to, generator);
+        return self;
+      },
+      py::arg("from") = 0.0, py::arg("to") = 1.0, py::kw_only(), py::arg("generator") = py::none());
+  def_inplace(
+      cls, "normal_", false,
+      [](const py::object& self, double mean, double std, const Ref<Generator>& generator) {
+        ops::normal_(unwrap(self.ptr()), mean, std, generator);
+        return self;
+      },
+      py::arg("mean") = 0.0, py::arg("std") = 1.0, py::kw_only(), py::arg("generator") = py::none());
 
   def_function(m, "where", true, &where, py::arg("condition"), py::arg("input"), py::arg("other"));
-  m.def("where", [](const Tensor& condition) {
-    const Tensor positions = ops::nonzero(condition);
-    TensorList columns;
-    for (int d = 0; d < condition.ndim(); ++d) columns.push_back(ops::select(positions, 1, d));
-    return py::tuple(py::cast(columns));
-  }, py::arg("condition"));
-  cls.def("where", [](const Tensor& self, const Tensor& condition, const Operand& other) {
-    return ops::where(condition, self, other.as_tensor(self.device()));
-  }, py::arg("condition"), py::arg("other"));
-  def_op(m, cls, "masked_fill", true, [](const Tensor& self, const Tensor& mask, const Operand& value) {
-    return ops::masked_fill(self, mask, value.as_tensor(self.device()));
-  }, py::arg("mask"), py::arg("value"));
+  m.def(
+      "where",
+      [](const Tensor& condition) {
+        const Tensor positions = ops::nonzero(condition);
+        TensorList columns;
+        for (int d = 0; d < condition.ndim(); ++d) columns.push_back(ops::select(positions, 1, d));
+        return py::tuple(py::cast(columns));
+      },
+      py::arg("condition"));
+  cls.def(
+      "where",
+      [](const Tensor& self, const Tensor& condition, const Operand& other) {
+        return ops::where(condition, self, other.as_tensor(self.device()));
+      },
+      py::arg("condition"), py::arg("other"));
+  def_op(
+      m, cls, "masked_fill", true,
+      [](const Tensor& self, const Tensor& mask, const Operand& value) {
+        return ops::masked_fill(self, mask, value.as_tensor(self.device()));
+      },
+      py::arg("mask"), py::arg("value"));
   def_op(m, cls, "clone", true, &ops::clone);
   def_method(cls, "contiguous", true, &ops::contiguous);
   def_op(m, cls, "equal", false, &ops::equal, py::arg("other"));
@@ -145,8 +169,10 @@ void bind_elementwise(py::module_& m, TensorClass& cls) {
          py::arg("equal_nan") = false);
   def_op(m, cls, "isclose", false, &ops::isclose, py::arg("other"), py::arg("rtol") = 1e-5, py::arg("atol") = 1e-8,
          py::arg("equal_nan") = false);
-  m.def("result_type", [](const Operand& a, const Operand& b) { return ops::result_type(a.as_tensor({}), b.as_tensor({})); },
-        py::arg("tensor1"), py::arg("tensor2"));
+  m.def(
+      "result_type",
+      [](const Operand& a, const Operand& b) { return ops::result_type(a.as_tensor({}), b.as_tensor({})); },
+      py::arg("tensor1"), py::arg("tensor2"));
 }
 
 }  // namespace verigrad::bindings

@@ -12,37 +12,41 @@ void bind_functional(py::module_& m, TensorClass& cls) {
   def_op(m, cls, "log_softmax", true, &ops::log_softmax, py::arg("dim"), py::arg("dtype") = py::none());
 
   py::module_ f = m.def_submodule("nn_functional", "The native functions of verigrad.nn.functional.");
-  def_function(f, "linear", true,
-               [](const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias) {
-                 return ops::linear(input, weight, bias.value_or(Tensor()));
-               },
-               py::arg("input"), py::arg("weight"), py::arg("bias") = py::none(),
-               "input [*, in] times weight [out, in] transposed, plus bias [out]: [*, out].");
-  def_function(f, "nll_loss", true,
-               [](const Tensor& input, const Tensor& target, const std::optional<Tensor>& weight, std::int64_t ignore_index,
-                  const std::string& reduction) {
-                 return ops::nll_loss(input, target, weight.value_or(Tensor()), ignore_index,
-                                      ops::parse_reduction("nll_loss", reduction));
-               },
-               py::arg("input"), py::arg("target"), py::arg("weight") = py::none(), py::arg("ignore_index") = -100,
-               py::arg("reduction") = "mean",
-               "Negative log likelihood of log-probabilities [N, C, ...] at int64 labels [N, ...].\n\n"
-               "Raises IndexError for a label that is neither a class nor `ignore_index`.");
-  def_function(f, "cross_entropy", true,
-               [](const Tensor& input, const Tensor& target, const std::optional<Tensor>& weight, std::int64_t ignore_index,
-                  const std::string& reduction, double label_smoothing) {
-                 return ops::cross_entropy(input, target, weight.value_or(Tensor()), ignore_index,
-                                           ops::parse_reduction("cross_entropy", reduction), label_smoothing);
-               },
-               py::arg("input"), py::arg("target"), py::arg("weight") = py::none(), py::arg("ignore_index") = -100,
-               py::arg("reduction") = "mean", py::arg("label_smoothing") = 0.0,
-               "nll_loss of log_softmax of logits [N, C, ...]; the target holds int64 labels [N, ...] or probabilities of "
-               "the input's shape.");
-  def_function(f, "mse_loss", true,
-               [](const Tensor& input, const Tensor& target, const std::string& reduction) {
-                 return ops::mse_loss(input, target, ops::parse_reduction("mse_loss", reduction));
-               },
-               py::arg("input"), py::arg("target"), py::arg("reduction") = "mean", "(input - target)^2, broadcast.");
+  def_function(
+      f, "linear", true,
+      [](const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias) {
+        return ops::linear(input, weight, bias.value_or(Tensor()));
+      },
+      py::arg("input"), py::arg("weight"), py::arg("bias") = py::none(),
+      "input [*, in] times weight [out, in] transposed, plus bias [out]: [*, out].");
+  def_function(
+      f, "nll_loss", true,
+      [](const Tensor& input, const Tensor& target, const std::optional<Tensor>& weight, std::int64_t ignore_index,
+         const std::string& reduction) {
+        return ops::nll_loss(input, target, weight.value_or(Tensor()), ignore_index,
+                             ops::parse_reduction("nll_loss", reduction));
+      },
+      py::arg("input"), py::arg("target"), py::arg("weight") = py::none(), py::arg("ignore_index") = -100,
+      py::arg("reduction") = "mean",
+      "Negative log likelihood of log-probabilities [N, C, ...] at int64 labels [N, ...].\n\n"
+      "Raises IndexError for a label that is neither a class nor `ignore_index`.");
+  def_function(
+      f, "cross_entropy", true,
+      [](const Tensor& input, const Tensor& target, const std::optional<Tensor>& weight, std::int64_t ignore_index,
+         const std::string& reduction, double label_smoothing) {
+        return ops::cross_entropy(input, target, weight.value_or(Tensor()), ignore_index,
+                                  ops::parse_reduction("cross_entropy", reduction), label_smoothing);
+      },
+      py::arg("input"), py::arg("target"), py::arg("weight") = py::none(), py::arg("ignore_index") = -100,
+      py::arg("reduction") = "mean", py::arg("label_smoothing") = 0.0,
+      "nll_loss of log_softmax of logits [N, C, ...]; the target holds int64 labels [N, ...] or probabilities of "
+      "the input's shape.");
+  def_function(
+      f, "mse_loss", true,
+      [](const Tensor& input, const Tensor& target, const std::string& reduction) {
+        return ops::mse_loss(input, target, ops::parse_reduction("mse_loss", reduction));
+      },
+      py::arg("input"), py::arg("target"), py::arg("reduction") = "mean", "(input - target)^2, broadcast.");
 }
 
 }  // namespace verigrad::bindings

@@ -47,8 +47,9 @@ PyObject* binary(PyObject* a, PyObject* b) {
     return release(y.is_tensor() ? tt(x.tensor, y.tensor) : ts(x.tensor, y.scalar));
   });
 }
-#define VG_SLOT_BINARY(NAME) binary<static_cast<TensorTensor>(&ops::NAME), static_cast<TensorScalar>(&ops::NAME), \
-                                    static_cast<ScalarTensor>(&ops::NAME)>
+#define VG_SLOT_BINARY(NAME)                                                           \
+  binary<static_cast<TensorTensor>(&ops::NAME), static_cast<TensorScalar>(&ops::NAME), \
+         static_cast<ScalarTensor>(&ops::NAME)>
 
 PyObject* power(PyObject* a, PyObject* b, PyObject*) { return VG_SLOT_BINARY(pow)(a, b); }
 

@@ -27,7 +27,8 @@ PyTypeObject* make_pair_type(py::module_& m, const char* name) {
 
 /// Under PyTorch's names and under numpy's.
 template <class F, class... Extra>
-void def_reduction(py::module_& m, TensorClass& cls, const char* name, bool differentiable, F f, const Extra&... extra) {
+void def_reduction(py::module_& m, TensorClass& cls, const char* name, bool differentiable, F f,
+                   const Extra&... extra) {
   def_op(m, cls, name, differentiable, f, py::arg("dim") = py::none(), py::arg("keepdim") = false, extra...);
   m.def(name, f, py::arg("input"), py::arg("axis"), py::arg("keepdims") = false, extra...);
   cls.def(name, f, py::arg("axis"), py::arg("keepdims") = false, extra...);
@@ -51,28 +52,27 @@ void def_extremum(py::module_& m, TensorClass& cls, const char* name, PyTypeObje
 void bind_reduce(py::module_& m, TensorClass& cls) {
   using ops::OptDType;
   const auto dtype = py::arg("dtype") = py::none();
-  def_reduction(m, cls, "sum", true, [](const Tensor& x, const DimArg& dim, bool keepdim, OptDType d) {
-    return ops::sum(x, dim.list(), keepdim, d);
-  }, py::kw_only(), dtype);
-  def_reduction(m, cls, "mean", true, [](const Tensor& x, const DimArg& dim, bool keepdim, OptDType d) {
-    return ops::mean(x, dim.list(), keepdim, d);
-  }, py::kw_only(), dtype);
-  def_reduction(m, cls, "amax", true, [](const Tensor& x, const DimArg& dim, bool keepdim) {
-    return ops::amax(x, dim.list(), keepdim);
-  });
-  def_reduction(m, cls, "amin", true, [](const Tensor& x, const DimArg& dim, bool keepdim) {
-    return ops::amin(x, dim.list(), keepdim);
-  });
-  def_reduction(m, cls, "all", false, [](const Tensor& x, const DimArg& dim, bool keepdim) {
-    return ops::all(x, dim.list(), keepdim);
-  });
-  def_reduction(m, cls, "any", false, [](const Tensor& x, const DimArg& dim, bool keepdim) {
-    return ops::any(x, dim.list(), keepdim);
-  });
+  def_reduction(
+      m, cls, "sum", true,
+      [](const Tensor& x, const DimArg& dim, bool keepdim, OptDType d) { return ops::sum(x, dim.list(), keepdim, d); },
+      py::kw_only(), dtype);
+  def_reduction(
+      m, cls, "mean", true,
+      [](const Tensor& x, const DimArg& dim, bool keepdim, OptDType d) { return ops::mean(x, dim.list(), keepdim, d); },
+      py::kw_only(), dtype);
+  def_reduction(m, cls, "amax", true,
+                [](const Tensor& x, const DimArg& dim, bool keepdim) { return ops::amax(x, dim.list(), keepdim); });
+  def_reduction(m, cls, "amin", true,
+                [](const Tensor& x, const DimArg& dim, bool keepdim) { return ops::amin(x, dim.list(), keepdim); });
+  def_reduction(m, cls, "all", false,
+                [](const Tensor& x, const DimArg& dim, bool keepdim) { return ops::all(x, dim.list(), keepdim); });
+  def_reduction(m, cls, "any", false,
+                [](const Tensor& x, const DimArg& dim, bool keepdim) { return ops::any(x, dim.list(), keepdim); });
   using OptDim = std::optional<std::int64_t>;
-  def_reduction(m, cls, "prod", true, [](const Tensor& x, OptDim dim, bool keepdim, OptDType d) {
-    return ops::prod(x, dim, keepdim, d);
-  }, py::kw_only(), dtype);
+  def_reduction(
+      m, cls, "prod", true,
+      [](const Tensor& x, OptDim dim, bool keepdim, OptDType d) { return ops::prod(x, dim, keepdim, d); },
+      py::kw_only(), dtype);
   def_reduction(m, cls, "argmax", false, &ops::argmax);
   def_reduction(m, cls, "argmin", false, &ops::argmin);
 

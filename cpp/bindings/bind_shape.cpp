@@ -4,14 +4,17 @@
 namespace verigrad::bindings {
 
 void bind_shape(py::module_& m, TensorClass& cls) {
-  def_method(cls, "view", true, [](const Tensor& x, const py::args& size) { return ops::view(x, parse_size("view", size)); });
-  def_method(cls, "view_as", true, [](const Tensor& x, const Tensor& other) { return ops::view(x, other.shape()); },
-             py::arg("other"));
+  def_method(cls, "view", true,
+             [](const Tensor& x, const py::args& size) { return ops::view(x, parse_size("view", size)); });
+  def_method(
+      cls, "view_as", true, [](const Tensor& x, const Tensor& other) { return ops::view(x, other.shape()); },
+      py::arg("other"));
   m.def("reshape", &ops::reshape, py::arg("input"), py::arg("shape"));
   def_method(cls, "reshape", true,
              [](const Tensor& x, const py::args& shape) { return ops::reshape(x, parse_size("reshape", shape)); });
-  def_method(cls, "reshape_as", true, [](const Tensor& x, const Tensor& other) { return ops::reshape(x, other.shape()); },
-             py::arg("other"));
+  def_method(
+      cls, "reshape_as", true, [](const Tensor& x, const Tensor& other) { return ops::reshape(x, other.shape()); },
+      py::arg("other"));
   def_op(m, cls, "flatten", true, &ops::flatten, py::arg("start_dim") = 0, py::arg("end_dim") = -1);
   def_op(m, cls, "transpose", true, &ops::transpose, py::arg("dim0"), py::arg("dim1"));
   m.def("permute", &ops::permute, py::arg("input"), py::arg("dims"));
@@ -21,16 +24,19 @@ void bind_shape(py::module_& m, TensorClass& cls) {
   });
   def_op(m, cls, "t", true, &ops::t);
   def_op(m, cls, "unsqueeze", true, &ops::unsqueeze, py::arg("dim"));
-  def_op(m, cls, "squeeze", true, [](const Tensor& x, const DimArg& dim) { return ops::squeeze(x, dim.dims); },
-         py::arg("dim") = py::none());
+  def_op(
+      m, cls, "squeeze", true, [](const Tensor& x, const DimArg& dim) { return ops::squeeze(x, dim.dims); },
+      py::arg("dim") = py::none());
   def_method(cls, "expand", true,
              [](const Tensor& x, const py::args& size) { return ops::expand(x, parse_size("expand", size)); });
-  def_method(cls, "expand_as", true, [](const Tensor& x, const Tensor& other) { return ops::expand(x, other.shape()); },
-             py::arg("other"));
+  def_method(
+      cls, "expand_as", true, [](const Tensor& x, const Tensor& other) { return ops::expand(x, other.shape()); },
+      py::arg("other"));
   def_op(m, cls, "select", true, &ops::select, py::arg("dim"), py::arg("index"));
   def_op(m, cls, "narrow", true, &ops::narrow, py::arg("dim"), py::arg("start"), py::arg("length"));
-  def_op(m, cls, "unbind", true, [](const Tensor& x, std::int64_t dim) { return py::tuple(py::cast(ops::unbind(x, dim))); },
-         py::arg("dim") = 0);
+  def_op(
+      m, cls, "unbind", true,
+      [](const Tensor& x, std::int64_t dim) { return py::tuple(py::cast(ops::unbind(x, dim))); }, py::arg("dim") = 0);
   def_op(m, cls, "detach", false, &ops::detach);
 
   const auto cat = [](const TensorList& tensors, std::int64_t dim) { return ops::cat(tensors, dim); };
@@ -42,12 +48,13 @@ void bind_shape(py::module_& m, TensorClass& cls) {
   def_op(m, cls, "gather", true, &ops::gather, py::arg("dim"), py::arg("index"));
   def_op(m, cls, "scatter_add", true, &ops::scatter_add, py::arg("dim"), py::arg("index"), py::arg("src"));
   def_op(m, cls, "index_select", true, &ops::index_select, py::arg("dim"), py::arg("index"));
-  def_op(m, cls, "index_add", true,
-         [](const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& source, Scalar alpha) {
-           const bool one = !alpha.is_bool() && alpha.to_double() == 1.0;
-           return ops::index_add(x, dim, index, one ? source : ops::to(ops::mul(source, alpha), source.dtype()));
-         },
-         py::arg("dim"), py::arg("index"), py::arg("source"), py::kw_only(), py::arg("alpha") = Scalar(1));
+  def_op(
+      m, cls, "index_add", true,
+      [](const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& source, Scalar alpha) {
+        const bool one = !alpha.is_bool() && alpha.to_double() == 1.0;
+        return ops::index_add(x, dim, index, one ? source : ops::to(ops::mul(source, alpha), source.dtype()));
+      },
+      py::arg("dim"), py::arg("index"), py::arg("source"), py::kw_only(), py::arg("alpha") = Scalar(1));
   def_op(m, cls, "index_copy", true, &ops::index_copy, py::arg("dim"), py::arg("index"), py::arg("source"));
   def_op(m, cls, "nonzero", false, &ops::nonzero);
 }

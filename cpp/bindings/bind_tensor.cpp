@@ -239,16 +239,23 @@ TensorClass bind_tensor(py::module_& m) {
 
   cls.def(py::init([](const py::args& args) { return construct(args).ref(); }));
 
-  cls.def_property_readonly("shape", [](const Tensor& t) { return t.shape(); }, "The sizes of the dimensions.")
-      .def("size", [](const Tensor& t, std::optional<std::int64_t> dim) -> py::object {
-        if (dim) check_has_dims(t, *dim);
-        return dim ? py::cast(t.size(*dim)) : py::object(size_object(t.shape()));
-      }, py::arg("dim") = py::none())
-      .def("stride", [](const Tensor& t, std::optional<std::int64_t> dim) -> py::object {
-        if (dim) check_has_dims(t, *dim);
-        if (dim) return py::cast(t.strides()[wrap_dim("stride", *dim, t.ndim())]);
-        return py::tuple(py::cast(std::vector<std::int64_t>(t.strides().begin(), t.strides().end())));
-      }, py::arg("dim") = py::none(), "Steps between neighbours along each dimension, in elements.")
+  cls.def_property_readonly(
+         "shape", [](const Tensor& t) { return t.shape(); }, "The sizes of the dimensions.")
+      .def(
+          "size",
+          [](const Tensor& t, std::optional<std::int64_t> dim) -> py::object {
+            if (dim) check_has_dims(t, *dim);
+            return dim ? py::cast(t.size(*dim)) : py::object(size_object(t.shape()));
+          },
+          py::arg("dim") = py::none())
+      .def(
+          "stride",
+          [](const Tensor& t, std::optional<std::int64_t> dim) -> py::object {
+            if (dim) check_has_dims(t, *dim);
+            if (dim) return py::cast(t.strides()[wrap_dim("stride", *dim, t.ndim())]);
+            return py::tuple(py::cast(std::vector<std::int64_t>(t.strides().begin(), t.strides().end())));
+          },
+          py::arg("dim") = py::none(), "Steps between neighbours along each dimension, in elements.")
       .def_property_readonly("ndim", get<&Tensor::ndim>)
       .def("dim", get<&Tensor::ndim>)
       .def("numel", get<&Tensor::numel>)
@@ -273,49 +280,56 @@ TensorClass bind_tensor(py::module_& m) {
       });
 
   cls.def("tolist", &tensor_to_list, "The elements as nested lists of Python numbers.")
-      .def("numpy", [](const Tensor& t, bool force) { return tensor_to_numpy(force ? ops::detach(t) : t); },
-           py::kw_only(), py::arg("force") = false, "A numpy array over the same memory.")
-      .def("__array__", [](const Tensor& t, const py::object& dtype, const py::object& copy) {
-        py::object array = tensor_to_numpy(t);
-        if (!dtype.is_none()) {
-          const py::object target = py::module_::import("numpy").attr("dtype")(dtype);
-          if (!target.equal(array.attr("dtype"))) return py::object(array.attr("astype")(target));
-        }
-        return copy.is_none() || !copy.cast<bool>() ? array : py::object(array.attr("copy")());
-      }, py::arg("dtype") = py::none(), py::arg("copy") = py::none());
+      .def(
+          "numpy", [](const Tensor& t, bool force) { return tensor_to_numpy(force ? ops::detach(t) : t); },
+          py::kw_only(), py::arg("force") = false, "A numpy array over the same memory.")
+      .def(
+          "__array__",
+          [](const Tensor& t, const py::object& dtype, const py::object& copy) {
+            py::object array = tensor_to_numpy(t);
+            if (!dtype.is_none()) {
+              const py::object target = py::module_::import("numpy").attr("dtype")(dtype);
+              if (!target.equal(array.attr("dtype"))) return py::object(array.attr("astype")(target));
+            }
+            return copy.is_none() || !copy.cast<bool>() ? array : py::object(array.attr("copy")());
+          },
+          py::arg("dtype") = py::none(), py::arg("copy") = py::none());
   def_method(cls, "item", false, [](const Tensor& t) { return ops::item(t); });
 
-  cls.def("__len__", [](const Tensor& t) {
-       VG_CHECK(t.ndim() > 0, TypeError, "len() of a 0-d tensor");
-       return t.shape()[0];
-     })
-      .def("__iter__", [](const Tensor& t) {
-        VG_CHECK(t.ndim() > 0, TypeError, "iteration over a 0-d tensor");
-        return py::iter(py::cast(ops::unbind(t, 0)));
-      })
-      .def("__bool__", [](const Tensor& t) {
-        VG_CHECK(t.numel() == 1, RuntimeError, "Boolean value of Tensor with ", t.numel() == 0 ? "no values" : "more than one value",
-                 " is ambiguous");
-        return ops::item(t).to<bool>();
-      })
+  cls.def("__len__",
+          [](const Tensor& t) {
+            VG_CHECK(t.ndim() > 0, TypeError, "len() of a 0-d tensor");
+            return t.shape()[0];
+          })
+      .def("__iter__",
+           [](const Tensor& t) {
+             VG_CHECK(t.ndim() > 0, TypeError, "iteration over a 0-d tensor");
+             return py::iter(py::cast(ops::unbind(t, 0)));
+           })
+      .def("__bool__",
+           [](const Tensor& t) {
+             VG_CHECK(t.numel() == 1, RuntimeError, "Boolean value of Tensor with ",
+                      t.numel() == 0 ? "no values" : "more than one value", " is ambiguous");
+             return ops::item(t).to<bool>();
+           })
       .def("__float__", [](const Tensor& t) { return checked_item<double>(t, "float"); })
       .def("__int__", &to_int)
-      .def("__index__", [](const Tensor& t) {
-        VG_CHECK(t.numel() == 1 && !is_floating_point(t.dtype()), TypeError,
-                 "only integer tensors of a single element can be converted to an index");
-        return ops::item(t).to<std::int64_t>();
-      })
+      .def("__index__",
+           [](const Tensor& t) {
+             VG_CHECK(t.numel() == 1 && !is_floating_point(t.dtype()), TypeError,
+                      "only integer tensors of a single element can be converted to an index");
+             return ops::item(t).to<std::int64_t>();
+           })
       .def("__contains__", [](const Tensor& t, const Operand& value) {
         const Tensor hit = value.is_tensor() ? ops::eq(t, value.tensor) : ops::eq(t, value.scalar);
         return ops::item(ops::any(hit)).to<bool>();
       });
-  cls.def("__deepcopy__", &deep_copy, py::arg("memo"))
-      .def("__copy__", [](const Tensor& t) {
-        VG_CHECK(t.is_leaf(), RuntimeError, "Only Tensors created explicitly by the user (graph leaves) can be copied");
-        const Tensor out = ops::detach(t);
-        if (t.requires_grad()) out.set_requires_grad(true);
-        return out;
-      });
+  cls.def("__deepcopy__", &deep_copy, py::arg("memo")).def("__copy__", [](const Tensor& t) {
+    VG_CHECK(t.is_leaf(), RuntimeError, "Only Tensors created explicitly by the user (graph leaves) can be copied");
+    const Tensor out = ops::detach(t);
+    if (t.requires_grad()) out.set_requires_grad(true);
+    return out;
+  });
   def_method(cls, "__getitem__", true, &get_item);
   def_inplace(cls, "__setitem__", true, &set_item);
 
@@ -326,8 +340,9 @@ TensorClass bind_tensor(py::module_& m) {
   def_method(cls, "int", false, &cast_to<DType::Int32>);
   def_method(cls, "byte", false, &cast_to<DType::UInt8>);
   def_method(cls, "bool", false, &cast_to<DType::Bool>);
-  def_method(cls, "type_as", true, [](const Tensor& t, const Tensor& other) { return ops::to(t, other.dtype()); },
-             py::arg("other"));
+  def_method(
+      cls, "type_as", true, [](const Tensor& t, const Tensor& other) { return ops::to(t, other.dtype()); },
+      py::arg("other"));
   def_method(cls, "cpu", true, [](const Tensor& t) { return t; });
   return cls;
 }

@@ -13,16 +13,19 @@ std::vector<OpInfo>& registry() {
 
 void bind_testing(py::module_& m) {
   py::module_ t = m.def_submodule("_testing", "For the verification of the library; not for programs.");
-  t.def("registered_ops", [] {
-    py::dict out;
-    for (const OpInfo& op : registry()) {
-      py::dict info;
-      info["differentiable"] = op.differentiable;
-      info["inplace"] = op.inplace;
-      out[py::str(op.name)] = info;
-    }
-    return out;
-  }, "Every bound op: name -> {differentiable, inplace}.");
+  t.def(
+      "registered_ops",
+      [] {
+        py::dict out;
+        for (const OpInfo& op : registry()) {
+          py::dict info;
+          info["differentiable"] = op.differentiable;
+          info["inplace"] = op.inplace;
+          out[py::str(op.name)] = info;
+        }
+        return out;
+      },
+      "Every bound op: name -> {differentiable, inplace}.");
   t.def("plant_vjp_fault", &testing::plant_vjp_fault, py::arg("kind"), py::arg("node_name"),
         "Makes the VJP of every node of that name wrong: kind scale, zero, sign or broadcast.");
   t.def("kernel_slots", &kernels::slot_names);
@@ -34,8 +37,10 @@ void bind_testing(py::module_& m) {
   });
   t.def("simd_level", [] { return std::string(kernels::cpu::name(kernels::cpu::simd_level())); });
   t.def("max_simd_level", [] { return std::string(kernels::cpu::name(kernels::cpu::max_simd_level())); });
-  t.def("set_simd_level", [](const std::string& level) { kernels::cpu::set_simd_level(kernels::cpu::parse_simd_level(level)); },
-        py::arg("level"), "Forces baseline, avx2 or avx512; raises ValueError where the processor lacks it.");
+  t.def(
+      "set_simd_level",
+      [](const std::string& level) { kernels::cpu::set_simd_level(kernels::cpu::parse_simd_level(level)); },
+      py::arg("level"), "Forces baseline, avx2 or avx512; raises ValueError where the processor lacks it.");
   t.def("allocated_bytes", &cpu_allocated_bytes, "Bytes in live storages.");
   t.def("empty_cache", &cpu_empty_cache, "Returns this thread's unused blocks to the system.");
 }

@@ -46,7 +46,8 @@ PyObject* size_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
       Py_DECREF(item);
       continue;
     }
-    PyErr_Format(PyExc_TypeError, "verigrad.Size() takes an iterable of 'int' (item %zd is '%s')", i, Py_TYPE(item)->tp_name);
+    PyErr_Format(PyExc_TypeError, "verigrad.Size() takes an iterable of 'int' (item %zd is '%s')", i,
+                 Py_TYPE(item)->tp_name);
     Py_DECREF(self);
     return nullptr;
   }
@@ -145,7 +146,8 @@ Dims parse_dims(const char* op, py::handle sequence) {
     if (!index) throw py::error_already_set();
     int overflow = 0;
     const long long value = PyLong_AsLongLongAndOverflow(index.ptr(), &overflow);
-    if (overflow) VG_THROW(RuntimeError, op, ": expected sizes that fit int64, got ", py::str(item).cast<std::string>());
+    if (overflow)
+      VG_THROW(RuntimeError, op, ": expected sizes that fit int64, got ", py::str(item).cast<std::string>());
     dims.push_back(value);
   }
   return dims;
@@ -172,11 +174,13 @@ void bind_types(py::module_& m) {
   dtype.def("__repr__", [](const PyDType& self) { return "verigrad." + std::string(name(self.value)); })
       .def("__reduce__", [](const PyDType& self) { return std::string(name(self.value)); })
       .def("__hash__", [](const PyDType& self) { return static_cast<int>(self.value); })
-      .def("__eq__", [](const PyDType& self, py::handle other) {
-        return Py_TYPE(other.ptr()) == dtype_type && other.cast<const PyDType&>().value == self.value;
-      })
+      .def("__eq__",
+           [](const PyDType& self, py::handle other) {
+             return Py_TYPE(other.ptr()) == dtype_type && other.cast<const PyDType&>().value == self.value;
+           })
       .def_property_readonly("is_floating_point", [](const PyDType& self) { return is_floating_point(self.value); })
-      .def_property_readonly("itemsize", [](const PyDType& self) { return itemsize(self.value); }, "Bytes of an element.");
+      .def_property_readonly(
+          "itemsize", [](const PyDType& self) { return itemsize(self.value); }, "Bytes of an element.");
   dtype.attr("__module__") = "verigrad";
   dtype_type = reinterpret_cast<PyTypeObject*>(dtype.ptr());
   for (int i = 0; i < kDTypeCount; ++i) {
@@ -191,60 +195,71 @@ void bind_types(py::module_& m) {
            py::arg("type"), py::arg("index") = py::none())
       .def(py::init([](const Device& device) { return device; }), py::arg("device"))
       .def_property_readonly("type", [](const Device& d) { return d.type == DeviceType::CPU ? "cpu" : "cuda"; })
-      .def_property_readonly("index", [](const Device& d) -> std::optional<int> {
-        return d.type == DeviceType::CPU ? std::nullopt : std::optional<int>(d.index);
-      })
+      .def_property_readonly("index",
+                             [](const Device& d) -> std::optional<int> {
+                               return d.type == DeviceType::CPU ? std::nullopt : std::optional<int>(d.index);
+                             })
       .def("__str__", &Device::str)
-      .def("__repr__", [](const Device& d) {
-        return d.type == DeviceType::CPU ? std::string("device(type='cpu')")
-                                         : "device(type='cuda', index=" + std::to_string(int{d.index}) + ")";
-      })
+      .def("__repr__",
+           [](const Device& d) {
+             return d.type == DeviceType::CPU ? std::string("device(type='cpu')")
+                                              : "device(type='cuda', index=" + std::to_string(int{d.index}) + ")";
+           })
       .def("__hash__", [](const Device& d) { return static_cast<int>(d.type) * 256 + d.index; })
-      .def("__eq__", [](const Device& a, const py::object& b) { return py::isinstance<Device>(b) && a == b.cast<Device>(); })
-      .def("__reduce__", [](const Device& d) {
-        return py::make_tuple(py::type::of<Device>(), py::make_tuple(d.str()));
-      });
+      .def("__eq__",
+           [](const Device& a, const py::object& b) { return py::isinstance<Device>(b) && a == b.cast<Device>(); })
+      .def("__reduce__",
+           [](const Device& d) { return py::make_tuple(py::type::of<Device>(), py::make_tuple(d.str())); });
   py::implicitly_convertible<py::str, Device>();
   m.attr("device").attr("__module__") = "verigrad";
 
-  py::class_<Generator, Ref<Generator>>(
-      m, "Generator",
-      "A stream of random numbers (Philox4x32-10): a seed and a position. The numbers do not depend on the number of threads.")
+  py::class_<Generator, Ref<Generator>>(m, "Generator",
+                                        "A stream of random numbers (Philox4x32-10): a seed and a position. The "
+                                        "numbers do not depend on the number of threads.")
       .def(py::init([](const Device& device) {
              VG_CHECK(device.type == DeviceType::CPU, RuntimeError, "Generator: expected device cpu, got ", device);
              return make_ref<Generator>();
            }),
            py::arg("device") = Device{})
       .def_property_readonly("device", [](const Generator&) { return Device{}; })
-      .def("manual_seed", [](const Ref<Generator>& self, const py::int_& seed) {
-             // Negative seeds count from 2^64, as in PyTorch.
-             int overflow = 0;
-             const long long value = PyLong_AsLongLongAndOverflow(seed.ptr(), &overflow);
-             std::uint64_t bits = static_cast<std::uint64_t>(value);
-             if (overflow > 0) bits = PyLong_AsUnsignedLongLong(seed.ptr());
-             if (overflow < 0 || PyErr_Occurred()) {
-               PyErr_Clear();
-               VG_THROW(ValueError, "manual_seed: expected a seed of 64 bits, got ", py::str(seed).cast<std::string>());
-             }
-             self->manual_seed(bits);
-             return self;
-           }, py::arg("seed"), "Starts the stream of `seed` from its beginning.")
+      .def(
+          "manual_seed",
+          [](const Ref<Generator>& self, const py::int_& seed) {
+            // Negative seeds count from 2^64, as in PyTorch.
+            int overflow = 0;
+            const long long value = PyLong_AsLongLongAndOverflow(seed.ptr(), &overflow);
+            std::uint64_t bits = static_cast<std::uint64_t>(value);
+            if (overflow > 0) bits = PyLong_AsUnsignedLongLong(seed.ptr());
+            if (overflow < 0 || PyErr_Occurred()) {
+              PyErr_Clear();
+              VG_THROW(ValueError, "manual_seed: expected a seed of 64 bits, got ", py::str(seed).cast<std::string>());
+            }
+            self->manual_seed(bits);
+            return self;
+          },
+          py::arg("seed"), "Starts the stream of `seed` from its beginning.")
       .def("seed", &Generator::seed, "Seeds from the operating system and returns the seed.")
       .def("initial_seed", &Generator::initial_seed)
-      .def("get_state", [](const Generator& self) {
-             const Generator::State state = self.state();
-             const Tensor out = ops::empty({static_cast<std::int64_t>(sizeof(state))}, DType::UInt8);
-             std::memcpy(out.data(), &state, sizeof(state));
-             return out;
-           }, "The position as a uint8 tensor of 16 elements.")
-      .def("set_state", [](Generator& self, const Tensor& tensor) {
-             Generator::State state;
-             VG_CHECK(tensor.dtype() == DType::UInt8 && tensor.numel() == static_cast<std::int64_t>(sizeof(state)),
-                      RuntimeError, "set_state: expected a uint8 tensor of ", sizeof(state), " elements, got ",
-                      tensor.dtype(), " of shape ", tensor.shape());
-             std::memcpy(&state, ops::contiguous(tensor).data(), sizeof(state));
-             self.set_state(state);
-           }, py::arg("new_state"));
+      .def(
+          "get_state",
+          [](const Generator& self) {
+            const Generator::State state = self.state();
+            const Tensor out = ops::empty({static_cast<std::int64_t>(sizeof(state))}, DType::UInt8);
+            std::memcpy(out.data(), &state, sizeof(state));
+            return out;
+          },
+          "The position as a uint8 tensor of 16 elements.")
+      .def(
+          "set_state",
+          [](Generator& self, const Tensor& tensor) {
+            Generator::State state;
+            VG_CHECK(tensor.dtype() == DType::UInt8 && tensor.numel() == static_cast<std::int64_t>(sizeof(state)),
+                     RuntimeError, "set_state: expected a uint8 tensor of ", sizeof(state), " elements, got ",
+                     tensor.dtype(), " of shape ", tensor.shape());
+            std::memcpy(&state, ops::contiguous(tensor).data(), sizeof(state));
+            self.set_state(state);
+          },
+          py::arg("new_state"));
   m.attr("default_generator") = py::cast(default_generator());
 
   m.def("get_default_dtype", &default_dtype, "The dtype of Python floats and of creation functions.");

@@ -52,10 +52,10 @@ struct Nested {
     PyObject* object = data.ptr();
     if (is_sequence(object)) {
       const Py_ssize_t size = PySequence_Size(object);
-      VG_CHECK(depth < shape.size(), TypeError, "tensor: expected a number at dim ", depth, ", got a sequence of length ",
-               size);
-      VG_CHECK(size == shape[depth], ValueError, "tensor: expected sequence of length ", shape[depth], " at dim ", depth,
-               " (got ", size, ")");
+      VG_CHECK(depth < shape.size(), TypeError, "tensor: expected a number at dim ", depth,
+               ", got a sequence of length ", size);
+      VG_CHECK(size == shape[depth], ValueError, "tensor: expected sequence of length ", shape[depth], " at dim ",
+               depth, " (got ", size, ")");
       for (Py_ssize_t i = 0; i < size; ++i) {
         collect(py::reinterpret_steal<py::object>(PySequence_GetItem(object, i)), depth + 1);
       }
@@ -99,8 +99,8 @@ py::object buffer_owner(const Tensor& tensor) { return wrap(ops::detach(tensor))
 }  // namespace
 
 Tensor tensor_from_numpy(const py::object& object) {
-  VG_CHECK(is_ndarray(object.ptr()) || py::isinstance<py::array>(object), TypeError, "from_numpy: expected np.ndarray (got ",
-           Py_TYPE(object.ptr())->tp_name, ")");
+  VG_CHECK(is_ndarray(object.ptr()) || py::isinstance<py::array>(object), TypeError,
+           "from_numpy: expected np.ndarray (got ", Py_TYPE(object.ptr())->tp_name, ")");
   const py::array array = py::reinterpret_borrow<py::array>(object);
   DType dtype = DType::Float32;
   VG_CHECK(dtype_of_numpy(array.dtype(), dtype), TypeError, "from_numpy: can't convert np.ndarray of type ",
@@ -112,9 +112,11 @@ Tensor tensor_from_numpy(const py::object& object) {
   Dims shape, strides;
   for (py::ssize_t d = 0; d < array.ndim(); ++d) {
     const py::ssize_t stride = array.strides(d);
-    VG_CHECK(stride >= 0 || array.shape(d) <= 1 || array.size() == 0, ValueError,
-             "from_numpy: At least one stride in the given numpy array is negative, and tensors with negative strides are "
-             "not currently supported. (You can probably work around this by making a copy of your array with array.copy().)");
+    VG_CHECK(
+        stride >= 0 || array.shape(d) <= 1 || array.size() == 0, ValueError,
+        "from_numpy: At least one stride in the given numpy array is negative, and tensors with negative strides are "
+        "not currently supported. (You can probably work around this by making a copy of your array with "
+        "array.copy().)");
     VG_CHECK(stride % array.itemsize() == 0, ValueError, "from_numpy: given numpy array strides (", stride,
              " bytes) not a multiple of the element byte size (", array.itemsize(), "). Copy the numpy array first.");
     shape.push_back(array.shape(d));
@@ -179,8 +181,8 @@ Tensor tensor_from_data(py::handle data, ops::OptDType dtype, Device device) {
       if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
         const bool fits = number.is_floating_point() || (number.to<std::int64_t>() >= std::numeric_limits<T>::min() &&
                                                          number.to<std::int64_t>() <= std::numeric_limits<T>::max());
-        VG_CHECK(fits, RuntimeError, "value cannot be converted to type ", name(result), " without overflow: ",
-                 number.to<std::int64_t>());
+        VG_CHECK(fits, RuntimeError, "value cannot be converted to type ", name(result),
+                 " without overflow: ", number.to<std::int64_t>());
       }
       *p++ = number.to<T>();
     }

@@ -1,241 +1,143 @@
-"""The safetensors format, read and written strictly.
+"""Arrays and one text to a safetensors file and back; the one module that calls the `safetensors` package.
 
-Eight bytes: the length of the header, little-endian. The header: a JSON object from each tensor's name to
-``{"dtype", "shape", "data_offsets"}``, and from ``__metadata__`` to a dict of strings. Then the data, without
-holes or overlaps. (github.com/huggingface/safetensors, "Format".)
-
-This module rather than the `safetensors` package because every byte is checked before anything is allocated,
-reading goes straight into the tensor's memory, and writing streams into a file that is renamed when complete.
+The package checks the format (sizes, overlaps, holes, UTF-8, JSON) before it allocates. Here is what it leaves
+to its callers: dtypes that verigrad lacks, bytes of a bool, and errors that name the file and what it is.
 """
 
 from __future__ import annotations
 
 import math
-import sys
-from collections.abc import Iterable, Mapping
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
-
-import verigrad
+import os
+from io import BytesIO
+from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from verigrad import Tensor
+    from numpy import ndarray
 
-METADATA = "__metadata__"
-MAX_HEADER = 100_000_000  # bytes, the format's own limit
-_MAX_RANK = 64
-_SIZES = {"BOOL": 1, "U8": 1, "I32": 4, "I64": 8, "F32": 4, "F64": 8}
-# What starts a file of another format -> what to say about it.
+RESERVED = "__metadata__"  # the one name that no tensor can have
+_KEY = "verigrad"  # of the text. One key only: the package does not keep the order of several.
+_MAX_DIMS = 16  # of a verigrad tensor
+_MAX_HEADER = 100_000_000  # bytes, the limit of the format's readers
+_DTYPES = {"BOOL": "bool", "U8": "uint8", "I32": "int32", "I64": "int64", "F32": "float32", "F64": "float64"}
 _PICKLE = (
     "a pickle file. verigrad never unpickles: doing so can run any program. In PyTorch, load it and write "
     "its tensors with safetensors.torch.save_file"
 )
-_FOREIGN = (
-    (b"PK\x03\x04", "a zip archive, such as torch.save writes: " + _PICKLE),
-    (b"\x80\x02", _PICKLE),
-    (b"\x80\x03", _PICKLE),
-    (b"\x80\x04", _PICKLE),
-    (b"\x80\x05", _PICKLE),
-    (b"\x93NUMPY", "a .npy file; use numpy.load and verigrad.from_numpy"),
-    (b"\x89HDF", "an HDF5 file"),
-    (b"\x1f\x8b", "a gzip file"),
-)
+# What starts a file of another format -> what to say about it.
+_FOREIGN = {
+    b"PK\x03\x04": "a zip archive, such as torch.save writes: " + _PICKLE,
+    **{bytes([0x80, protocol]): _PICKLE for protocol in range(2, 6)},
+    b"\x93NUMPY": "a .npy file; use numpy.load and verigrad.from_numpy",
+    b"\x89HDF": "an HDF5 file",
+    b"\x1f\x8b": "a gzip file",
+}
 
 
-class Entry(NamedTuple):
-    """One tensor of a file: *kind* is the format's name of the dtype, *begin* and *end* are bytes in the
-    file."""
-
-    name: str
-    kind: str
-    shape: tuple[int, ...]
-    begin: int
-    end: int
+class DamagedFileError(Exception):
+    """The content of a file is not as it should be; the text goes on with "expected ..., got ..."."""
 
 
-def _kinds() -> dict[str, Any]:
-    return {
-        "BOOL": verigrad.bool,
-        "U8": verigrad.uint8,
-        "I32": verigrad.int32,
-        "I64": verigrad.int64,
-        "F32": verigrad.float32,
-        "F64": verigrad.float64,
-    }
+def write(target: str | IO[bytes], arrays: dict[str, ndarray[Any, Any]], text: str) -> None:
+    """Write C-contiguous *arrays* and *text* to a file, which may appear under the path *target* by renaming.
 
-
-def entry(name: str, tensor: Tensor) -> Entry:
-    """The entry of *tensor*, with begin and end to be filled in by `write`."""
-    for kind, dtype in _kinds().items():
-        if tensor.dtype == dtype:
-            return Entry(name, kind, tuple(tensor.shape), 0, tensor.numel() * _SIZES[kind])
-    raise TypeError(
-        f"save: expected a bool, uint8, int32, int64, float32 or float64 tensor, got {tensor.dtype}"
-    )
-
-
-def payload(tensor: Tensor) -> memoryview:
-    """The bytes of *tensor* in C order, little-endian; its own memory where it is laid out like that."""
-    import numpy
-
-    array = tensor.contiguous().numpy().reshape(-1)
-    if sys.byteorder == "big":
-        array = array.byteswap()
-    return array.view(numpy.uint8).data
-
-
-def write(
-    file: IO[bytes], entries: Iterable[Entry], tensors: Mapping[str, Tensor], metadata: Mapping[str, str]
-) -> None:
-    """Write a whole file. Wide types come first, so that every tensor is aligned to its element size.
+    The same arguments give the same bytes. Writing to a path takes no memory for the arrays.
 
     Raises:
-        ValueError: the header would exceed the format's limit.
+        OSError: the file cannot be written.
+        ValueError: names and text are too long for the format.
     """
-    import json
+    import re
+    import shutil  # here, as everywhere in this module, so that importing verigrad stays fast
 
-    ordered = sorted(entries, key=lambda one: -_SIZES[one.kind])
-    header: dict[str, Any] = {METADATA: dict(metadata)}
-    position = 0
-    for one in ordered:
-        end = position + one.end
-        header[one.name] = {"dtype": one.kind, "shape": list(one.shape), "data_offsets": [position, end]}
-        position = end
-    text = json.dumps(header, separators=(",", ":"), allow_nan=False).encode()
-    text += b" " * (-len(text) % 8)  # the data begins at a multiple of eight
-    if len(text) > MAX_HEADER:
-        raise ValueError(
-            f"save: expected a header of at most {MAX_HEADER} bytes, got {len(text)}: too many values"
-        )
-    file.write(len(text).to_bytes(8, "little"))
-    file.write(text)
-    for one in ordered:
-        file.write(payload(tensors[one.name]))
+    from safetensors import SafetensorError
+    from safetensors.numpy import save, save_file
+
+    try:
+        if isinstance(target, str):
+            save_file(arrays, target, {_KEY: text})
+            with open(target, "rb") as file:
+                _check_header(file.read(8))
+        else:
+            content = save(arrays, {_KEY: text})
+            _check_header(content[:8])
+            shutil.copyfileobj(BytesIO(content), target)
+    except SafetensorError as error:
+        # "(os error 28)", in older versions "Os { code: 28, .."
+        if code := re.search(r"(?:os error|code:) (\d+)", str(error)):
+            raise OSError(int(code[1]), os.strerror(int(code[1]))) from None
+        raise ValueError(f"save: expected values that the format can hold, got {error}") from None
 
 
-def read_header(file: IO[bytes], size: int) -> tuple[list[Entry], dict[str, str]]:
-    """The entries (in the order of the header) and the metadata of a file of *size* bytes.
-
-    Raises:
-        RuntimeError: anything about it is not as the format says.
-    """
-    start = file.read(8)
-    if len(start) < 8:
-        raise _no_file(start, f"at least 8 bytes, got {len(start)}")
+def _check_header(start: bytes) -> None:
     length = int.from_bytes(start, "little")
-    limit = min(MAX_HEADER, size - 8)
-    if not 2 <= length <= limit:
-        raise _no_file(start, f"a header of 2 to {limit} bytes, got {length}")
-    raw = file.read(length)
-    if len(raw) != length or raw[:1] != b"{":
-        raise _no_file(start, f"a header that begins with '{{', got {raw[:8]!r}")
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError as error:
-        raise RuntimeError(f"load: expected a header in UTF-8, got {error}") from None
-    header = parse_json(text, "the header")
-    metadata = header.pop(METADATA, {})
-    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
-        raise RuntimeError(f"load: expected {METADATA} to be a dict of strings, got something else")
-    entries = [_entry(name, value, 8 + length) for name, value in header.items()]
-    _check_coverage(entries, 8 + length, size)
-    return entries, metadata
+    if length > _MAX_HEADER:  # which older versions of the package write, but do not read
+        raise ValueError(f"save: expected a header of at most {_MAX_HEADER} bytes, got {length}")
 
 
-def _no_file(start: bytes, otherwise: str) -> RuntimeError:
-    # Only for what has failed already: a good file may begin with these bytes too, as its header's length.
-    for magic, what in _FOREIGN:
-        if start.startswith(magic):
-            return RuntimeError(f"load: expected a safetensors file, got {what}")
-    return RuntimeError(f"load: expected a safetensors file with {otherwise}")
-
-
-def parse_json(text: str, what: str) -> Any:
-    """*text* as JSON: no NaN, no duplicate keys, no nesting that exhausts the stack; RuntimeError
-    otherwise."""
-    import json
-
-    try:
-        return json.loads(text, object_pairs_hook=_distinct, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise RuntimeError(f"load: expected {what} to be JSON, got {error}") from None
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        raise ValueError("a key twice in one object")
-    return result
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"the constant {name}")
-
-
-def _entry(name: str, value: Any, data_start: int) -> Entry:
-    if not isinstance(value, dict) or value.keys() != {"dtype", "shape", "data_offsets"}:
-        raise RuntimeError(
-            f"load: expected dtype, shape and data_offsets of tensor {name!r}, got something else"
-        )
-    kind, shape, offsets = value["dtype"], value["shape"], value["data_offsets"]
-    if not isinstance(kind, str) or kind not in _SIZES:
-        raise RuntimeError(f"load: expected tensor {name!r} of dtype {', '.join(_SIZES)}, got {kind!r}")
-    if not _are_sizes(shape) or len(shape) > _MAX_RANK:
-        raise RuntimeError(
-            f"load: expected tensor {name!r} to have a shape of up to {_MAX_RANK} sizes, got {shape!r}"
-        )
-    if not _are_sizes(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
-        raise RuntimeError(f"load: expected tensor {name!r} to have offsets [begin, end], got {offsets!r}")
-    # The strides of an empty tensor count the other dimensions: keep their product representable as well.
-    if math.prod(max(one, 1) for one in shape) >= 2**60:
-        raise RuntimeError(
-            f"load: expected tensor {name!r} to have fewer than 2**60 elements, got shape {shape!r}"
-        )
-    if offsets[1] - offsets[0] != math.prod(shape) * _SIZES[kind]:
-        raise RuntimeError(
-            f"load: expected {math.prod(shape) * _SIZES[kind]} bytes for tensor {name!r} "
-            f"({kind}, shape {shape!r}), got offsets {offsets!r}"
-        )
-    return Entry(name, kind, tuple(shape), data_start + offsets[0], data_start + offsets[1])
-
-
-def _are_sizes(value: Any) -> bool:
-    return isinstance(value, list) and all(type(one) is int and 0 <= one < 2**63 for one in value)
-
-
-def _check_coverage(entries: list[Entry], data_start: int, size: int) -> None:
-    position = data_start
-    for one in sorted(entries, key=lambda one: (one.begin, one.end)):
-        if one.begin != position:
-            what = "a hole before it" if one.begin > position else "an overlap with the one before"
-            raise RuntimeError(f"load: expected tensor {one.name!r} to follow the one before, got {what}")
-        position = one.end
-    if position != size:
-        raise RuntimeError(
-            f"load: expected a file of {position} bytes, got {size}: truncated, or with a tail"
-        )
-
-
-def read_tensor(file: IO[bytes], one: Entry) -> tuple[Tensor, memoryview]:
-    """The tensor of an entry, in memory of its own, and its bytes as they are in the file.
+def read(source: str | bytes) -> tuple[str | None, dict[str, ndarray[Any, Any]]]:
+    """The text, None if it has none, and the arrays by name, of the file at a path or of the content of one.
 
     Raises:
-        RuntimeError: the file has become shorter, or a bool is neither 0 nor 1.
+        DamagedFileError: it is not a safetensors file, or has a tensor that verigrad cannot hold.
+        OSError: the file cannot be read.
     """
-    import numpy
+    from safetensors import SafetensorError
 
-    flat = verigrad.empty((math.prod(one.shape),), dtype=_kinds()[one.kind])
-    array = flat.numpy()
-    data = array.view(numpy.uint8).data
-    file.seek(one.begin)
-    done = 0
-    while done < len(data):
-        count = file.readinto(data[done:])  # type: ignore[attr-defined]  # buffered and in-memory files have it
-        if not count:
-            raise RuntimeError(f"load: expected {len(data)} bytes of tensor {one.name!r}, got {done}")
-        done += count
-    if one.kind == "BOOL" and len(data) and int(array.view(numpy.uint8).max()) > 1:
-        raise RuntimeError(f"load: expected the bools of tensor {one.name!r} to be 0 or 1, got another byte")
-    if sys.byteorder == "big":
-        data = memoryview(bytes(data))
-        array.byteswap(inplace=True)
-    return flat.reshape(one.shape), data
+    if isinstance(source, str):
+        with open(source, "rb") as file:  # the package has no such clear error for a folder
+            start = file.read(8)
+    else:
+        start = source[:8]
+    try:
+        return _read_path(source) if isinstance(source, str) else _read_bytes(source)
+    except SafetensorError as error:
+        # Only now: a good file may begin with these bytes too, as its header's length.
+        what = next((what for magic, what in _FOREIGN.items() if start.startswith(magic)), error)
+        raise DamagedFileError(f"expected a safetensors file, got {what}") from None
+
+
+def _read_path(path: str) -> tuple[str | None, dict[str, ndarray[Any, Any]]]:
+    from safetensors import safe_open
+
+    arrays = {}
+    with safe_open(path, framework="np") as file:
+        for name in sorted(file.keys()):
+            view = file.get_slice(name)
+            _check(name, view.get_dtype(), view.get_shape())
+            arrays[name] = _checked_bools(name, file.get_tensor(name))
+        return (file.metadata() or {}).get(_KEY), arrays
+
+
+def _read_bytes(content: bytes) -> tuple[str | None, dict[str, ndarray[Any, Any]]]:
+    import json
+
+    import numpy
+    from safetensors import deserialize
+
+    arrays = {}
+    for name, one in sorted(deserialize(content), key=lambda item: item[0]):  # type: ignore[no-untyped-call]
+        _check(name, one["dtype"], one["shape"])
+        array = numpy.frombuffer(one["data"], _DTYPES[one["dtype"]]).reshape(one["shape"])
+        arrays[name] = _checked_bools(name, array)
+    # The package checks the metadata of a file in memory but does not give them.
+    try:
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    except (ValueError, RecursionError) as error:
+        raise DamagedFileError(f"expected a header in JSON, got {error}") from None
+    return (header.get(RESERVED) or {}).get(_KEY), arrays
+
+
+def _check(name: str, kind: str, shape: list[int]) -> None:
+    if kind not in _DTYPES:
+        raise DamagedFileError(f"expected tensor {name!r} of dtype {', '.join(_DTYPES)}, got {kind!r}")
+    # The strides of an empty tensor count its other dimensions, so their product must be small as well.
+    if len(shape) > _MAX_DIMS or math.prod(max(size, 1) for size in shape) >= 2**60:
+        raise DamagedFileError(
+            f"expected tensor {name!r} of at most {_MAX_DIMS} dimensions and 2**60 elements, got shape {shape}"
+        )
+
+
+def _checked_bools(name: str, array: ndarray[Any, Any]) -> ndarray[Any, Any]:
+    if array.dtype == bool and array.size and array.view("uint8").max() > 1:
+        raise DamagedFileError(f"expected the bools of tensor {name!r} to be 0 or 1, got another byte")
+    return array

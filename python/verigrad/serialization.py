@@ -8,7 +8,6 @@ dict of tensors.
 
 from __future__ import annotations
 
-import io
 import math
 import os
 import sys
@@ -19,9 +18,12 @@ from typing import IO, TYPE_CHECKING, Any
 
 import verigrad
 from verigrad import _safetensors
-from verigrad.utils._files import atomic_write
+from verigrad._safetensors import DamagedFileError
+from verigrad.utils._files import atomic_path
 
 if TYPE_CHECKING:
+    from numpy import ndarray
+
     from verigrad import Tensor
 
 __all__ = ["load", "save"]
@@ -29,7 +31,6 @@ __all__ = ["load", "save"]
 _VERSION = 1
 _MAX_DEPTH = 100  # of containers; also what stops a list that contains itself
 _MAX_VALUES = 5_000_000  # of a structure, so that shared lists cannot grow without bound when written out
-_STRUCTURE, _CHECKSUM = "verigrad", "verigrad.crc32"  # keys of the metadata
 
 
 def save(obj: object, f: str | os.PathLike[str] | IO[bytes]) -> None:
@@ -42,9 +43,10 @@ def save(obj: object, f: str | os.PathLike[str] | IO[bytes]) -> None:
             come back as something else. (`numpy.float64`, which is a Python float, is written as one.)
         f: a path, or an object with ``write(bytes)``.
 
-    A path is replaced atomically: the data goes to a temporary file in the same folder, is flushed to the
-    disk and renamed. If anything fails, the old file is untouched. Temporary files of killed processes are
-    removed.
+    A path is replaced atomically: the data goes to a temporary folder beside it, is flushed to the disk and
+    renamed. If anything fails, the old file is untouched. What killed processes left is removed. Writing to a
+    path takes no memory beyond copies of what is not contiguous; writing to an object builds the file in
+    memory first.
 
     Tensors with the same memory, shape and strides are written once and share memory after loading. Other
     views are written as contiguous copies. The flag ``requires_grad`` is kept; graph and ``.grad`` are not.
@@ -58,25 +60,15 @@ def save(obj: object, f: str | os.PathLike[str] | IO[bytes]) -> None:
 
     encoder = _Encoder()
     tree = encoder.encode(obj, "", 0)
-    crcs: dict[str, str] = {}
-    entries = []
-    for name, tensor in encoder.tensors.items():
-        entry = _safetensors.entry(name, tensor)
-        entries.append(entry)
-        crcs[name] = _crc(entry.kind, entry.shape, _safetensors.payload(tensor))
-    structure = json.dumps(
-        {"version": _VERSION, "tree": tree, "crc32": crcs}, allow_nan=False, separators=(",", ":")
-    )
-    metadata = {
-        "format": "pt",  # whose names and layouts these are: what other readers of safetensors ask for
-        _STRUCTURE: structure,
-        _CHECKSUM: f"{zlib.crc32(structure.encode()):08x}",
-    }
+    arrays = {name: tensor.contiguous().numpy() for name, tensor in encoder.tensors.items()}
+    content = {"version": _VERSION, "tree": tree, "crc32": {name: _crc(one) for name, one in arrays.items()}}
+    text = json.dumps(content, allow_nan=False, separators=(",", ":"))
+    text = f"{zlib.crc32(text.encode()):08x} {text}"
     if isinstance(f, str | os.PathLike):
-        with atomic_write(f) as file:
-            _safetensors.write(file, entries, encoder.tensors, metadata)
+        with atomic_path(f) as path:
+            _safetensors.write(path, arrays, text)
     elif callable(getattr(f, "write", None)):
-        _safetensors.write(f, entries, encoder.tensors, metadata)
+        _safetensors.write(f, arrays, text)
     else:
         raise TypeError(f"save: expected a path or a binary file, got {type(f).__name__}")
 
@@ -105,51 +97,56 @@ def load(
         OSError: the file cannot be read.
     """
     _check_location(map_location)
+    source: str | bytes
     if isinstance(f, str | os.PathLike):
-        with open(f, "rb") as file:
-            return _load(file, os.fstat(file.fileno()).st_size)
-    if not callable(getattr(f, "read", None)):
+        name = source = os.fsdecode(f)
+    elif callable(getattr(f, "read", None)):
+        content = f.read()
+        if not isinstance(content, bytes | bytearray | memoryview):
+            raise TypeError(
+                f"load: expected a binary file, got one whose read() gives {type(content).__name__}"
+            )
+        name, source = getattr(f, "name", type(f).__name__), bytes(content)
+    else:
         raise TypeError(f"load: expected a path or a binary file, got {type(f).__name__}")
-    content = f.read()
-    if not isinstance(content, bytes | bytearray | memoryview):
-        raise TypeError(f"load: expected a binary file, got one whose read() gives {type(content).__name__}")
-    return _load(io.BytesIO(content), len(content))
+    try:
+        return _decoded(*_safetensors.read(source))
+    except DamagedFileError as error:
+        raise RuntimeError(f"load: {error} (file {name!r})") from None
 
 
-def _load(file: IO[bytes], size: int) -> Any:
-    entries, metadata = _safetensors.read_header(file, size)
-    structure = metadata.get(_STRUCTURE)
-    if (structure is None) != (_CHECKSUM not in metadata):
-        raise RuntimeError(
-            f"load: expected metadata {_STRUCTURE!r} and {_CHECKSUM!r} together, got one of them"
-        )
-    if structure is None:
-        return {entry.name: _safetensors.read_tensor(file, entry)[0] for entry in entries}
-    if f"{zlib.crc32(structure.encode('utf-8', 'surrogatepass')):08x}" != metadata[_CHECKSUM]:
-        raise RuntimeError("load: expected an intact structure, got one that does not match its checksum")
-    content = _safetensors.parse_json(structure, "the structure")
+def _decoded(text: str | None, arrays: dict[str, ndarray[Any, Any]]) -> Any:
+    import json
+
+    tensors = {name: verigrad.from_numpy(array) for name, array in arrays.items()}
+    if text is None:
+        return tensors
+    crc, _, text = text.partition(" ")
+    if crc != f"{zlib.crc32(text.encode()):08x}":
+        raise DamagedFileError("expected an intact structure, got one that does not match its checksum")
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DamagedFileError(f"expected the structure to be JSON, got {error}") from None
     if not isinstance(content, dict) or content.keys() != {"version", "tree", "crc32"}:
-        raise RuntimeError("load: expected a structure with version, tree and crc32, got other keys")
+        raise DamagedFileError("expected a structure with version, tree and crc32, got other keys")
     if content["version"] != _VERSION or type(content["version"]) is not int:
-        raise RuntimeError(
-            f"load: expected format version {_VERSION}, got {content['version']!r}: a newer verigrad?"
+        raise DamagedFileError(
+            f"expected format version {_VERSION}, got {content['version']!r}: a newer verigrad?"
         )
     crcs = content["crc32"]
-    if not isinstance(crcs, dict) or crcs.keys() != {entry.name for entry in entries}:
-        raise RuntimeError("load: expected the tensors that the structure names, got others")
-    tensors = {}
-    for entry in entries:
-        tensor, data = _safetensors.read_tensor(file, entry)
-        if _crc(entry.kind, entry.shape, data) != crcs[entry.name]:
-            raise RuntimeError(
-                f"load: expected tensor {entry.name!r} intact, got data that do not match its checksum"
+    if not isinstance(crcs, dict) or crcs.keys() != arrays.keys():
+        raise DamagedFileError("expected the tensors that the structure names, got others")
+    for name, array in arrays.items():
+        if _crc(array) != crcs[name]:
+            raise DamagedFileError(
+                f"expected tensor {name!r} intact, got data that do not match its checksum"
             )
-        tensors[entry.name] = tensor
     decoder = _Decoder(tensors)
     result = decoder.decode(content["tree"], 0)
     if decoder.unused:
-        raise RuntimeError(
-            f"load: expected every tensor in the structure, got {min(decoder.unused)!r} outside it"
+        raise DamagedFileError(
+            f"expected every tensor in the structure, got {min(decoder.unused)!r} outside it"
         )
     return result
 
@@ -171,9 +168,9 @@ def _check_location(location: Any) -> None:
             )
 
 
-def _crc(kind: str, shape: tuple[int, ...], data: memoryview) -> str:
+def _crc(array: ndarray[Any, Any]) -> str:
     # The dtype and shape as well: a flipped bit there need not change the number of bytes.
-    return f"{zlib.crc32(data, zlib.crc32(f'{kind}{list(shape)}'.encode())):08x}"
+    return f"{zlib.crc32(array.data, zlib.crc32(f'{array.dtype}{list(array.shape)}'.encode())):08x}"
 
 
 class _Encoder:
@@ -257,7 +254,7 @@ class _Encoder:
     def _unique(self, path: str) -> str:
         name = path or "tensor"
         count = 1
-        while name in self.tensors or name == _safetensors.METADATA:
+        while name in self.tensors or name == _safetensors.RESERVED:
             count += 1
             name = f"{path or 'tensor'}#{count}"
         return name
@@ -276,7 +273,7 @@ class _Decoder:
                 raise self._bad(node)
             return node
         if depth > _MAX_DEPTH:
-            raise RuntimeError(f"load: expected at most {_MAX_DEPTH} levels of containers, got more")
+            raise DamagedFileError(f"expected at most {_MAX_DEPTH} levels of containers, got more")
         if len(node) == 3 and node[0] in ("tensor", "Parameter"):
             return self._tensor(node)
         if len(node) != 2 or not isinstance(node[0], str):
@@ -307,7 +304,7 @@ class _Decoder:
                 raise self._bad(pair)
             key = self.decode(pair[0], depth)
             if not _is_plain(key) or key in result:
-                raise RuntimeError(f"load: expected distinct plain dict keys, got {_shown(pair[0])}")
+                raise DamagedFileError(f"expected distinct plain dict keys, got {_shown(pair[0])}")
             result[key] = self.decode(pair[1], depth)
         return result
 
@@ -335,8 +332,8 @@ class _Decoder:
             return verigrad.nn.Parameter(tensor, requires_grad=flag)
         return tensor.requires_grad_(flag)
 
-    def _bad(self, node: Any) -> RuntimeError:
-        return RuntimeError(f"load: expected a structure written by verigrad.save, got {_shown(node)} in it")
+    def _bad(self, node: Any) -> DamagedFileError:
+        return DamagedFileError(f"expected a structure written by verigrad.save, got {_shown(node)} in it")
 
 
 def _is_plain(key: Any) -> bool:

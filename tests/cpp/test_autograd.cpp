@@ -104,7 +104,8 @@ TEST(saved_tensors_notice_a_change_in_place) {
   const Tensor x = leaf(2);
   const Tensor a = ops::mul(x, 1.0), y = ops::mul(a, a);
   ops::add_(a, ops::ones({}, DType::Float64));
-  CHECK(message([&] { backward({y}, {}, false, false); }).find("modified by an inplace operation") != std::string::npos);
+  CHECK(message([&] { backward({y}, {}, false, false); }).find("modified by an inplace operation") !=
+        std::string::npos);
 }
 
 TEST(in_place_on_a_leaf_is_refused_and_changes_nothing) {

@@ -45,10 +45,10 @@ TEST(shape_views_exist_exactly_where_memory_allows) {
   Dims strides;
   CHECK(view_strides({2, 3}, {3, 1}, {6}, strides));
   CHECK((strides == Dims{1}));
-  CHECK(!view_strides({3, 2}, {1, 3}, {6}, strides));          // transposed
-  CHECK(view_strides({3, 2}, {1, 3}, {3, 1, 2}, strides));     // only a new size of 1
+  CHECK(!view_strides({3, 2}, {1, 3}, {6}, strides));       // transposed
+  CHECK(view_strides({3, 2}, {1, 3}, {3, 1, 2}, strides));  // only a new size of 1
   CHECK((strides[0] == 1 && strides[2] == 3));
-  CHECK(view_strides({4}, {0}, {2, 2}, strides));              // expanded
+  CHECK(view_strides({4}, {0}, {2, 2}, strides));  // expanded
   CHECK((strides == Dims{0, 0}));
   CHECK(view_strides({}, {}, {1, 1}, strides));
   CHECK(view_strides({2, 0}, {1, 1}, {0, 7}, strides));
@@ -115,8 +115,8 @@ TEST(storage_is_freed_with_its_last_tensor) {
   {
     Tensor part;
     {
-      const Tensor whole(make_ref<TensorImpl>(make_ref<Storage>(memory, 16, [&] { released = true; }), DType::Float32, Device{},
-                                              Dims{4}, Dims{1}, 0, 4));
+      const Tensor whole(make_ref<TensorImpl>(make_ref<Storage>(memory, 16, [&] { released = true; }), DType::Float32,
+                                              Device{}, Dims{4}, Dims{1}, 0, 4));
       part = ops::slice(whole, 0, 1, 3);
     }
     CHECK(!released);

@@ -2,6 +2,7 @@
 
 #include "kernels/functors.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -136,6 +137,29 @@ TEST(float_functions_at_the_edges) {
     CHECK(std::isnan(functors::exp()(x)) && std::isnan(functors::log()(x)) && std::isnan(functors::tanh()(x)));
     CHECK(std::isnan(functors::sigmoid()(x)) && std::isnan(functors::sin()(x)) && std::isnan(functors::cos()(x)));
   }
+}
+
+TEST(float_powers) {
+  const std::vector<float> special = {0.0f,  -0.0f,  1.0f,   -1.0f,  2.0f,  -2.0f,  3.0f,       -3.0f,       0.5f,
+                                      -0.5f, 1.5f,   -1.5f,  kInf,   -kInf, kNan,   1e-40f,     -1e-40f,     3e38f,
+                                      -3e38, 0x1p24, -0x1p25, 0x1p23, 1e10f, 1e-10f, 16777215.0f, 0.99999994f, 1.0000001f};
+  const functors::pow pow;
+  for (const float x : special) {
+    for (const float y : special) {
+      const double exact = std::pow(static_cast<double>(x), static_cast<double>(y));
+      const float result = pow(x, y);
+      CHECK(ulps(result, exact) <= 1);
+      CHECK(std::isnan(exact) || std::signbit(result) == std::signbit(exact));
+    }
+  }
+  double worst = 0;
+  for (int i = 0; i < 1000000; ++i) {
+    // All exponents of the base and of the result, denormal ones too.
+    const float x = from_bits(static_cast<std::uint32_t>(random_int(1, 0x7F7FFFFF)));
+    const float y = static_cast<float>(static_cast<double>(random_int(-150, 128)) / std::log2(static_cast<double>(x)));
+    worst = std::max(worst, ulps(pow(x, y), std::pow(static_cast<double>(x), static_cast<double>(y))));
+  }
+  CHECK(worst <= 0.51);
 }
 
 TEST(unary_rules) {

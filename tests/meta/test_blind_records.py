@@ -31,14 +31,17 @@ def tiny(lib: Library, x: Any) -> Any:
     return (x - 60.0).exp() + 1.0
 
 
-PLANTED = OpSpec("planted", lambda x: np.exp(x - 60.0) + 1.0, lambda s: iter([call(s.array(3, 4)), call(s.array(5))]),
+PLANTED = OpSpec("planted", lambda x: np.exp(x - 60.0) + 1.0, lambda s: iter([call(s.array(3, 4)),
+        call(s.array(5))]),
                  function=tiny, dtypes=("float64",))  # fmt: skip
 
 
 def test_gradients_below_the_tolerance_are_refused() -> None:
     coverage = measured(PLANTED)
     assert coverage.seen == {"input 0"} and not coverage.informed
-    with pytest.raises(CheckError, match="planted: expected samples with gradients above the tolerance, got none for input 0"):
+    with pytest.raises(
+        CheckError, match="planted: expected samples with gradients above the tolerance, got none for input 0"
+    ):
         refuse_blind(PLANTED, coverage)
     result = verify_record(PLANTED, LIB)
     assert [f.kind for f in result.failures] == ["record"]
@@ -67,7 +70,8 @@ def test_no_floating_point_sample_is_refused() -> None:
 
 
 def test_a_gradient_said_to_be_zero_must_be() -> None:
-    spec = OpSpec("planted", lambda x: x * 2, lambda s: iter([call(s.array(3))]), function=lambda lib, x: x * 2.0,
+    spec = OpSpec("planted", lambda x: x * 2, lambda s: iter([call(s.array(3))]), function=lambda lib,
+                  x: x * 2.0,
                   dtypes=("float64",), zero_gradient="it is not")  # fmt: skip
     with pytest.raises(CheckError, match=r"expected zero gradients \(it is not\), got others for input 0"):
         refuse_blind(spec, measured(spec))

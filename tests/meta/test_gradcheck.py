@@ -11,7 +11,13 @@ import pytest
 
 import verigrad as vg
 from verigrad.testing import GradcheckError, gradcheck, gradgradcheck
-from verigrad.testing.gradients import GradientMismatch, Problem, jacobian_check, projection_check, second_order
+from verigrad.testing.gradients import (
+    GradientMismatch,
+    Problem,
+    jacobian_check,
+    projection_check,
+    second_order,
+)
 from verigrad.testing.library import Library
 
 LIB = Library("verigrad")
@@ -60,7 +66,9 @@ def test_right_gradients_pass(shape: tuple[int, ...], fast: bool) -> None:
 @pytest.mark.parametrize("function", WRONG)
 def test_wrong_gradients_are_rejected(function: Callable[..., Any], fast: bool) -> None:
     options = {"rtol": 1e-5, "atol": 1e-7, "fast_mode": fast}
-    with pytest.raises(GradcheckError, match="Jacobian mismatch for output 0 with respect to input 0") as info:
+    with pytest.raises(
+        GradcheckError, match="Jacobian mismatch for output 0 with respect to input 0"
+    ) as info:
         gradcheck(function, point(2, 3), **options)
     assert function.__name__ in str(info.value)
     assert "expected the numerical" in str(info.value) and "got the analytical" in str(info.value)
@@ -176,7 +184,8 @@ def test_gradcheck_is_also_that_of_autograd() -> None:
 
 def problem(function: Callable[..., Any], *shape: int, grad_layout: str = "contiguous") -> Problem:
     """A problem for the library's own checks."""
-    return Problem(function.__name__, LIB, function, [np.random.default_rng(0).uniform(0.5, 1.5, shape)], case="a test",
+    return Problem(function.__name__, LIB, function, [np.random.default_rng(0).uniform(0.5, 1.5, shape)],
+                   case="a test",
                    grad_layout=grad_layout)  # fmt: skip
 
 
@@ -209,7 +218,9 @@ def test_an_element_of_a_permutation_is_found() -> None:
     """A gradient with two elements exchanged has the right sum and the right norm."""
 
     def exchanged(x: vg.Tensor) -> vg.Tensor:
-        right, wrong = (x * vg.tensor(c, dtype=vg.float64) for c in ([1.0, 2.0, 3.0, 4.0], [2.0, 1.0, 3.0, 4.0]))
+        right, wrong = (
+            x * vg.tensor(c, dtype=vg.float64) for c in ([1.0, 2.0, 3.0, 4.0], [2.0, 1.0, 3.0, 4.0])
+        )
         return wrong + (right - wrong).detach()
 
     with pytest.raises(GradientMismatch) as info:

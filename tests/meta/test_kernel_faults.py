@@ -13,8 +13,10 @@ TESTING = LIB.get("_C._testing")
 # A record that uses the slot, so that the proof is quick. The test below demands an entry for every slot.
 RECORD_OF_SLOT = {
     "unary": "exp", "binary": "add", "where": "where", "copy": "clone", "fill": "zeros", "reduce": "sum",
-    "arg_reduce": "argmax", "gemm": "mm", "softmax": "softmax", "gather": "gather", "scatter_add": "scatter_add",
-    "index_select": "index_select", "index_add": "index_add", "nonzero": "nonzero", "random": "rand", "range": "arange",
+    "arg_reduce": "argmax", "gemm": "mm", "softmax": "softmax", "gather": "gather",
+        "scatter_add": "scatter_add",
+    "index_select": "index_select", "index_add": "index_add", "nonzero": "nonzero", "random": "rand",
+        "range": "arange",
     "sgd": "sgd", "adam": "adam",
 }  # fmt: skip
 
@@ -40,7 +42,9 @@ def test_every_dtype_of_the_record_feels_it(slot: str) -> None:
     spec = records()[RECORD_OF_SLOT[slot]]
     TESTING.plant_kernel_fault(slot)
     for dtype in spec.dtypes:
-        result = verify.verify_record(spec, LIB, 1, lambda c, d=dtype: c.dtype == d and c.kind in ("forward", "extra"))
+        result = verify.verify_record(
+            spec, LIB, 1, lambda c, d=dtype: c.dtype == d and c.kind in ("forward", "extra")
+        )
         assert result.failures, dtype
 
 

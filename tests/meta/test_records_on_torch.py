@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from verigrad.testing.differentiation import kink_checks, problem_of
-from verigrad.testing.forward import forward_check, forms, inplace_sample
+from verigrad.testing.forward import forms, forward_check, inplace_sample
 from verigrad.testing.gradients import projection_check
 from verigrad.testing.opspec import OpSpec, records
 from verigrad.testing.verify import extra_checks
@@ -36,7 +36,8 @@ def test_pytorch_passes(name: str) -> None:
 
 
 def check(spec: OpSpec, lib: object) -> None:
-    """Base samples and forms in every dtype, first order of each smooth sample, kinks, and the record's own checks."""
+    """Base samples and forms in every dtype, first order of each smooth sample, kinks, and the record's own
+    checks."""
     from verigrad.testing.library import Library
 
     assert isinstance(lib, Library)
@@ -51,7 +52,9 @@ def check(spec: OpSpec, lib: object) -> None:
         for sample in spec.sample("float64"):
             if sample.grad and sample.peer:
                 for variant in (sample, inplace_sample(spec, sample)):
-                    problem = problem_of(spec, lib, replace(variant, vary=False)) if variant is not None else None
+                    problem = (
+                        problem_of(spec, lib, replace(variant, vary=False)) if variant is not None else None
+                    )
                     if problem is not None and (variant is sample or variant.grad):
                         projection_check(problem, directions=1)
         for kink in kink_checks(spec, lib):

@@ -23,14 +23,23 @@ def test_one_operation_by_any_of_its_names(capsys: pytest.CaptureFixture[str]) -
         assert verify.run(name, progress=False) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split("  ")[0] == "op"
-    for column in ("dtypes", "samples", "worst forward error", "worst gradient error", "second order", "verdict"):
+    for column in (
+        "dtypes",
+        "samples",
+        "worst forward error",
+        "worst gradient error",
+        "second order",
+        "verdict",
+    ):
         assert column in lines[0]
     assert re.match(r"relu +u8 i32 i64 f32 f64 +\d+ +exact +\S.*pass$", lines[2])
     assert re.match(r"1 operations, \d+ samples, \d+ checks, 0 skips: all pass, in \d+ s", lines[3])
 
 
 @pytest.mark.parametrize(("name", "hint"), [("tahn", "tanh"), ("soft_max", "softmax")])
-def test_an_unknown_operation_is_one_line_with_close_names(name: str, hint: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_operation_is_one_line_with_close_names(
+    name: str, hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert verify.run(name) == 2
     captured = capsys.readouterr()
     assert not captured.out and len(captured.err.splitlines()) == 1
@@ -48,7 +57,9 @@ def test_json_holds_what_the_table_says(tmp_path: Path, capsys: pytest.CaptureFi
     document = json.loads(path.read_text(encoding="utf-8"))
     assert document["operations"] == 1 and document["failed"] == [] and document["skips"] == 0
     row = document["results"][0]
-    assert row["name"] == "exp" and row["verdict"] == "pass" and row["dtypes"] == list(records()["exp"].dtypes)
+    assert (
+        row["name"] == "exp" and row["verdict"] == "pass" and row["dtypes"] == list(records()["exp"].dtypes)
+    )
     assert row["samples"] == document["samples"] > 100
     assert 0 <= row["forward_error"] <= row["tolerance"] and 0 <= row["gradient_error"] <= 1e-6
     assert document["simd_level"] == LIB.get("_C._testing.simd_level")()
@@ -66,7 +77,9 @@ def test_json_names_what_failed(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "1 failed (exp)" in capsys.readouterr().out
 
 
-def test_a_file_that_cannot_be_written_is_said_before_the_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_that_cannot_be_written_is_said_before_the_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert verify.run("exp", json_path=tmp_path / "missing" / "result.json") == 2
     assert verify.run("exp", json_path=tmp_path) == 2
     lines = capsys.readouterr().err.splitlines()
@@ -79,7 +92,10 @@ def test_a_document_of_one_operation_is_refused(tmp_path: Path, capsys: pytest.C
 
 
 def test_progress_is_plain_lines_where_there_is_no_terminal() -> None:
-    program = "from verigrad.testing import verify; print(list(verify._progress(list(range(20)), True)) == list(range(20)))"
+    program = (
+        "from verigrad.testing import verify\n"
+        "print(list(verify._progress(list(range(20)), True)) == list(range(20)))\n"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "True"
     assert done.stderr.splitlines()[0] == "verify: 2 of 20 operations" and "\r" not in done.stderr

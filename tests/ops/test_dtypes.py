@@ -88,7 +88,9 @@ def test_a_number_follows_the_default_dtype() -> None:
 def test_division_gives_floating_point_and_comparison_bool(left: str) -> None:
     for right in DTYPES:
         a, b = vg.ones(2, dtype=of(left)), vg.ones(2, dtype=of(right))
-        assert (a / b).dtype == of(str(promotion.floating(promotion.promote(np.dtype(left), np.dtype(right)))))
+        assert (a / b).dtype == of(
+            str(promotion.floating(promotion.promote(np.dtype(left), np.dtype(right))))
+        )
         assert (a < b).dtype == (a == b).dtype == vg.bool
 
 

@@ -1,4 +1,5 @@
-"""Results of every operation: values against the reference, dtypes, memory, views, in-place forms and flags."""
+"""Results of every operation: values against the reference, dtypes, memory, views, in-place forms and
+flags."""
 
 from __future__ import annotations
 

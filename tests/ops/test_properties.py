@@ -30,7 +30,9 @@ def agree(spec: OpSpec, got: Any, *args: Any, **kwargs: Any) -> None:
     wanted = expected(spec.reference, sample, sample.arrays())
     scale = None
     if spec.scale == "inputs":
-        scale = expected(spec.reference, sample, [np.abs(a) if a.dtype.kind == "f" else a for a in sample.arrays()])
+        scale = expected(
+            spec.reference, sample, [np.abs(a) if a.dtype.kind == "f" else a for a in sample.arrays()]
+        )
     compare(LIB, got, wanted, scale, spec.tolerance, spec.name)
 
 

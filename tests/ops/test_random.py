@@ -68,9 +68,14 @@ def test_one_large_call_and_the_state_after_it_do_not_depend_on_the_threads() ->
 
 
 def test_uniform_never_reaches_the_upper_bound() -> None:
-    x = vg.empty(200_000).uniform_(0.0, np.nextafter(np.float32(0), np.float32(1)) * 4, generator=vg.Generator().manual_seed(1))
+    x = vg.empty(200_000).uniform_(
+        0.0, np.nextafter(np.float32(0), np.float32(1)) * 4, generator=vg.Generator().manual_seed(1)
+    )
     assert float(x.max()) < float(np.nextafter(np.float32(0), np.float32(1)) * 4)
-    assert float(vg.empty(200_000).uniform_(1e8, 1e8 + 16, generator=vg.Generator().manual_seed(1)).max()) < 1e8 + 16
+    assert (
+        float(vg.empty(200_000).uniform_(1e8, 1e8 + 16, generator=vg.Generator().manual_seed(1)).max())
+        < 1e8 + 16
+    )
 
 
 def test_a_shuffle_of_the_default_generator_follows_its_seed() -> None:

@@ -1,4 +1,5 @@
-"""Same bits for any number of threads, at every level of vector code, for results and gradients of large inputs."""
+"""Same bits for any number of threads, at every level of vector code, for results and gradients of large
+inputs."""
 
 from __future__ import annotations
 
@@ -38,7 +39,10 @@ def bits(spec: OpSpec, sample: Sample) -> list[bytes]:
     found = [LIB.to_numpy(t).tobytes() for t in outputs]
     recorded = [o for o in outputs if o.requires_grad]
     if recorded:
-        incoming = [LIB.from_numpy(np.cos(np.arange(o.numel())).astype("float32").reshape(tuple(o.shape))) for o in recorded]
+        incoming = [
+            LIB.from_numpy(np.cos(np.arange(o.numel())).astype("float32").reshape(tuple(o.shape)))
+            for o in recorded
+        ]
         found += [LIB.to_numpy(g).tobytes() for g in LIB.grad(recorded, smooth, incoming) if g is not None]
     return found
 

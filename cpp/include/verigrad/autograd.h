@@ -59,8 +59,8 @@ class SavedTensor {
   Tensor unpack(Node& owner) const;
 
  private:
-  Tensor data_;         // a leaf itself, otherwise an alias without history
-  Ref<Node> grad_fn_;   // the history of a saved input that is not a leaf
+  Tensor data_;        // a leaf itself, otherwise an alias without history
+  Ref<Node> grad_fn_;  // the history of a saved input that is not a leaf
   int output_nr_ = 0;
   std::uint32_t version_ = 0;
   bool is_output_ = false;

@@ -45,7 +45,8 @@ template <class... Args>
 }  // namespace verigrad
 
 #define VG_THROW(TYPE, ...) throw ::verigrad::TYPE(::verigrad::detail::concat(__VA_ARGS__))
-#define VG_CHECK(COND, TYPE, ...)                          \
-  do {                                                     \
-    if (!(COND)) [[unlikely]] VG_THROW(TYPE, __VA_ARGS__); \
+#define VG_CHECK(COND, TYPE, ...)  \
+  do {                             \
+    if (!(COND)) [[unlikely]]      \
+      VG_THROW(TYPE, __VA_ARGS__); \
   } while (false)

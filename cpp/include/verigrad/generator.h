@@ -8,8 +8,8 @@
 
 namespace verigrad {
 
-/// A position in a Philox stream: (seed, counter). Equal positions give equal numbers on every device and for any number
-/// of threads; every random op moves the counter on by what it consumes.
+/// A position in a Philox stream: (seed, counter). Equal positions give equal numbers on every device and for any
+/// number of threads; every random op moves the counter on by what it consumes.
 class Generator final : public RefCounted {
  public:
   static constexpr std::uint64_t kDefaultSeed = 67280421310721;  // PyTorch's default_rng_seed_val

@@ -1,5 +1,6 @@
-// Every op, grouped by family. Semantics are those of the PyTorch function of the same name; each op checks its arguments,
-// computes through the device's kernel table and records its VJP. The VJP stands beside the definition in src/ops.
+// Every op, grouped by family. Semantics are those of the PyTorch function of the same name; each op checks its
+// arguments, computes through the device's kernel table and records its VJP. The VJP stands beside the definition in
+// src/ops.
 #pragma once
 
 #include <cstdint>
@@ -44,14 +45,16 @@ const Tensor& uniform_(const Tensor& self, double low, double high, OptGenerator
 const Tensor& normal_(const Tensor& self, double mean, double std, OptGenerator generator);
 
 // Elementwise functions of one tensor (unary.def).
-#define VG_UNARY(NAME, ...) Tensor NAME(const Tensor& self); const Tensor& NAME##_(const Tensor& self);
+#define VG_UNARY(NAME, ...)        \
+  Tensor NAME(const Tensor& self); \
+  const Tensor& NAME##_(const Tensor& self);
 #define VG_PREDICATE(NAME) Tensor NAME(const Tensor& self);
 #include "verigrad/unary.def"
 
 // Elementwise functions of two broadcast tensors (binary.def).
-#define VG_DECLARE_BINARY(NAME)                    \
-  Tensor NAME(const Tensor& a, const Tensor& b);   \
-  Tensor NAME(const Tensor& a, Scalar b);          \
+#define VG_DECLARE_BINARY(NAME)                  \
+  Tensor NAME(const Tensor& a, const Tensor& b); \
+  Tensor NAME(const Tensor& a, Scalar b);        \
   Tensor NAME(Scalar a, const Tensor& b);
 #define VG_BINARY(NAME, ...) VG_DECLARE_BINARY(NAME)
 #define VG_COMPARE(NAME) VG_DECLARE_BINARY(NAME)

@@ -64,8 +64,8 @@ class TensorImpl final : public RefCounted {
   /// Made from a Python number: takes part in promotion with its category only.
   bool wrapped_number = false;
   bool inference = false;
-  /// A view taken while recording was off, whose base would not notice a recorded change: 1, or 2 where the base required
-  /// a gradient then, so that every later change counts.
+  /// A view taken while recording was off, whose base would not notice a recorded change: 1, or 2 where the base
+  /// required a gradient then, so that every later change counts.
   std::int8_t untracked_view = 0;
   /// The version of `tensor.data` and of its views, which is not the storage's; null otherwise.
   Ref<Version> own_version;
@@ -94,9 +94,7 @@ class Tensor {
   Device device() const { return impl_->device; }
   bool is_contiguous() const { return impl_->contiguous; }
 
-  void* data() const {
-    return static_cast<char*>(impl_->storage->data()) + impl_->offset * itemsize(impl_->dtype);
-  }
+  void* data() const { return static_cast<char*>(impl_->storage->data()) + impl_->offset * itemsize(impl_->dtype); }
   template <class T>
   T* data_as() const {
     return static_cast<T*>(data());

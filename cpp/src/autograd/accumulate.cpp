@@ -14,7 +14,8 @@ void check_gradient(const Node& producer, int input, const GradMeta& meta, const
            " returned an invalid gradient at index ", input, " - got ", grad.shape(), " but expected shape ",
            meta.shape);
   VG_CHECK(grad.dtype() == meta.dtype, RuntimeError, "Function ", producer.name(),
-           " returned an invalid gradient at index ", input, " - expected type ", meta.dtype, " but got ", grad.dtype());
+           " returned an invalid gradient at index ", input, " - expected type ", meta.dtype, " but got ",
+           grad.dtype());
   VG_CHECK(grad.device() == meta.device, RuntimeError, "Function ", producer.name(),
            " returned an invalid gradient at index ", input, " - expected device ", meta.device, " but got ",
            grad.device());
@@ -49,8 +50,8 @@ void AccumulateGrad::accumulate(const Tensor& grad) {
   const std::lock_guard lock(grad_mutex);
   AutogradMeta& meta = *variable_.impl()->meta;
   if (!meta.grad.defined()) {
-    // Someone else may hold the incoming tensor (a saved value, the caller's gradient): .grad is a tensor of its own. The
-    // engine holds one reference and its buffer was moved from, so an unshared result can be taken as it is.
+    // Someone else may hold the incoming tensor (a saved value, the caller's gradient): .grad is a tensor of its own.
+    // The engine holds one reference and its buffer was moved from, so an unshared result can be taken as it is.
     const bool own = !GradMode::enabled() && grad.ref()->use_count() == 1 && grad.storage()->use_count() == 1 &&
                      grad.is_contiguous();
     if (own) {

@@ -10,10 +10,10 @@ namespace verigrad {
 namespace {
 
 struct Task {
-  int dependencies = 0;    // incoming edges that have not delivered yet
-  bool needed = true;      // leads to one of the wanted inputs (or all are wanted)
-  bool execute = true;     // false: gradients are captured here and go no further
-  TensorList buffer;       // one slot per output of the node
+  int dependencies = 0;                               // incoming edges that have not delivered yet
+  bool needed = true;                                 // leads to one of the wanted inputs (or all are wanted)
+  bool execute = true;                                // false: gradients are captured here and go no further
+  TensorList buffer;                                  // one slot per output of the node
   std::vector<std::pair<int, std::size_t>> captures;  // (output_nr, index in inputs)
 };
 

@@ -78,7 +78,8 @@ void Tensor::set_grad(const Tensor& grad) const {
     return;
   }
   VG_CHECK(!grad.is_same(*this), RuntimeError, "grad: can't assign Variable as its own grad");
-  VG_CHECK(grad.dtype() == dtype(), RuntimeError, "grad: expected a gradient of dtype ", dtype(), ", got ", grad.dtype());
+  VG_CHECK(grad.dtype() == dtype(), RuntimeError, "grad: expected a gradient of dtype ", dtype(), ", got ",
+           grad.dtype());
   VG_CHECK(grad.device() == device(), RuntimeError, "grad: expected a gradient on device ", device(), ", got ",
            grad.device());
   VG_CHECK(grad.shape() == shape(), RuntimeError, "grad: expected a gradient of shape ", shape(), ", got ",

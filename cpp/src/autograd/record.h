@@ -7,8 +7,8 @@
 //   }
 //
 // The VJP is written with public differentiable ops. The engine turns recording off while it runs, unless create_graph
-// asks for a graph of the gradients. It must not capture tensors: what it needs it saves, so that the engine can free it
-// and notice in-place changes.
+// asks for a graph of the gradients. It must not capture tensors: what it needs it saves, so that the engine can free
+// it and notice in-place changes.
 #pragma once
 
 #include <initializer_list>
@@ -98,8 +98,8 @@ Tensor record(const char* name, const Tensor& out, std::initializer_list<std::re
 /// As `record` for any number of inputs and outputs; the VJP takes one gradient per output. Only floating-point outputs
 /// belong in `outputs`.
 template <class F>
-void record_list(const char* name, const TensorList& outputs, const TensorList& inputs, std::initializer_list<Save> saves,
-                 F vjp) {
+void record_list(const char* name, const TensorList& outputs, const TensorList& inputs,
+                 std::initializer_list<Save> saves, F vjp) {
   if (!recording(inputs)) return;
   Ref<Node> node = detail::make_node(name, std::move(vjp));
   for (const Tensor& input : inputs) detail::connect(*node, input);

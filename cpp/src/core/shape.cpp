@@ -68,8 +68,8 @@ Dims broadcast_strides(const Dims& shape, const Dims& strides, const Dims& targe
 
 int wrap_dim(const char* op, std::int64_t dim, int ndim) {
   const int limit = std::max(ndim, 1);
-  VG_CHECK(dim >= -limit && dim < limit, IndexError, op, ": Dimension out of range (expected to be in range of [", -limit,
-           ", ", limit - 1, "], but got ", dim, ")");
+  VG_CHECK(dim >= -limit && dim < limit, IndexError, op, ": Dimension out of range (expected to be in range of [",
+           -limit, ", ", limit - 1, "], but got ", dim, ")");
   return static_cast<int>(dim < 0 ? dim + limit : dim);
 }
 
@@ -120,7 +120,8 @@ Dims infer_size(const char* op, const Dims& target, std::int64_t numel) {
   }
   VG_CHECK(unknown < 0 || known != 0, RuntimeError, op, ": cannot reshape tensor of ", numel, " elements into shape ",
            target, " because the unspecified dimension size -1 can be any value and is ambiguous");
-  VG_CHECK(unknown < 0 && known == numel, RuntimeError, op, ": shape ", target, " is invalid for input of size ", numel);
+  VG_CHECK(unknown < 0 && known == numel, RuntimeError, op, ": shape ", target, " is invalid for input of size ",
+           numel);
   return out;
 }
 
@@ -132,8 +133,9 @@ bool may_overlap(const Dims& shape, const Dims& strides) {
     if (shape[i] == 0) return false;
     if (shape[i] > 1) order[n++] = i;
   }
-  std::sort(order.begin(), order.begin() + n,
-            [&](std::int64_t a, std::int64_t b) { return strides[static_cast<int>(a)] < strides[static_cast<int>(b)]; });
+  std::sort(order.begin(), order.begin() + n, [&](std::int64_t a, std::int64_t b) {
+    return strides[static_cast<int>(a)] < strides[static_cast<int>(b)];
+  });
   std::int64_t reach = 0;
   for (int i = 0; i < n; ++i) {
     const int d = static_cast<int>(order[i]);

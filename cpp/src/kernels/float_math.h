@@ -29,6 +29,8 @@ VG_HD inline float magnitude(float x) { return from_bits(bits(x) & 0x7FFFFFFFu);
 VG_HD inline float with_sign(float a, float s) {
   return from_bits((bits(a) & 0x7FFFFFFFu) | (bits(s) & 0x80000000u));
 }
+/// All ones where the condition holds.
+VG_HD inline std::uint32_t mask(bool condition) { return condition ? 0xFFFFFFFFu : 0u; }
 /// 2^n for -126 <= n <= 127; other n give some float.
 VG_HD inline float power_of_two(std::int32_t n) { return from_bits(static_cast<std::uint32_t>(n + 127) << 23); }
 
@@ -122,6 +124,76 @@ VG_HD inline float tanh(float x) {
 VG_HD inline float sigmoid(float x) {
   const float e = exp(-magnitude(x));
   return (x < 0.0f ? e : 1.0f) / (1.0f + e);
+}
+
+/// log2 of a positive float to about 40 bits, in double: log2(m) = 2 / ln 2 * artanh(s) with s = (m - 1) / (m + 1), by its
+/// power series. Zero, infinity and NaN give -infinity, infinity and NaN.
+VG_HD inline double log2_extended(float x) {
+  const bool tiny = x < 1.17549435e-38f;
+  const float scaled = tiny ? x * 8388608.0f : x;
+  const std::uint32_t offset = bits(scaled) - 0x3F3504F3u;
+  const std::int32_t e = (static_cast<std::int32_t>(offset) >> 23) - (tiny ? 23 : 0);
+  const double m = static_cast<double>(from_bits((offset & 0x007FFFFFu) + 0x3F3504F3u));
+  const double s = (m - 1.0) / (m + 1.0);
+  const double z = s * s;
+  double p = 2.0 / 15;
+  p = p * z + 2.0 / 13;
+  p = p * z + 2.0 / 11;
+  p = p * z + 2.0 / 9;
+  p = p * z + 2.0 / 7;
+  p = p * z + 2.0 / 5;
+  p = p * z + 2.0 / 3;
+  p = p * z + 2.0;
+  const double result = p * s * 1.4426950408889634 + static_cast<double>(e);
+  const float infinity = from_bits(0x7F800000u);
+  const double finite = x == 0.0f ? -static_cast<double>(infinity) : result;
+  return x < infinity ? finite : static_cast<double>(x);
+}
+
+/// 2^t rounded to float32, by the exponential series on [-1/2, 1/2].
+VG_HD inline float exp2_extended(double t) {
+  double u = t > 200.0 ? 200.0 : t;
+  u = u < -200.0 ? -200.0 : u;
+  const double shifted = u + 6755399441055744.0;
+  const double r = (u - (shifted - 6755399441055744.0)) * 0.69314718055994531;
+  double p = 1.0 / 362880;
+  p = p * r + 1.0 / 40320;
+  p = p * r + 1.0 / 5040;
+  p = p * r + 1.0 / 720;
+  p = p * r + 1.0 / 120;
+  p = p * r + 1.0 / 24;
+  p = p * r + 1.0 / 6;
+  p = p * r + 0.5;
+  p = p * r + 1.0;
+  p = p * r + 1.0;
+  // 2^n goes in while the number is a double, so that the one rounding to float32 is the last step.
+  std::uint64_t n;
+  std::memcpy(&n, &shifted, sizeof n);
+  const std::uint64_t scale_bits = (n + 1023u) << 52;
+  double scale;
+  std::memcpy(&scale, &scale_bits, sizeof scale);
+  return static_cast<float>(p * scale);
+}
+
+/// x^y with the special cases of IEEE 754, section 9.2.1.
+VG_HD inline float pow(float x, float y) {
+  const float a = magnitude(x);
+  const float infinity = from_bits(0x7F800000u);
+  const float result = exp2_extended(static_cast<double>(y) * log2_extended(a));
+  // Whether y is an integer, and an odd one; floats from 2^24 on are even integers. Conditions are masks of bits here: as
+  // booleans, GCC makes branches of them and the loop stays scalar.
+  const float b = magnitude(y);
+  const float small = b < 16777216.0f ? b : 0.0f;
+  const std::int32_t n = static_cast<std::int32_t>(small);
+  const std::uint32_t integer = mask(static_cast<float>(n) == small);
+  const std::uint32_t odd = integer & (0u - (static_cast<std::uint32_t>(n) & 1u));
+  const std::uint32_t negative = 0u - (bits(x) >> 31);
+  const std::uint32_t invalid = negative & ~integer & mask(a > 0.0f) & mask(a < infinity);
+  const std::uint32_t signed_bits = bits(result) ^ (negative & odd & 0x80000000u);
+  const std::uint32_t value = (signed_bits & ~invalid) | (0x7FC00000u & invalid);
+  // Where the product above is 0 * infinity, or a NaN does not matter.
+  const std::uint32_t one = mask(y == 0.0f) | mask(x == 1.0f) | (mask(a == 1.0f) & mask(b == infinity));
+  return from_bits((value & ~one) | (0x3F800000u & one));
 }
 
 }  // namespace verigrad::kernels::float_math

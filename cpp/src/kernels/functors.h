@@ -209,7 +209,9 @@ struct div {
 struct pow {
   template <class T>
   VG_HD T operator()(T a, T b) const {
-    if constexpr (kFloating<T>) {
+    if constexpr (std::is_same_v<T, float>) {
+      return float_math::pow(a, b);
+    } else if constexpr (kFloating<T>) {
       return std::pow(a, b);
     } else {
       if constexpr (std::is_signed_v<T>) {

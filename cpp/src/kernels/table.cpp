@@ -1,7 +1,6 @@
 // The devices' tables, and planted kernel faults.
 #include "kernels/table.h"
 
-
 #include "kernels/faults.h"
 
 namespace verigrad::kernels {
@@ -13,7 +12,8 @@ KernelTable& table(Device device) {
     register_cpu_kernels(t);
     return t;
   }();
-  if (device.type == DeviceType::CPU) [[likely]] return cpu;
+  if (device.type == DeviceType::CPU) [[likely]]
+    return cpu;
   VG_THROW(RuntimeError, "device ", device, ": this build of verigrad has no CUDA support");
 }
 
@@ -96,11 +96,11 @@ std::vector<std::string> slot_names() {
 
 void plant_kernel_fault(const std::string& slot) {
   KernelTable& cpu = table(Device{});
-#define VG_SLOT(NAME, PARAMS)                                                       \
-  if (slot == #NAME) {                                                              \
-    if (!original.NAME) original.NAME = cpu.NAME;                                   \
-    cpu.NAME = &Faulty<&KernelTable::NAME, decltype(KernelTable::NAME)>::run;       \
-    return;                                                                         \
+#define VG_SLOT(NAME, PARAMS)                                                 \
+  if (slot == #NAME) {                                                        \
+    if (!original.NAME) original.NAME = cpu.NAME;                             \
+    cpu.NAME = &Faulty<&KernelTable::NAME, decltype(KernelTable::NAME)>::run; \
+    return;                                                                   \
   }
   VG_KERNEL_SLOTS(VG_SLOT)
 #undef VG_SLOT

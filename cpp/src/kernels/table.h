@@ -1,9 +1,9 @@
 // The contract of a device: a table of typed slots.
 //
-// A kernel loops over memory. It knows pointers, shapes and strides (in elements) and no tensor, graph or Python. The ops
-// layer has checked and allocated everything before it calls one; where a kernel must look at values to find a caller's
-// mistake (an index out of range) it does so before it writes. A device that lacks a kernel leaves the slot null, and the
-// ops layer raises "<op>: no <device> implementation".
+// A kernel loops over memory. It knows pointers, shapes and strides (in elements) and no tensor, graph or Python. The
+// ops layer has checked and allocated everything before it calls one; where a kernel must look at values to find a
+// caller's mistake (an index out of range) it does so before it writes. A device that lacks a kernel leaves the slot
+// null, and the ops layer raises "<op>: no <device> implementation".
 #pragma once
 
 #include <cstdint>
@@ -34,8 +34,8 @@ enum class RandomOp : std::int8_t { uniform, normal, integers };
 
 inline constexpr int kMaxOperands = 4;
 
-/// An elementwise loop. Operand 0 is the output. Dimensions are already coalesced: neighbours that every operand can walk
-/// as one are one. Strides are 0 where an operand is broadcast. `shape` may be empty (one element); no size is 0.
+/// An elementwise loop. Operand 0 is the output. Dimensions are already coalesced: neighbours that every operand can
+/// walk as one are one. Strides are 0 where an operand is broadcast. `shape` may be empty (one element); no size is 0.
 struct Loop {
   Dims shape;
   int operands = 0;
@@ -58,9 +58,9 @@ struct Reduction {
   std::int64_t* index = nullptr;
 };
 
-/// C[b] = op(A[b]) * op(B[b]) (+ C[b] if accumulate) (+ bias row), row major; `trans` reads the stored matrix transposed.
-/// lda is the distance between stored rows. Batch strides in elements, 0 where broadcast. No size of batch, m, n is 0;
-/// k may be 0 (the product is then zero).
+/// C[b] = op(A[b]) * op(B[b]) (+ C[b] if accumulate) (+ bias row), row major; `trans` reads the stored matrix
+/// transposed. lda is the distance between stored rows. Batch strides in elements, 0 where broadcast. No size of batch,
+/// m, n is 0; k may be 0 (the product is then zero).
 struct Gemm {
   std::int64_t batch = 1, m = 0, n = 0, k = 0;
   const void* a = nullptr;
@@ -82,8 +82,8 @@ struct Softmax {
 
 /// gather:      out[i][j][k]  = src[i][index[i][j][k]][k]
 /// scatter_add: out[i][index[i][j][k]][k] += src[i][j][k], in index order, so the result has the same bits always.
-/// General strides over `shape` (the index's shape); `dim` is the indexed one, `size` that dimension of the side that is
-/// addressed through the index. Out-of-range indices raise RuntimeError naming `op` before anything is written.
+/// General strides over `shape` (the index's shape); `dim` is the indexed one, `size` that dimension of the side that
+/// is addressed through the index. Out-of-range indices raise RuntimeError naming `op` before anything is written.
 struct Gather {
   const char* op = "";
   Dims shape;

@@ -43,8 +43,8 @@ DType operation_dtype(DType dtype) {
 template <class Spec>
 Tensor vjp_node(Node& n, const Tensor& g, int i) {
   if (!n.needs(i)) return {};
-  const Tensor grad = i == 0 ? Spec::vjp_a(g, n.saved(0), n.saved(1), n.saved(2))
-                             : Spec::vjp_b(g, n.saved(0), n.saved(1), n.saved(2));
+  const Tensor grad =
+      i == 0 ? Spec::vjp_a(g, n.saved(0), n.saved(1), n.saved(2)) : Spec::vjp_b(g, n.saved(0), n.saved(1), n.saved(2));
   return sum_to_shape(grad, input_meta(n, i).shape);
 }
 
@@ -59,19 +59,17 @@ constexpr const char* node_name(bool scalar_exponent) {
 template <class Spec>
 Tensor binary_same(const Tensor& a, const Tensor& b) {
   check_same_device(Spec::name, a, b);
-  const Tensor out =
-      empty_tensor(broadcast_shapes(Spec::name, a.shape(), b.shape()), Spec::compares ? DType::Bool : a.dtype(), a.device());
+  const Tensor out = empty_tensor(broadcast_shapes(Spec::name, a.shape(), b.shape()),
+                                  Spec::compares ? DType::Bool : a.dtype(), a.device());
   binary_out(Spec::op, out, a, b);
   if constexpr (Spec::differentiable) {
     if (recording(a, b)) {
       const int reads = (a.requires_grad() ? Spec::reads_a : 0) | (b.requires_grad() ? Spec::reads_b : 0);
       static const Tensor none;
-      return record(node_name<Spec>(b.impl()->wrapped_number), out, {a, b},
-                    {Save::input(reads & A ? a : none), Save::input(reads & B ? b : none),
-                     Save::output(reads & Y ? out : none)},
-                    [](Node& n, const Tensor& g) -> TensorList {
-                      return {vjp_node<Spec>(n, g, 0), vjp_node<Spec>(n, g, 1)};
-                    });
+      return record(
+          node_name<Spec>(b.impl()->wrapped_number), out, {a, b},
+          {Save::input(reads & A ? a : none), Save::input(reads & B ? b : none), Save::output(reads & Y ? out : none)},
+          [](Node& n, const Tensor& g) -> TensorList { return {vjp_node<Spec>(n, g, 0), vjp_node<Spec>(n, g, 1)}; });
     }
   }
   return out;
@@ -79,8 +77,8 @@ Tensor binary_same(const Tensor& a, const Tensor& b) {
 
 template <class Spec>
 Tensor binary(const Tensor& a, const Tensor& b) {
-  const DType dtype = operation_dtype<Spec>(a.dtype() == b.dtype() && !a.impl()->wrapped_number ? a.dtype()
-                                                                                               : ops::result_type(a, b));
+  const DType dtype =
+      operation_dtype<Spec>(a.dtype() == b.dtype() && !a.impl()->wrapped_number ? a.dtype() : ops::result_type(a, b));
   return binary_same<Spec>(to(a, dtype), to(b, dtype));
 }
 
@@ -106,30 +104,30 @@ Tensor binary(Scalar a, const Tensor& b) {
   return binary_same<Spec>(wrapped_scalar(a, dtype, b.device()), to(b, dtype));
 }
 
-#define VG_BINARY(NAME, NODE, KIND, READS_A, READS_B, VJP_A, VJP_B)                                              \
-  struct Spec_##NAME {                                                                                           \
-    static constexpr auto op = kernels::BinaryOp::NAME;                                                          \
-    static constexpr const char* name = #NAME;                                                                   \
-    static constexpr const char* node = NODE;                                                                    \
-    static constexpr Kind kind = Kind::KIND;                                                                     \
-    static constexpr int reads_a = READS_A, reads_b = READS_B;                                                   \
-    static constexpr bool compares = false, differentiable = true;                                               \
-    static Tensor vjp_a([[maybe_unused]] const Tensor& g, [[maybe_unused]] const Tensor& a,                      \
-                        [[maybe_unused]] const Tensor& b, [[maybe_unused]] const Tensor& y) {                    \
-      return VJP_A;                                                                                              \
-    }                                                                                                            \
-    static Tensor vjp_b([[maybe_unused]] const Tensor& g, [[maybe_unused]] const Tensor& a,                      \
-                        [[maybe_unused]] const Tensor& b, [[maybe_unused]] const Tensor& y) {                    \
-      return VJP_B;                                                                                              \
-    }                                                                                                            \
+#define VG_BINARY(NAME, NODE, KIND, READS_A, READS_B, VJP_A, VJP_B)                           \
+  struct Spec_##NAME {                                                                        \
+    static constexpr auto op = kernels::BinaryOp::NAME;                                       \
+    static constexpr const char* name = #NAME;                                                \
+    static constexpr const char* node = NODE;                                                 \
+    static constexpr Kind kind = Kind::KIND;                                                  \
+    static constexpr int reads_a = READS_A, reads_b = READS_B;                                \
+    static constexpr bool compares = false, differentiable = true;                            \
+    static Tensor vjp_a([[maybe_unused]] const Tensor& g, [[maybe_unused]] const Tensor& a,   \
+                        [[maybe_unused]] const Tensor& b, [[maybe_unused]] const Tensor& y) { \
+      return VJP_A;                                                                           \
+    }                                                                                         \
+    static Tensor vjp_b([[maybe_unused]] const Tensor& g, [[maybe_unused]] const Tensor& a,   \
+                        [[maybe_unused]] const Tensor& b, [[maybe_unused]] const Tensor& y) { \
+      return VJP_B;                                                                           \
+    }                                                                                         \
   };
-#define VG_PLAIN(NAME, KIND, COMPARES)                                   \
-  struct Spec_##NAME {                                                   \
-    static constexpr auto op = kernels::BinaryOp::NAME;                  \
-    static constexpr const char* name = #NAME;                           \
-    static constexpr Kind kind = Kind::KIND;                             \
-    static constexpr int reads_a = 0, reads_b = 0;                       \
-    static constexpr bool compares = COMPARES, differentiable = false;   \
+#define VG_PLAIN(NAME, KIND, COMPARES)                                 \
+  struct Spec_##NAME {                                                 \
+    static constexpr auto op = kernels::BinaryOp::NAME;                \
+    static constexpr const char* name = #NAME;                         \
+    static constexpr Kind kind = Kind::KIND;                           \
+    static constexpr int reads_a = 0, reads_b = 0;                     \
+    static constexpr bool compares = COMPARES, differentiable = false; \
   };
 #define VG_COMPARE(NAME) VG_PLAIN(NAME, Any, true)
 #define VG_DISCRETE(NAME) VG_PLAIN(NAME, Numeric, false)
@@ -179,9 +177,9 @@ DType result_type(const Tensor& a, const Tensor& b) {
   return promotion.result();
 }
 
-#define VG_DEFINE(NAME)                                                                  \
-  Tensor NAME(const Tensor& a, const Tensor& b) { return binary<Spec_##NAME>(a, b); }    \
-  Tensor NAME(const Tensor& a, Scalar b) { return binary<Spec_##NAME>(a, b); }           \
+#define VG_DEFINE(NAME)                                                               \
+  Tensor NAME(const Tensor& a, const Tensor& b) { return binary<Spec_##NAME>(a, b); } \
+  Tensor NAME(const Tensor& a, Scalar b) { return binary<Spec_##NAME>(a, b); }        \
   Tensor NAME(Scalar a, const Tensor& b) { return binary<Spec_##NAME>(a, b); }
 #define VG_BINARY(NAME, ...) VG_DEFINE(NAME)
 #define VG_COMPARE(NAME) VG_DEFINE(NAME)
@@ -193,7 +191,9 @@ const Tensor& sub_(const Tensor& self, const Tensor& other) { return binary_inpl
 const Tensor& mul_(const Tensor& self, const Tensor& other) { return binary_inplace<Spec_mul>(self, other); }
 const Tensor& div_(const Tensor& self, const Tensor& other) { return binary_inplace<Spec_div>(self, other); }
 const Tensor& pow_(const Tensor& self, const Tensor& other) { return binary_inplace<Spec_pow>(self, other); }
-const Tensor& remainder_(const Tensor& self, const Tensor& other) { return binary_inplace<Spec_remainder>(self, other); }
+const Tensor& remainder_(const Tensor& self, const Tensor& other) {
+  return binary_inplace<Spec_remainder>(self, other);
+}
 const Tensor& floor_divide_(const Tensor& self, const Tensor& other) {
   return binary_inplace<Spec_floor_divide>(self, other);
 }

@@ -53,7 +53,8 @@ Tensor arange(Scalar start, Scalar end, Scalar step, OptDType dtype, Device devi
   const DType result = dtype.value_or(floating ? default_dtype() : DType::Int64);
   const double a = start.to_double(), b = end.to_double(), s = step.to_double();
   VG_CHECK(s != 0.0, RuntimeError, "arange: step must be nonzero");
-  VG_CHECK(std::isfinite(a) && std::isfinite(b) && !std::isnan(s), RuntimeError, "arange: unsupported range: ", a, " -> ", b);
+  VG_CHECK(std::isfinite(a) && std::isfinite(b) && !std::isnan(s), RuntimeError, "arange: unsupported range: ", a,
+           " -> ", b);
   VG_CHECK((s > 0 && b >= a) || (s < 0 && b <= a), RuntimeError,
            "arange: upper bound and lower bound inconsistent with step sign, got ", a, " -> ", b, " by ", s);
   double count = std::ceil((b - a) / s);
@@ -81,7 +82,8 @@ Tensor linspace(Scalar start, Scalar end, std::int64_t steps, OptDType dtype, De
   const Tensor exact = is_floating_point(result) ? out : empty_tensor({steps}, DType::Float64, device);
   if (exact.is_same(out)) {
     range_out("linspace", part(0, half), a, step);
-    if (steps > half) range_out("linspace", part(half, steps - half), b - step * static_cast<double>(steps - half - 1), step);
+    if (steps > half)
+      range_out("linspace", part(half, steps - half), b - step * static_cast<double>(steps - half - 1), step);
     if (steps > 1) fill_out(part(steps - 1, 1), b);
   } else {
     copy_out(out, linspace(start, end, steps, DType::Float64, device));
@@ -109,8 +111,8 @@ std::uint64_t blocks_for(std::int64_t numel, DType dtype) {
 
 }  // namespace
 
-void random_out(kernels::RandomOp op, const char* name, const Tensor& out, double low, double high, std::int64_t int_low,
-                std::int64_t int_high, const OptGenerator& generator) {
+void random_out(kernels::RandomOp op, const char* name, const Tensor& out, double low, double high,
+                std::int64_t int_low, std::int64_t int_high, const OptGenerator& generator) {
   if (out.numel() == 0) return;
   Generator& source = generator ? *generator : *default_generator();
   const Generator::State at = source.reserve(blocks_for(out.numel(), out.dtype()));

@@ -26,8 +26,8 @@ void copy_out(const Tensor& out, const Tensor& in);
 void fill_out(const Tensor& out, Scalar value);
 
 /// Runs a random kernel over a contiguous tensor and moves the generator on.
-void random_out(kernels::RandomOp op, const char* name, const Tensor& out, double low, double high, std::int64_t int_low,
-                std::int64_t int_high, const OptGenerator& generator);
+void random_out(kernels::RandomOp op, const char* name, const Tensor& out, double low, double high,
+                std::int64_t int_low, std::int64_t int_high, const OptGenerator& generator);
 
 void check_same_device(const char* op, const Tensor& a, const Tensor& b);
 /// Raises TypeError-like RuntimeError unless the dtype is int64 (or int32 where allowed).

@@ -29,9 +29,13 @@ void check_index_shape(const char* op, const Tensor& index, const Tensor& self, 
            ": Index tensor must have the same number of dimensions as self tensor, got index ", index.shape(), " and ",
            self.shape());
   for (int d = 0; d < self.ndim(); ++d) {
-    VG_CHECK((!every_dim && d == dim) || index.shape()[d] <= self.shape()[d], RuntimeError, op, ": Size does not match at "
-             "dimension ", d, " expected index ", index.shape(), " to be no larger than self ", self.shape(), " apart from "
-             "dimension ", dim);
+    VG_CHECK((!every_dim && d == dim) || index.shape()[d] <= self.shape()[d], RuntimeError, op,
+             ": Size does not match at "
+             "dimension ",
+             d, " expected index ", index.shape(), " to be no larger than self ", self.shape(),
+             " apart from "
+             "dimension ",
+             dim);
   }
 }
 
@@ -55,11 +59,13 @@ Tensor index_vector(const char* op, const Tensor& index) {
 Tensor gather(const Tensor& self_, std::int64_t dim, const Tensor& index_) {
   const int d = wrap_dim("gather", dim, self_.ndim());
   check_same_device("gather", self_, index_);
-  VG_CHECK(index_.dtype() == DType::Int64, RuntimeError, "gather(): Expected dtype int64 for index, got ", index_.dtype());
+  VG_CHECK(index_.dtype() == DType::Int64, RuntimeError, "gather(): Expected dtype int64 for index, got ",
+           index_.dtype());
   const Tensor self = at_least_1d(self_), index = at_least_1d(index_);
   if (index.numel() > 0) check_index_shape("gather", index, self, d, false);
   const Tensor out = empty_tensor(index.shape(), self.dtype(), self.device());
-  if (out.numel() > 0) VG_KERNEL(gather, "gather", self.device())(self.dtype(), make_gather("gather", index, d, self, out, self));
+  if (out.numel() > 0)
+    VG_KERNEL(gather, "gather", self.device())(self.dtype(), make_gather("gather", index, d, self, out, self));
   if (is_floating_point(self.dtype())) {
     record("GatherBackward0", out, {self}, {Save::input(index)}, [d](Node& n, const Tensor& g) -> TensorList {
       const GradMeta& meta = input_meta(n, 0);
@@ -75,8 +81,8 @@ Tensor scatter_add(const Tensor& self, std::int64_t dim, const Tensor& index_, c
   check_same_device("scatter_add", self, src_);
   VG_CHECK(index_.dtype() == DType::Int64, RuntimeError, "scatter_add(): Expected dtype int64 for index, got ",
            index_.dtype());
-  VG_CHECK(self.dtype() == src_.dtype(), RuntimeError, "scatter_add(): Expected self.dtype to be equal to src.dtype, got ",
-           self.dtype(), " and ", src_.dtype());
+  VG_CHECK(self.dtype() == src_.dtype(), RuntimeError,
+           "scatter_add(): Expected self.dtype to be equal to src.dtype, got ", self.dtype(), " and ", src_.dtype());
   const Tensor out = clone(detach(self));
   const Tensor index = at_least_1d(index_), src = at_least_1d(src_), target = at_least_1d(out);
   if (index.numel() > 0) {
@@ -86,23 +92,24 @@ Tensor scatter_add(const Tensor& self, std::int64_t dim, const Tensor& index_, c
     (self.dtype(), make_gather("scatter_add", index, d, src, target, target));
   }
   if (!is_floating_point(self.dtype())) return out;
-  return record("ScatterAddBackward0", out, {self, src}, {Save::input(index)}, [d](Node& n, const Tensor& g) -> TensorList {
-    Tensor grad_src;
-    if (n.needs(1)) {
-      const Tensor index = n.saved(0), picked = gather(at_least_1d(g), d, index);
-      const Dims& shape = input_meta(n, 1).shape;
-      grad_src = picked;
-      // What the index does not reach of src has no effect.
-      for (int k = 0; k < shape.size(); ++k) {
-        const std::int64_t missing = shape[k] - grad_src.shape()[k];
-        if (missing == 0) continue;
-        Dims pad = grad_src.shape();
-        pad[k] = missing;
-        grad_src = cat({grad_src, zeros(pad, g.dtype(), g.device())}, k);
-      }
-    }
-    return {g, grad_src};
-  });
+  return record("ScatterAddBackward0", out, {self, src}, {Save::input(index)},
+                [d](Node& n, const Tensor& g) -> TensorList {
+                  Tensor grad_src;
+                  if (n.needs(1)) {
+                    const Tensor index = n.saved(0), picked = gather(at_least_1d(g), d, index);
+                    const Dims& shape = input_meta(n, 1).shape;
+                    grad_src = picked;
+                    // What the index does not reach of src has no effect.
+                    for (int k = 0; k < shape.size(); ++k) {
+                      const std::int64_t missing = shape[k] - grad_src.shape()[k];
+                      if (missing == 0) continue;
+                      Dims pad = grad_src.shape();
+                      pad[k] = missing;
+                      grad_src = cat({grad_src, zeros(pad, g.dtype(), g.device())}, k);
+                    }
+                  }
+                  return {g, grad_src};
+                });
 }
 
 Tensor index_select(const Tensor& self_, std::int64_t dim, const Tensor& index_) {
@@ -117,8 +124,8 @@ Tensor index_select(const Tensor& self_, std::int64_t dim, const Tensor& index_)
     const Rows rows = rows_of(self.shape(), d);
     const Tensor source = contiguous(detach(self));
     VG_KERNEL(index_select, "index_select", self.device())
-    (self.dtype(), {"index_select", rows.outer, self.shape()[d], rows.inner, index.numel(), index.data_as<std::int64_t>(),
-                    source.data(), out.data()});
+    (self.dtype(), {"index_select", rows.outer, self.shape()[d], rows.inner, index.numel(),
+                    index.data_as<std::int64_t>(), source.data(), out.data()});
   }
   if (is_floating_point(self.dtype())) {
     record("IndexSelectBackward0", out, {self}, {Save::input(index)}, [d](Node& n, const Tensor& g) -> TensorList {
@@ -132,14 +139,15 @@ Tensor index_select(const Tensor& self_, std::int64_t dim, const Tensor& index_)
 namespace {
 
 /// index_add and index_copy: `out` starts as self and its rows are added to or replaced.
-Tensor update_rows(const char* op, bool overwrite, const Tensor& self, int d, const Tensor& index, const Tensor& source) {
+Tensor update_rows(const char* op, bool overwrite, const Tensor& self, int d, const Tensor& index,
+                   const Tensor& source) {
   check_same_device(op, self, source);
-  VG_CHECK(self.dtype() == source.dtype(), RuntimeError, op, "(): self (", self.dtype(), ") and source (", source.dtype(),
-           ") must have the same scalar type");
+  VG_CHECK(self.dtype() == source.dtype(), RuntimeError, op, "(): self (", self.dtype(), ") and source (",
+           source.dtype(), ") must have the same scalar type");
   Dims expected = self.shape();
   if (!expected.empty()) expected[d] = index.numel();
-  VG_CHECK(source.shape() == expected, RuntimeError, op, "(): expected source of shape ", expected, " for ", index.numel(),
-           " indices into ", self.shape(), ", got ", source.shape());
+  VG_CHECK(source.shape() == expected, RuntimeError, op, "(): expected source of shape ", expected, " for ",
+           index.numel(), " indices into ", self.shape(), ", got ", source.shape());
   const Tensor out = clone(detach(self));
   if (source.numel() > 0) {
     const Rows rows = rows_of(expected, d);
@@ -159,9 +167,10 @@ Tensor index_add(const Tensor& self, std::int64_t dim, const Tensor& index_, con
   const Tensor index = index_vector("index_add", index_);
   const Tensor out = update_rows("index_add", false, self, d, index, source);
   if (!is_floating_point(self.dtype())) return out;
-  return record("IndexAddBackward0", out, {self, source}, {Save::input(index)}, [d](Node& n, const Tensor& g) -> TensorList {
-    return {g, n.needs(1) ? reshape(index_select(g, d, n.saved(0)), input_meta(n, 1).shape) : Tensor()};
-  });
+  return record("IndexAddBackward0", out, {self, source}, {Save::input(index)},
+                [d](Node& n, const Tensor& g) -> TensorList {
+                  return {g, n.needs(1) ? reshape(index_select(g, d, n.saved(0)), input_meta(n, 1).shape) : Tensor()};
+                });
 }
 
 Tensor index_copy(const Tensor& self, std::int64_t dim, const Tensor& index_, const Tensor& source) {
@@ -170,27 +179,30 @@ Tensor index_copy(const Tensor& self, std::int64_t dim, const Tensor& index_, co
   const Tensor index = index_vector("index_copy", index_);
   const Tensor out = update_rows("index_copy", true, self, d, index, source);
   if (!is_floating_point(self.dtype())) return out;
-  return record("IndexCopyBackward0", out, {self, source}, {Save::input(index)}, [d](Node& n, const Tensor& g) -> TensorList {
-    const Tensor index = n.saved(0);
-    Tensor grad_self, grad_source;
-    const GradMeta source_meta = n.needs(1) ? input_meta(n, 1) : GradMeta(g);
-    if (n.needs(0)) {
-      Dims shape = g.shape();
-      if (!shape.empty()) shape[d] = index.numel();
-      grad_self = index_copy(g, d, index, zeros(shape, g.dtype(), g.device()));
-    }
-    if (n.needs(1)) {
-      // Of equal indices only the last had an effect: number the writers, let them write, and see who is read back.
-      const Tensor writers = arange(Scalar(std::int64_t{0}), Scalar(index.numel()), Scalar(1), DType::Int64, g.device());
-      const Tensor slots = zeros({g.ndim() ? g.shape()[d] : 1}, DType::Int64, g.device());
-      const Tensor wins = eq(index_select(index_copy(slots, 0, index, writers), 0, index), writers);
-      Dims shape(source_meta.shape.size(), 1);
-      if (!shape.empty()) shape[d] = index.numel();
-      const Tensor picked = reshape(index_select(g, d, index), source_meta.shape);
-      grad_source = where(reshape(wins, shape), picked, zeros_like(picked));
-    }
-    return {grad_self, grad_source};
-  });
+  return record("IndexCopyBackward0", out, {self, source}, {Save::input(index)},
+                [d](Node& n, const Tensor& g) -> TensorList {
+                  const Tensor index = n.saved(0);
+                  Tensor grad_self, grad_source;
+                  const GradMeta source_meta = n.needs(1) ? input_meta(n, 1) : GradMeta(g);
+                  if (n.needs(0)) {
+                    Dims shape = g.shape();
+                    if (!shape.empty()) shape[d] = index.numel();
+                    grad_self = index_copy(g, d, index, zeros(shape, g.dtype(), g.device()));
+                  }
+                  if (n.needs(1)) {
+                    // Of equal indices only the last had an effect: number the writers, let them write, and see who is
+                    // read back.
+                    const Tensor writers =
+                        arange(Scalar(std::int64_t{0}), Scalar(index.numel()), Scalar(1), DType::Int64, g.device());
+                    const Tensor slots = zeros({g.ndim() ? g.shape()[d] : 1}, DType::Int64, g.device());
+                    const Tensor wins = eq(index_select(index_copy(slots, 0, index, writers), 0, index), writers);
+                    Dims shape(source_meta.shape.size(), 1);
+                    if (!shape.empty()) shape[d] = index.numel();
+                    const Tensor picked = reshape(index_select(g, d, index), source_meta.shape);
+                    grad_source = where(reshape(wins, shape), picked, zeros_like(picked));
+                  }
+                  return {grad_self, grad_source};
+                });
 }
 
 Tensor nonzero(const Tensor& self) {
@@ -261,9 +273,9 @@ Subscript apply_basic(const Tensor& self, const std::vector<Index>& index) {
             break;
           }
           for (int k = 0; k < n; ++k) {
-            VG_CHECK(i.tensor.shape()[k] == out.view.shape()[static_cast<int>(dim) + k], IndexError, "The shape of the mask ",
-                     i.tensor.shape(), " at index ", k, " does not match the shape of the indexed tensor ",
-                     out.view.shape(), " at index ", dim + k);
+            VG_CHECK(i.tensor.shape()[k] == out.view.shape()[static_cast<int>(dim) + k], IndexError,
+                     "The shape of the mask ", i.tensor.shape(), " at index ", k,
+                     " does not match the shape of the indexed tensor ", out.view.shape(), " at index ", dim + k);
           }
           const Tensor positions = nonzero(i.tensor);
           for (int k = 0; k < n; ++k) out.tensors.push_back(select(positions, 1, k));
@@ -286,11 +298,11 @@ Subscript apply_basic(const Tensor& self, const std::vector<Index>& index) {
 
 /// Index tensors turned into rows of a matrix: permuted so that the indexed dimensions come first, and one flat index.
 struct Flattened {
-  DimList order;        // the indexed dimensions, then the others
-  DimList sizes;        // of the indexed dimensions
-  Dims rest;            // shape of the others
-  Dims index_shape;     // broadcast shape of the index tensors
-  Tensor flat;          // row numbers
+  DimList order;                     // the indexed dimensions, then the others
+  DimList sizes;                     // of the indexed dimensions
+  Dims rest;                         // shape of the others
+  Dims index_shape;                  // broadcast shape of the index tensors
+  Tensor flat;                       // row numbers
   std::int64_t rows = 1, front = 0;  // `front`: where the index's dimensions stand in the result
 };
 
@@ -307,8 +319,8 @@ Flattened flatten_index(const Subscript& s) {
       try {
         return broadcast_shapes("index", f.index_shape, t.shape());
       } catch (const Error&) {
-        VG_THROW(IndexError, "shape mismatch: indexing tensors could not be broadcast together with shapes ", f.index_shape,
-                 ", ", t.shape());
+        VG_THROW(IndexError, "shape mismatch: indexing tensors could not be broadcast together with shapes ",
+                 f.index_shape, ", ", t.shape());
       }
     }();
     first = false;
@@ -391,12 +403,15 @@ void set_item(const Tensor& self, const std::vector<Index>& index, const Tensor&
   }
   while (source.ndim() > shape.size() && source.shape()[0] == 1) source = select(source, 0, 0);
   VG_CHECK(broadcast_shapes("index_put_", source.shape(), shape) == shape, RuntimeError,
-           "shape mismatch: value tensor of shape ", value.shape(), " cannot be broadcast to indexing result of shape ", shape);
-  const Tensor rows = reshape(permute(expand(to(source, self.dtype()), shape), inverse), join({f.flat.numel()}, f.rest));
+           "shape mismatch: value tensor of shape ", value.shape(), " cannot be broadcast to indexing result of shape ",
+           shape);
+  const Tensor rows =
+      reshape(permute(expand(to(source, self.dtype()), shape), inverse), join({f.flat.numel()}, f.rest));
   const Tensor updated = index_copy(as_rows(s.view, f), 0, f.flat, rows);
   // Back from rows to the layout of the view.
   DimList back(f.order.size());
-  for (std::size_t i = 0; i < f.order.size(); ++i) back[static_cast<std::size_t>(f.order[i])] = static_cast<std::int64_t>(i);
+  for (std::size_t i = 0; i < f.order.size(); ++i)
+    back[static_cast<std::size_t>(f.order[i])] = static_cast<std::int64_t>(i);
   copy_(s.view, permute(reshape(updated, join(Dims(f.sizes), f.rest)), back));
 }
 

@@ -134,15 +134,15 @@ const Tensor& copy_(const Tensor& self, const Tensor& source) {
     self.bump_version();
     return self;
   }
-  finish_inplace(self, record("CopyBackwards", alias(self), {self, source}, {},
-                              [](Node& n, const Tensor& g) -> TensorList {
-                                Tensor grad_source;
-                                if (n.needs(1)) {
-                                  const GradMeta& meta = input_meta(n, 1);
-                                  grad_source = to(sum_to_shape(g, meta.shape), meta.dtype);
-                                }
-                                return {n.needs(0) ? zeros_like(g) : Tensor(), grad_source};
-                              }));
+  finish_inplace(self,
+                 record("CopyBackwards", alias(self), {self, source}, {}, [](Node& n, const Tensor& g) -> TensorList {
+                   Tensor grad_source;
+                   if (n.needs(1)) {
+                     const GradMeta& meta = input_meta(n, 1);
+                     grad_source = to(sum_to_shape(g, meta.shape), meta.dtype);
+                   }
+                   return {n.needs(0) ? zeros_like(g) : Tensor(), grad_source};
+                 }));
   return self;
 }
 
@@ -151,7 +151,8 @@ const Tensor& fill_(const Tensor& self, Scalar value) {
 }
 
 const Tensor& uniform_(const Tensor& self, double low, double high, OptGenerator generator) {
-  VG_CHECK(low <= high, RuntimeError, "uniform_: expects to return a [from, to) range, but found from=", low, " > to=", high);
+  VG_CHECK(low <= high, RuntimeError, "uniform_: expects to return a [from, to) range, but found from=", low,
+           " > to=", high);
   VG_CHECK(std::isfinite(high - low), RuntimeError, "uniform_: expected a finite range, got from=", low, " to=", high);
   return overwrite("UniformBackward0", self,
                    [&] { fill_random(kernels::RandomOp::uniform, "uniform_", self, low, high, generator); });

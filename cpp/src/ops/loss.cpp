@@ -22,8 +22,8 @@ Tensor reduced(const Tensor& losses, Reduction reduction) {
 void check_weight(const char* op, const Tensor& weight, const Tensor& input, std::int64_t classes) {
   if (!weight.defined()) return;
   VG_CHECK(weight.ndim() == 1 && weight.shape()[0] == classes, RuntimeError, op,
-           ": weight tensor should be defined either for all ", classes, " classes or no classes but got weight tensor of shape: ",
-           weight.shape());
+           ": weight tensor should be defined either for all ", classes,
+           " classes or no classes but got weight tensor of shape: ", weight.shape());
   VG_CHECK(weight.dtype() == input.dtype(), RuntimeError, op, ": expected weight of dtype ", input.dtype(), ", got ",
            weight.dtype());
 }
@@ -33,7 +33,8 @@ void check_labels(const char* op, const Tensor& target, std::int64_t classes, st
   const Tensor bad = logical_and(logical_or(lt(target, Scalar(std::int64_t{0})), ge(target, Scalar(classes))),
                                  ne(target, Scalar(ignore_index)));
   if (!item(any(bad)).to<bool>()) return;
-  const Tensor first = index_select(reshape(target, {-1}), 0, reshape(argmax(to(reshape(bad, {-1}), DType::UInt8)), {1}));
+  const Tensor first =
+      index_select(reshape(target, {-1}), 0, reshape(argmax(to(reshape(bad, {-1}), DType::UInt8)), {1}));
   VG_THROW(IndexError, op, ": Target ", item(first).to<std::int64_t>(), " is out of bounds, expected labels from 0 to ",
            classes - 1);
 }
@@ -46,12 +47,13 @@ struct Labels {
   Tensor weights;  // of each label, 0 where ignored; undefined where every weight is 1
 };
 
-Labels prepare(const char* op, const Tensor& input, const Tensor& target, const Tensor& weight, std::int64_t ignore_index) {
+Labels prepare(const char* op, const Tensor& input, const Tensor& target, const Tensor& weight,
+               std::int64_t ignore_index) {
   VG_CHECK(is_floating_point(input.dtype()), NotImplementedError, op, ": expected a floating-point input, got ",
            input.dtype());
   VG_CHECK(input.ndim() >= 1, ValueError, op, ": Expected 1 or more dimensions, got 0");
-  VG_CHECK(target.dtype() == DType::Int64, RuntimeError, op, ": expected target labels of dtype int64 (scalar type Long), got ",
-           target.dtype());
+  VG_CHECK(target.dtype() == DType::Int64, RuntimeError, op,
+           ": expected target labels of dtype int64 (scalar type Long), got ", target.dtype());
   check_same_device(op, input, target);
   Labels labels;
   labels.class_dim = input.ndim() == 1 ? 0 : 1;
@@ -134,7 +136,8 @@ Tensor probability_cross_entropy(const Tensor& input, const Tensor& target, cons
 Tensor nll_loss(const Tensor& input, const Tensor& target, const Tensor& weight, std::int64_t ignore_index,
                 Reduction reduction) {
   const Labels labels = prepare("nll_loss", input, target, weight, ignore_index);
-  return named(input.ndim() > 2 ? "NllLoss2DBackward0" : "NllLossBackward0", finish(picked(input, labels), labels, reduction));
+  return named(input.ndim() > 2 ? "NllLoss2DBackward0" : "NllLossBackward0",
+               finish(picked(input, labels), labels, reduction));
 }
 
 Tensor cross_entropy(const Tensor& input, const Tensor& target, const Tensor& weight, std::int64_t ignore_index,
@@ -172,8 +175,8 @@ Tensor cross_entropy(const Tensor& input, const Tensor& target, const Tensor& we
 Tensor mse_loss(const Tensor& input, const Tensor& target, Reduction reduction) {
   check_same_device("mse_loss", input, target);
   const DType dtype = result_type(input, target);
-  VG_CHECK(is_floating_point(dtype), RuntimeError, "mse_loss: expected floating-point tensors, got ", input.dtype(), " and ",
-           target.dtype());
+  VG_CHECK(is_floating_point(dtype), RuntimeError, "mse_loss: expected floating-point tensors, got ", input.dtype(),
+           " and ", target.dtype());
   const Tensor difference = sub(to(input, dtype), to(target, dtype));
   return named("MseLossBackward0", reduced(mul(difference, difference), reduction));
 }

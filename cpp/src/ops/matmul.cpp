@@ -67,7 +67,8 @@ Tensor record_product(const char* node, const Tensor& out, const Tensor& a, cons
                       Tensor (*product)(const Tensor&, const Tensor&)) {
   if (!recording(a, b) || !is_floating_point(out.dtype())) return out;
   static const Tensor none;
-  return record(node, out, {a, b}, {Save::input(b.requires_grad() ? a : none), Save::input(a.requires_grad() ? b : none)},
+  return record(node, out, {a, b},
+                {Save::input(b.requires_grad() ? a : none), Save::input(a.requires_grad() ? b : none)},
                 [product](Node& n, const Tensor& g) { return product_backward(n, g, product); });
 }
 
@@ -77,16 +78,16 @@ Tensor mm(const Tensor& a, const Tensor& b) {
   VG_CHECK(a.ndim() == 2 && b.ndim() == 2, RuntimeError, "mm: expected two matrices, got shapes ", a.shape(), " and ",
            b.shape());
   check_operands("mm", a, b);
-  VG_CHECK(a.shape()[1] == b.shape()[0], RuntimeError, "mm: mat1 and mat2 shapes cannot be multiplied (", a.shape()[0], "x",
-           a.shape()[1], " and ", b.shape()[0], "x", b.shape()[1], ")");
+  VG_CHECK(a.shape()[1] == b.shape()[0], RuntimeError, "mm: mat1 and mat2 shapes cannot be multiplied (", a.shape()[0],
+           "x", a.shape()[1], " and ", b.shape()[0], "x", b.shape()[1], ")");
   const Tensor out = empty_tensor({a.shape()[0], b.shape()[1]}, a.dtype(), a.device());
   gemm_out("mm", out, a, b, {});
   return record_product("MmBackward0", out, a, b, mm);
 }
 
 Tensor bmm(const Tensor& a, const Tensor& b) {
-  VG_CHECK(a.ndim() == 3 && b.ndim() == 3, RuntimeError, "bmm: batch1 and batch2 must be 3D tensors, got shapes ", a.shape(),
-           " and ", b.shape());
+  VG_CHECK(a.ndim() == 3 && b.ndim() == 3, RuntimeError, "bmm: batch1 and batch2 must be 3D tensors, got shapes ",
+           a.shape(), " and ", b.shape());
   check_operands("bmm", a, b);
   VG_CHECK(a.shape()[0] == b.shape()[0] && a.shape()[2] == b.shape()[1], RuntimeError,
            "bmm: Expected size for first two dimensions of batch2 tensor to be: [", a.shape()[0], ", ", a.shape()[2],
@@ -101,8 +102,8 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
            "matmul: both arguments to matmul need to be at least 1D, but they are ", a.ndim(), "D and ", b.ndim(), "D");
   if (a.ndim() == 2 && b.ndim() == 2) return mm(a, b);
   if (a.ndim() == 1 || b.ndim() == 1) {
-    VG_CHECK(a.size(-1) == b.size(b.ndim() == 1 ? 0 : -2), RuntimeError, "matmul: size mismatch, got shapes ", a.shape(),
-             " and ", b.shape());
+    VG_CHECK(a.size(-1) == b.size(b.ndim() == 1 ? 0 : -2), RuntimeError, "matmul: size mismatch, got shapes ",
+             a.shape(), " and ", b.shape());
     if (a.ndim() == 1 && b.ndim() == 1) return squeeze(mm(unsqueeze(a, 0), unsqueeze(b, 1)));
     if (a.ndim() == 1) return squeeze(matmul(unsqueeze(a, 0), b), DimList{-2});
     return squeeze(matmul(a, unsqueeze(b, 1)), DimList{-1});
@@ -167,8 +168,8 @@ Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias) {
   if (!is_floating_point(out.dtype())) return out;
   return record(bias.defined() ? "AddmmBackward0" : "MmBackward0", out, {input, weight, bias},
                 {Save::input(input), Save::input(weight)}, [](Node& n, const Tensor& g) -> TensorList {
-                  return {n.needs(0) ? mm(g, n.saved(1)) : Tensor(), n.needs(1) ? mm(transposed(g), n.saved(0)) : Tensor(),
-                          n.needs(2) ? sum(g, {0}) : Tensor()};
+                  return {n.needs(0) ? mm(g, n.saved(1)) : Tensor(),
+                          n.needs(1) ? mm(transposed(g), n.saved(0)) : Tensor(), n.needs(2) ? sum(g, {0}) : Tensor()};
                 });
 }
 

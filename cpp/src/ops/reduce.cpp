@@ -57,7 +57,8 @@ kernels::Reduction make_reduction(const Tensor& self, const std::vector<bool>& r
     if (reduced[static_cast<std::size_t>(d)]) {
       push_coalesced(r.reduced, r.in_reduced_strides, nullptr, self.shape()[d], self.strides()[d], 0);
     } else {
-      push_coalesced(r.kept, r.in_kept_strides, &r.out_strides, self.shape()[d], self.strides()[d], out_strides[kept++]);
+      push_coalesced(r.kept, r.in_kept_strides, &r.out_strides, self.shape()[d], self.strides()[d],
+                     out_strides[kept++]);
     }
   }
   return r;
@@ -100,7 +101,8 @@ std::int64_t reduced_count(const Dims& shape, const std::vector<bool>& reduced) 
 }
 
 /// amax, amin and the full max and min: equal candidates share the gradient evenly.
-Tensor extremum(ReduceOp op, const char* name, const char* node, const Tensor& self, const DimList& dims, bool keepdim) {
+Tensor extremum(ReduceOp op, const char* name, const char* node, const Tensor& self, const DimList& dims,
+                bool keepdim) {
   const auto reduced = reduced_dims(name, dims, self.ndim());
   check_nonempty(name, self, reduced);
   const Tensor out = reduce(op, name, self, reduced, keepdim, self.dtype(), 0);
@@ -156,7 +158,8 @@ Tensor arg_reduce(ArgReduceOp op, const char* name, const Tensor& self, std::opt
 }
 
 Tensor truth(ReduceOp op, const char* name, const Tensor& self, const DimList& dims, bool keepdim) {
-  const Tensor out = reduce(op, name, self, reduced_dims(name, dims, self.ndim()), keepdim, DType::Bool, op == ReduceOp::all);
+  const Tensor out =
+      reduce(op, name, self, reduced_dims(name, dims, self.ndim()), keepdim, DType::Bool, op == ReduceOp::all);
   // PyTorch's one exception: uint8, its bool of old, stays uint8.
   return self.dtype() == DType::UInt8 ? to(out, DType::UInt8) : out;
 }
@@ -194,8 +197,10 @@ Tensor sum(const Tensor& self, const DimList& dims, bool keepdim, OptDType dtype
 
 Tensor mean(const Tensor& self, const DimList& dims, bool keepdim, OptDType dtype) {
   const DType result = dtype.value_or(self.dtype());
-  VG_CHECK(is_floating_point(result), RuntimeError, "mean(): could not infer output dtype. Input dtype must be a floating "
-           "point dtype. Got: ", result);
+  VG_CHECK(is_floating_point(result), RuntimeError,
+           "mean(): could not infer output dtype. Input dtype must be a floating "
+           "point dtype. Got: ",
+           result);
   const auto reduced = reduced_dims("mean", dims, self.ndim());
   const Tensor x = to(self, result);
   const double count = static_cast<double>(reduced_count(x.shape(), reduced));
@@ -218,9 +223,10 @@ Tensor amin(const Tensor& self, const DimList& dims, bool keepdim) {
 
 namespace {
 Tensor extremum_all(ReduceOp op, const char* name, const char* node, const Tensor& self) {
-  VG_CHECK(self.numel() > 0, RuntimeError, name,
-           "(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the 'dim' "
-           "argument.");
+  VG_CHECK(
+      self.numel() > 0, RuntimeError, name,
+      "(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the 'dim' "
+      "argument.");
   return extremum(op, name, node, self, {}, false);
 }
 }  // namespace

@@ -5,8 +5,8 @@
 namespace verigrad::ops {
 
 Tensor where(const Tensor& condition, const Tensor& a_, const Tensor& b_) {
-  VG_CHECK(condition.dtype() == DType::Bool, RuntimeError, "where: expected condition to be a boolean tensor, but got a tensor with dtype ",
-           condition.dtype());
+  VG_CHECK(condition.dtype() == DType::Bool, RuntimeError,
+           "where: expected condition to be a boolean tensor, but got a tensor with dtype ", condition.dtype());
   check_same_device("where", condition, a_);
   check_same_device("where", condition, b_);
   const DType dtype = result_type(a_, b_);
@@ -24,10 +24,11 @@ Tensor where(const Tensor& condition, const Tensor& a_, const Tensor& b_) {
 }
 
 Tensor masked_fill(const Tensor& self, const Tensor& mask, const Tensor& value) {
-  VG_CHECK(mask.dtype() == DType::Bool, RuntimeError, "masked_fill_ only supports boolean masks, but got mask with dtype ",
-           mask.dtype());
-  VG_CHECK(value.ndim() == 0, RuntimeError, "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with ",
-           value.ndim(), " dimension(s).");
+  VG_CHECK(mask.dtype() == DType::Bool, RuntimeError,
+           "masked_fill_ only supports boolean masks, but got mask with dtype ", mask.dtype());
+  VG_CHECK(value.ndim() == 0, RuntimeError,
+           "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with ", value.ndim(),
+           " dimension(s).");
   VG_CHECK(can_cast(value.dtype(), self.dtype()) || value.impl()->wrapped_number, RuntimeError,
            "masked_fill: value cannot be converted to type ", self.dtype(), " without overflow");
   return where(mask, to(value, self.dtype()), self);
@@ -35,15 +36,16 @@ Tensor masked_fill(const Tensor& self, const Tensor& mask, const Tensor& value) 
 
 bool equal(const Tensor& a, const Tensor& b) {
   check_same_device("equal", a, b);
-  VG_CHECK(a.dtype() == b.dtype(), RuntimeError, "equal: Expected object of data type ", a.dtype(), " but got data type ",
-           b.dtype(), " for argument 'other'");
+  VG_CHECK(a.dtype() == b.dtype(), RuntimeError, "equal: Expected object of data type ", a.dtype(),
+           " but got data type ", b.dtype(), " for argument 'other'");
   if (a.shape() != b.shape()) return false;
   return item(all(eq(detach(a), detach(b)))).to<bool>();
 }
 
 Tensor isclose(const Tensor& a_, const Tensor& b_, double rtol, double atol, bool equal_nan) {
   VG_CHECK(a_.dtype() == b_.dtype(), RuntimeError, "isclose: ", a_.dtype(), " did not match ", b_.dtype());
-  VG_CHECK(rtol >= 0 && atol >= 0, RuntimeError, "isclose: expected rtol and atol of at least 0, got ", rtol, " and ", atol);
+  VG_CHECK(rtol >= 0 && atol >= 0, RuntimeError, "isclose: expected rtol and atol of at least 0, got ", rtol, " and ",
+           atol);
   const Tensor a = detach(a_), b = detach(b_);
   Tensor close = eq(a, b);
   if (equal_nan && is_floating_point(a.dtype())) close = logical_or(close, logical_and(isnan(a), isnan(b)));

@@ -54,22 +54,23 @@ Tensor predicate(kernels::UnaryOp op, const char* name, const Tensor& self) {
   return out;
 }
 
-#define VG_UNARY(NAME, NODE, KIND, SAVES, VJP)                                                                   \
-  struct Spec_##NAME {                                                                                           \
-    static constexpr auto op = kernels::UnaryOp::NAME;                                                           \
-    static constexpr const char* name = #NAME;                                                                   \
-    static constexpr const char* node = NODE;                                                                    \
-    static constexpr Kind kind = Kind::KIND;                                                                     \
-    static constexpr Saves saves = Saves::SAVES;                                                                 \
-    static Tensor vjp([[maybe_unused]] const Tensor& g, [[maybe_unused]] const Tensor& x, [[maybe_unused]] const Tensor& y) { \
-      return VJP;                                                                                                \
-    }                                                                                                            \
+#define VG_UNARY(NAME, NODE, KIND, SAVES, VJP)                                            \
+  struct Spec_##NAME {                                                                    \
+    static constexpr auto op = kernels::UnaryOp::NAME;                                    \
+    static constexpr const char* name = #NAME;                                            \
+    static constexpr const char* node = NODE;                                             \
+    static constexpr Kind kind = Kind::KIND;                                              \
+    static constexpr Saves saves = Saves::SAVES;                                          \
+    static Tensor vjp([[maybe_unused]] const Tensor& g, [[maybe_unused]] const Tensor& x, \
+                      [[maybe_unused]] const Tensor& y) {                                 \
+      return VJP;                                                                         \
+    }                                                                                     \
   };
 #include "verigrad/unary.def"
 
 }  // namespace
 
-#define VG_UNARY(NAME, ...) \
+#define VG_UNARY(NAME, ...)                                            \
   Tensor NAME(const Tensor& self) { return unary<Spec_##NAME>(self); } \
   const Tensor& NAME##_(const Tensor& self) { return unary_inplace<Spec_##NAME>(self); }
 #define VG_PREDICATE(NAME) \

@@ -7,7 +7,9 @@ namespace verigrad::ops {
 namespace {
 
 /// VJP of every view that keeps all elements in the order of the shape.
-constexpr auto reshape_back = [](Node& n, const Tensor& g) -> TensorList { return {reshape(g, input_meta(n, 0).shape)}; };
+constexpr auto reshape_back = [](Node& n, const Tensor& g) -> TensorList {
+  return {reshape(g, input_meta(n, 0).shape)};
+};
 
 Tensor reshaped(const char* node, const Tensor& self, const Dims& shape, const Dims& strides) {
   return record_view(node, alias(self, shape, strides, self.offset()), self, reshape_back,
@@ -43,9 +45,9 @@ Tensor swap_dims(const Tensor& self, int a, int b) {
 Tensor view(const Tensor& self, const Dims& size) {
   const Dims shape = infer_size("view", size, self.numel());
   Dims strides;
-  VG_CHECK(view_strides(self.shape(), self.strides(), shape, strides), RuntimeError,
-           "view: size ", shape, " is not compatible with input tensor's size ", self.shape(), " and stride ",
-           self.strides(), " (at least one dimension spans across two contiguous subspaces). Use .reshape(...) instead.");
+  VG_CHECK(view_strides(self.shape(), self.strides(), shape, strides), RuntimeError, "view: size ", shape,
+           " is not compatible with input tensor's size ", self.shape(), " and stride ", self.strides(),
+           " (at least one dimension spans across two contiguous subspaces). Use .reshape(...) instead.");
   return reshaped("ViewBackward0", self, shape, strides);
 }
 
@@ -53,14 +55,15 @@ Tensor reshape(const Tensor& self, const Dims& size) {
   const Dims shape = infer_size("reshape", size, self.numel());
   if (shape == self.shape()) return view(self, shape);
   Dims strides;
-  if (view_strides(self.shape(), self.strides(), shape, strides)) return reshaped("ViewBackward0", self, shape, strides);
+  if (view_strides(self.shape(), self.strides(), shape, strides))
+    return reshaped("ViewBackward0", self, shape, strides);
   return view(clone(self), shape);
 }
 
 Tensor flatten(const Tensor& self, std::int64_t start_dim, std::int64_t end_dim) {
   const int first = wrap_dim("flatten", start_dim, self.ndim()), last = wrap_dim("flatten", end_dim, self.ndim());
-  VG_CHECK(first <= last, RuntimeError, "flatten() has invalid args: start_dim cannot come after end_dim, got ", start_dim,
-           " and ", end_dim);
+  VG_CHECK(first <= last, RuntimeError, "flatten() has invalid args: start_dim cannot come after end_dim, got ",
+           start_dim, " and ", end_dim);
   if (self.ndim() == 0) return reshape(self, {1});
   if (first == last) return self;
   Dims shape;
@@ -78,16 +81,18 @@ Tensor flatten(const Tensor& self, std::int64_t start_dim, std::int64_t end_dim)
 
 Tensor transpose(const Tensor& self, std::int64_t dim0, std::int64_t dim1) {
   const int a = wrap_dim("transpose", dim0, self.ndim()), b = wrap_dim("transpose", dim1, self.ndim());
-  return record_view("TransposeBackward0", swap_dims(self, a, b), self,
-                     [a, b](Node&, const Tensor& g) -> TensorList { return {transpose(g, a, b)}; },
-                     [a, b](const Tensor& base) { return transpose(base, a, b); });
+  return record_view(
+      "TransposeBackward0", swap_dims(self, a, b), self,
+      [a, b](Node&, const Tensor& g) -> TensorList { return {transpose(g, a, b)}; },
+      [a, b](const Tensor& base) { return transpose(base, a, b); });
 }
 
 Tensor t(const Tensor& self) {
   VG_CHECK(self.ndim() <= 2, RuntimeError, "t() expects a tensor with <= 2 dimensions, but self is ", self.ndim(), "D");
   if (self.ndim() < 2) return view(self, self.shape());
-  return record_view("TBackward0", swap_dims(self, 0, 1), self,
-                     [](Node&, const Tensor& g) -> TensorList { return {t(g)}; }, [](const Tensor& base) { return t(base); });
+  return record_view(
+      "TBackward0", swap_dims(self, 0, 1), self, [](Node&, const Tensor& g) -> TensorList { return {t(g)}; },
+      [](const Tensor& base) { return t(base); });
 }
 
 Tensor permute(const Tensor& self, const DimList& dims) {
@@ -106,17 +111,26 @@ Tensor permute(const Tensor& self, const DimList& dims) {
     shape.push_back(self.shape()[d]);
     strides.push_back(self.strides()[d]);
   }
-  return record_view("PermuteBackward0", alias(self, shape, strides, self.offset()), self,
-                     [inverse](Node&, const Tensor& g) -> TensorList { return {permute(g, inverse)}; },
-                     [order](const Tensor& base) { return permute(base, order); });
+  return record_view(
+      "PermuteBackward0", alias(self, shape, strides, self.offset()), self,
+      [inverse](Node&, const Tensor& g) -> TensorList { return {permute(g, inverse)}; },
+      [order](const Tensor& base) { return permute(base, order); });
 }
 
 Tensor unsqueeze(const Tensor& self, std::int64_t dim) {
   const int d = wrap_dim("unsqueeze", dim, self.ndim() + 1);
-  Dims shape = self.shape(), strides = self.strides();
-  const std::int64_t stride = d < shape.size() ? shape[d] * strides[d] : 1;
-  strides.insert(d, stride);
-  shape.insert(d, 1);
+  Dims shape, strides;
+  for (int i = 0; i <= self.ndim(); ++i) {
+    const bool inside = i < self.ndim();
+    if (i == d) {
+      shape.push_back(1);
+      strides.push_back(inside ? self.shape()[i] * self.strides()[i] : 1);
+    }
+    if (inside) {
+      shape.push_back(self.shape()[i]);
+      strides.push_back(self.strides()[i]);
+    }
+  }
   return record_view("UnsqueezeBackward0", alias(self, shape, strides, self.offset()), self, reshape_back,
                      [d](const Tensor& base) { return unsqueeze(base, d); });
 }
@@ -126,7 +140,8 @@ Tensor squeeze(const Tensor& self, const std::optional<DimList>& dims) {
   if (dims) {
     for (std::int64_t dim : *dims) {
       const auto d = static_cast<std::size_t>(wrap_dim("squeeze", dim, self.ndim()));
-      VG_CHECK(!drop[d] || dims->size() == 1, RuntimeError, "squeeze: dim ", dim, " appears multiple times in the list of dims");
+      VG_CHECK(!drop[d] || dims->size() == 1, RuntimeError, "squeeze: dim ", dim,
+               " appears multiple times in the list of dims");
       drop[d] = true;
     }
   }
@@ -154,21 +169,24 @@ Tensor expand(const Tensor& self, const Dims& size) {
   for (int i = 0; i < size.size(); ++i) {
     const std::int64_t have = i < lead ? 1 : self.shape()[i - lead];
     if (size[i] == -1) {
-      VG_CHECK(i >= lead, RuntimeError, "expand(", self.shape(), ", size=", size, "): The expanded size of the tensor (-1) isn't "
-               "allowed in a leading, non-existing dimension ", i);
+      VG_CHECK(i >= lead, RuntimeError, "expand(", self.shape(), ", size=", size,
+               "): The expanded size of the tensor (-1) isn't "
+               "allowed in a leading, non-existing dimension ",
+               i);
       shape[i] = have;
     }
-    VG_CHECK(shape[i] == have || (have == 1 && shape[i] >= 0), RuntimeError, "The expanded size of the tensor (", shape[i],
-             ") must match the existing size (", have, ") at non-singleton dimension ", i, ".  Target sizes: ", size,
-             ".  Tensor sizes: ", self.shape());
+    VG_CHECK(shape[i] == have || (have == 1 && shape[i] >= 0), RuntimeError, "The expanded size of the tensor (",
+             shape[i], ") must match the existing size (", have, ") at non-singleton dimension ", i,
+             ".  Target sizes: ", size, ".  Tensor sizes: ", self.shape());
   }
   Dims strides(shape.size(), 0);
   for (int i = lead; i < shape.size(); ++i) {
     if (self.shape()[i - lead] == shape[i]) strides[i] = self.strides()[i - lead];
   }
-  return record_view("ExpandBackward0", alias(self, shape, strides, self.offset()), self,
-                     [](Node& n, const Tensor& g) -> TensorList { return {sum_to_shape(g, input_meta(n, 0).shape)}; },
-                     [shape](const Tensor& base) { return expand(base, shape); });
+  return record_view(
+      "ExpandBackward0", alias(self, shape, strides, self.offset()), self,
+      [](Node& n, const Tensor& g) -> TensorList { return {sum_to_shape(g, input_meta(n, 0).shape)}; },
+      [shape](const Tensor& base) { return expand(base, shape); });
 }
 
 Tensor select(const Tensor& self, std::int64_t dim, std::int64_t index) {
@@ -182,11 +200,12 @@ Tensor select(const Tensor& self, std::int64_t dim, std::int64_t index) {
   const std::int64_t offset = self.offset() + at * strides[d];
   shape.erase(d);
   strides.erase(d);
-  return record_view("SelectBackward0", alias(self, shape, strides, offset), self,
-                     [d, at](Node& n, const Tensor& g) -> TensorList {
-                       return {slice_backward(unsqueeze(g, d), input_meta(n, 0).shape, d, at, 1)};
-                     },
-                     [d, at](const Tensor& base) { return select(base, d, at); });
+  return record_view(
+      "SelectBackward0", alias(self, shape, strides, offset), self,
+      [d, at](Node& n, const Tensor& g) -> TensorList {
+        return {slice_backward(unsqueeze(g, d), input_meta(n, 0).shape, d, at, 1)};
+      },
+      [d, at](const Tensor& base) { return select(base, d, at); });
 }
 
 Tensor slice(const Tensor& self, std::int64_t dim, std::optional<std::int64_t> start, std::optional<std::int64_t> stop,
@@ -202,11 +221,12 @@ Tensor slice(const Tensor& self, std::int64_t dim, std::optional<std::int64_t> s
   const std::int64_t offset = self.offset() + (count > 0 ? first * strides[d] : 0);
   shape[d] = count;
   if (count > 1) strides[d] *= step;
-  return record_view("SliceBackward0", alias(self, shape, strides, offset), self,
-                     [d, first, step](Node& n, const Tensor& g) -> TensorList {
-                       return {slice_backward(g, input_meta(n, 0).shape, d, first, step)};
-                     },
-                     [d, first, last, step](const Tensor& base) { return slice(base, d, first, last, step); });
+  return record_view(
+      "SliceBackward0", alias(self, shape, strides, offset), self,
+      [d, first, step](Node& n, const Tensor& g) -> TensorList {
+        return {slice_backward(g, input_meta(n, 0).shape, d, first, step)};
+      },
+      [d, first, last, step](const Tensor& base) { return slice(base, d, first, last, step); });
 }
 
 Tensor narrow(const Tensor& self, std::int64_t dim, std::int64_t start, std::int64_t length) {
@@ -214,11 +234,11 @@ Tensor narrow(const Tensor& self, std::int64_t dim, std::int64_t start, std::int
   const int d = wrap_dim("narrow", dim, self.ndim());
   const std::int64_t size = self.shape()[d];
   VG_CHECK(length >= 0, RuntimeError, "narrow(): length must be non-negative.");
-  VG_CHECK(start >= -size && start <= size, IndexError, "narrow: start out of range (expected to be in range of [", -size,
-           ", ", size, "], but got ", start, ")");
+  VG_CHECK(start >= -size && start <= size, IndexError, "narrow: start out of range (expected to be in range of [",
+           -size, ", ", size, "], but got ", start, ")");
   const std::int64_t first = start < 0 ? start + size : start;
-  VG_CHECK(first + length <= size, RuntimeError, "start (", first, ") + length (", length,
-           ") exceeds dimension size (", size, ").");
+  VG_CHECK(first + length <= size, RuntimeError, "start (", first, ") + length (", length, ") exceeds dimension size (",
+           size, ").");
   return slice(self, d, first, first + length);
 }
 
@@ -255,8 +275,8 @@ Tensor cat(const TensorList& tensors, std::int64_t dim) {
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const Tensor& x = tensors[i];
     if (skipped(x)) continue;
-    VG_CHECK(x.ndim() == model->ndim(), RuntimeError, "Tensors must have same number of dimensions: got ", model->ndim(),
-             " and ", x.ndim());
+    VG_CHECK(x.ndim() == model->ndim(), RuntimeError, "Tensors must have same number of dimensions: got ",
+             model->ndim(), " and ", x.ndim());
     for (int k = 0; k < x.ndim(); ++k) {
       VG_CHECK(k == d || x.shape()[k] == shape[k], RuntimeError, "Sizes of tensors must match except in dimension ", d,
                ". Expected size ", shape[k], " but got size ", x.shape()[k], " for tensor number ", i, " in the list.");
@@ -294,8 +314,9 @@ Tensor stack(const TensorList& tensors, std::int64_t dim) {
   const int d = wrap_dim("stack", dim, tensors[0].ndim() + 1);
   DType dtype = tensors[0].dtype();
   for (std::size_t i = 1; i < tensors.size(); ++i) {
-    VG_CHECK(tensors[i].shape() == tensors[0].shape(), RuntimeError, "stack expects each tensor to be equal size, but got ",
-             tensors[0].shape(), " at entry 0 and ", tensors[i].shape(), " at entry ", i);
+    VG_CHECK(tensors[i].shape() == tensors[0].shape(), RuntimeError,
+             "stack expects each tensor to be equal size, but got ", tensors[0].shape(), " at entry 0 and ",
+             tensors[i].shape(), " at entry ", i);
     check_same_device("stack", tensors[0], tensors[i]);
     dtype = promote_types(dtype, tensors[i].dtype());
   }

@@ -1,5 +1,5 @@
-// Adam (D. P. Kingma, J. Ba, arXiv 1412.6980, algorithm 1), AMSGrad (S. J. Reddi et al., ICLR 2018, algorithm 2) and AdamW
-// (I. Loshchilov, F. Hutter, arXiv 1711.05101, algorithm 2):
+// Adam (D. P. Kingma, J. Ba, arXiv 1412.6980, algorithm 1), AMSGrad (S. J. Reddi et al., ICLR 2018, algorithm 2) and
+// AdamW (I. Loshchilov, F. Hutter, arXiv 1711.05101, algorithm 2):
 //
 //   m <- b1 m + (1 - b1) g;  v <- b2 v + (1 - b2) g^2
 //   p <- p - lr m / (1 - b1^t) / (sqrt(v) / sqrt(1 - b2^t) + eps)

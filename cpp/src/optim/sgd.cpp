@@ -3,8 +3,8 @@
 //   g <- grad + weight_decay p;  v <- momentum v + (1 - dampening) g   (v <- g on the first step)
 //   p <- p - lr v,  or with Nesterov  p <- p - lr (g + momentum v)
 //
-// I. Sutskever et al., "On the importance of initialization and momentum in deep learning", ICML 2013, eq. 1-4, with the
-// learning rate applied outside of v.
+// I. Sutskever et al., "On the importance of initialization and momentum in deep learning", ICML 2013, eq. 1-4, with
+// the learning rate applied outside of v.
 #include "autograd/record.h"
 #include "optim/update.h"
 

@@ -12,7 +12,8 @@ void check_group(const char* op, const TensorList& params, const TensorList& oth
 /// A contiguous tensor to update in place of `tensor`, and back.
 class Target {
  public:
-  explicit Target(const Tensor& tensor) : tensor_(tensor), work_(tensor.is_contiguous() ? tensor : ops::clone(tensor)) {}
+  explicit Target(const Tensor& tensor)
+      : tensor_(tensor), work_(tensor.is_contiguous() ? tensor : ops::clone(tensor)) {}
   void* data() const { return work_.data(); }
   /// Writes a copy back and counts the change.
   void finish() const {

@@ -73,12 +73,13 @@ def prepare(lib: Library, sample: Sample, arrays: list[Array] | None = None) -> 
             smooth = isinstance(leaf, np.ndarray) and leaf.dtype.kind == "f"
             call.leaves.append(Leaf(label, array, layout, smooth, build(lib, array, layout)))
             return call.leaves[-1].tensor
+        if isinstance(leaf, Same):
+            return call.leaves[leaf.position].tensor
         if isinstance(leaf, Raw):
             return leaf.array
         return lib.dtype(leaf.name) if isinstance(leaf, D) else leaf
 
-    args = [_walk(a, f"input {i}", visit) for i, a in enumerate(sample.args)]
-    call.args = tuple(args[a.position] if isinstance(a, Same) else a for a in args)
+    call.args = tuple(_walk(a, f"input {i}", visit) for i, a in enumerate(sample.args))
     call.kwargs = {k: _walk(v, k, visit) for k, v in sample.kwargs.items()}
     return call
 
@@ -90,12 +91,13 @@ def expected(reference: Callable[..., Any], sample: Sample, arrays: list[Array])
     def visit(leaf: Any) -> Any:
         if isinstance(leaf, np.ndarray | Const):
             return next(values)
+        if isinstance(leaf, Same):
+            return arrays[leaf.position]
         if isinstance(leaf, Raw):
             return leaf.array
         return np.dtype(leaf.name) if isinstance(leaf, D) else leaf
 
     args = [tree_map(visit, a) for a in sample.args]
-    args = [args[a.position] if isinstance(a, Same) else a for a in args]
     kwargs = {k: tree_map(visit, v) for k, v in sample.kwargs.items()}
     with np.errstate(all="ignore"):
         return reference(*args, **kwargs)
@@ -147,7 +149,8 @@ def _raise_at(what: str, wrong: Array, got: Array, wanted: Array) -> None:
 
 
 def compare(lib: Library, got: Any, wanted: Any, scale: Any, tolerance: float, what: str) -> float:
-    """The worst relative error of a result, which may be nested, in units of the machine epsilon of its dtype.
+    """The worst relative error of a result, which may be nested, in units of the machine epsilon of its
+    dtype.
 
     Raises:
         CheckError: if anything differs by more than the tolerance, or at all where it is not floating point.
@@ -165,7 +168,11 @@ def compare(lib: Library, got: Any, wanted: Any, scale: Any, tolerance: float, w
         if wanted.dtype.kind == "f":
             error /= float(np.finfo(wanted.dtype).eps)
         if error > tolerance:
-            base = np.abs(wanted) if scale is None else np.maximum(np.abs(wanted), np.broadcast_to(scale, wanted.shape))
+            base = (
+                np.abs(wanted)
+                if scale is None
+                else np.maximum(np.abs(wanted), np.broadcast_to(scale, wanted.shape))
+            )
             with np.errstate(all="ignore"):
                 off = np.abs(values - wanted) / np.maximum(base, np.finfo(wanted.dtype).tiny)
             off = np.where(np.isnan(off), 0.0, off)

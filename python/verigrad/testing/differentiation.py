@@ -1,4 +1,5 @@
-"""Gradient checks made from the records: every smooth sample, in every layout of inputs and of the incoming gradient."""
+"""Gradient checks made from the records: every smooth sample, in every layout of inputs and of the incoming
+gradient."""
 
 from __future__ import annotations
 
@@ -10,8 +11,15 @@ import numpy as np
 
 from verigrad.testing.calls import CheckError, prepare
 from verigrad.testing.forward import Check, inplace_sample, variants
-from verigrad.testing.gradients import Finding, Problem, is_tiny, jacobian_check, projection_check, second_order
-from verigrad.testing.layouts import CONTIGUOUS, EXPANDED, EXPANDED_LAST, LAYOUTS
+from verigrad.testing.gradients import (
+    Finding,
+    Problem,
+    is_tiny,
+    jacobian_check,
+    projection_check,
+    second_order,
+)
+from verigrad.testing.layouts import CONTIGUOUS, EXPANDED, EXPANDED_LAST, LAYOUTS, TRANSPOSED
 from verigrad.testing.library import Library
 from verigrad.testing.opspec import OpSpec
 from verigrad.testing.samples import Sample, tree_map
@@ -28,7 +36,8 @@ class _Slot:
 
 @dataclass
 class Coverage:
-    """Which inputs of an operation have been differentiated, and for which of them a wrong gradient would have been seen."""
+    """Which inputs of an operation have been differentiated, and for which of them a wrong gradient would
+    have been seen."""
 
     seen: set[str] = field(default_factory=set)
     informed: set[str] = field(default_factory=set)
@@ -68,19 +77,22 @@ def problem_of(spec: OpSpec, lib: Library, sample: Sample, grad_layout: str = CO
         [leaf.layout for leaf in smooth],
         [leaf.label for leaf in smooth],
         grad_layout,
-        " ".join(x for x in (sample.label, "" if grad_layout == CONTIGUOUS else f"gradient {grad_layout}") if x),
+        " ".join(
+            x for x in (sample.label, "" if grad_layout == CONTIGUOUS else f"gradient {grad_layout}") if x
+        ),
         peer=sample.peer,
     )
 
 
 def smooth_samples(spec: OpSpec) -> Iterator[Sample]:
     """The samples at which the operation can be differentiated, in place where there is such a form."""
-    for sample in spec.sample("float64"):
-        if sample.grad:
-            yield sample
-            place = inplace_sample(spec, sample)
-            if place is not None and place.grad:
-                yield replace(place, vary=False)
+    for dtype in spec.grad_dtypes:
+        for sample in spec.sample(dtype):
+            if sample.grad:
+                yield sample
+                place = inplace_sample(spec, sample)
+                if place is not None and place.grad:
+                    yield replace(place, vary=False)
 
 
 def problems(spec: OpSpec, lib: Library) -> Iterator[Problem]:
@@ -103,11 +115,13 @@ def problems(spec: OpSpec, lib: Library) -> Iterator[Problem]:
 
 
 def informative_problems(spec: OpSpec, lib: Library) -> Iterator[Problem]:
-    """One problem per smooth sample, for checks of the checks."""
+    """Two problems per smooth sample, contiguous and transposed, for checks of the checks."""
     for sample in smooth_samples(spec):
-        problem = problem_of(spec, lib, sample)
-        if problem is not None and all(a.size for a in problem.arrays):
-            yield problem
+        layouts = (TRANSPOSED,) * len(sample.arrays())
+        for variant in (sample, replace(sample, layouts=layouts)) if sample.vary else (sample,):
+            problem = problem_of(spec, lib, variant)
+            if problem is not None and all(a.size for a in problem.arrays):
+                yield problem
 
 
 def gradient_checks(spec: OpSpec, lib: Library, coverage: Coverage) -> Iterator[Check]:
@@ -130,9 +144,8 @@ def _note(coverage: Coverage, finding: Finding) -> float:
 def _first(spec: OpSpec, problem: Problem, coverage: Coverage) -> Callable[[], float]:
     def run() -> float:
         error = _note(coverage, projection_check(problem))
-        if not problem.layouts or set(problem.layouts) == {CONTIGUOUS}:
-            if problem.grad_layout == CONTIGUOUS and is_tiny(problem):
-                error = max(error, _note(coverage, jacobian_check(problem)))
+        if {*problem.layouts, problem.grad_layout} == {CONTIGUOUS} and is_tiny(problem):
+            error = max(error, _note(coverage, jacobian_check(problem)))
         return error
 
     return run
@@ -179,10 +192,13 @@ def refuse_blind(spec: OpSpec, coverage: Coverage) -> None:
     """Refuses a record whose true gradients are all so small that a wrong gradient would pass.
 
     Raises:
-        CheckError: naming the inputs. Operations whose gradient is zero everywhere say so in ``zero_gradient``.
+        CheckError: naming the inputs. Operations whose gradient is zero everywhere say so in
+            ``zero_gradient``.
     """
     if spec.order > 0 and not coverage.seen:
-        raise CheckError(f"{spec.name}: expected a sample with a floating-point input to differentiate, got none")
+        raise CheckError(
+            f"{spec.name}: expected a sample with a floating-point input to differentiate, got none"
+        )
     blind = coverage.blind - set(spec.zero_inputs)
     if spec.order > 0 and blind and not spec.zero_gradient:
         raise CheckError(
@@ -194,5 +210,3 @@ def refuse_blind(spec: OpSpec, coverage: Coverage) -> None:
             f"{spec.name}: expected zero gradients ({spec.zero_gradient}), got others for "
             f"{', '.join(sorted(coverage.informed))}"
         )
-
-

@@ -33,7 +33,9 @@ def raised(spec: OpSpec, lib: Library, call: ErrorInput, untouched: bool = True)
     except Exception as error:
         for leaf, old in zip(prepared.leaves, before, strict=True):
             if untouched and leaf.built.memory.tobytes() != old:
-                raise CheckError(f"{what}: expected {leaf.label} as it was after the error, got other bytes") from error
+                raise CheckError(
+                    f"{what}: expected {leaf.label} as it was after the error, got other bytes"
+                ) from error
         return error
     raise CheckError(f"{what}: expected {call.error.__name__}, got {result!r}")
 

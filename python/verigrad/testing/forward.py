@@ -19,8 +19,8 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Check:
-    """One check of one record. `run` answers the error that it measured (of results in units of the machine epsilon), or raises CheckError.
-    `peer`: whether PyTorch must pass it as well."""
+    """One check of one record. `run` answers the error that it measured (of results in units of the machine
+    epsilon), or raises CheckError. `peer`: whether PyTorch must pass it as well."""
 
     kind: str
     dtype: str
@@ -34,7 +34,8 @@ def variants(sample: Sample, written: int = 0) -> Iterator[Sample]:
 
     Args:
         sample: the call.
-        written: number of leading tensors that are written to, so that no two elements of them may share memory.
+        written: number of leading tensors that are written to, so that no two elements of them may share
+            memory.
     """
     yield sample
     if not sample.vary:
@@ -81,10 +82,7 @@ def _check_view(spec: OpSpec, lib: Library, sample: Sample, call: Call, result: 
     """Changes the input after the call and compares again: a view shows the change, a copy does not."""
     leaf = call.leaves[0]
     values = leaf.array.copy()
-    if values.dtype.kind == "b":
-        changed = ~values
-    else:
-        changed = values + values.dtype.type(1)
+    changed = ~values if values.dtype.kind == "b" else values + values.dtype.type(1)
     leaf.built.memory[...] = build(lib, changed, leaf.layout).memory
     first = changed if spec.view else values
     wanted = expected(spec.reference, sample, [first, *(x.array for x in call.leaves[1:])])
@@ -107,7 +105,9 @@ class Answers:
         return self.known[key]
 
 
-def forward_check(spec: OpSpec, lib: Library, sample: Sample, answers: Answers | None = None) -> Callable[[], float]:
+def forward_check(
+    spec: OpSpec, lib: Library, sample: Sample, answers: Answers | None = None
+) -> Callable[[], float]:
     """The check of one call against the reference."""
     known = Answers(spec) if answers is None else answers
 
@@ -124,18 +124,22 @@ def forward_check(spec: OpSpec, lib: Library, sample: Sample, answers: Answers |
             if result is not call.leaves[0].tensor:
                 raise CheckError(f"{what}: expected the tensor itself, got another object")
             if result._version <= versions[0]:
-                raise CheckError(f"{what}: expected a higher version than {versions[0]}, got {result._version}")
+                raise CheckError(
+                    f"{what}: expected a higher version than {versions[0]}, got {result._version}"
+                )
         if any(t.requires_grad for t in tensors(lib, result)):
             raise CheckError(f"{what}: expected a result that requires no gradient, got one that does")
         error = 0.0
         if spec.compare:
             scale = _scale(spec, sample, wanted, arrays)
-            error = compare(lib, result, wanted, scale, spec.tolerance * lib.slack, what)
+            error = compare(lib, result, wanted, scale, lib.allowed(spec.tolerance), what)
         for i, leaf in enumerate(call.leaves):
-            _check_memory(lib, leaf, (inplace and i == 0) or spec.mutates, what)
+            _check_memory(lib, leaf, i < max(spec.mutates, int(inplace)), what)
         if spec.view is not None and spec.compare and not inplace and not spec.mutates and call.leaves:
             array = call.leaves[0].array
-            watched = array.dtype.kind == "f" and spec.view is False and array.size and np.isfinite(array).all()
+            watched = (
+                array.dtype.kind == "f" and spec.view is False and array.size and np.isfinite(array).all()
+            )
             if spec.view or watched:
                 if spec.view:
                     _check_view(spec, lib, sample, call, result, what)
@@ -152,7 +156,9 @@ def _check_copy(lib: Library, call: Call, result: Any, what: str) -> None:
         leaf.built.memory[...] = 0
     for t, old in zip(tensors(lib, result), before, strict=True):
         if lib.to_numpy(t).tobytes() != old.tobytes():
-            raise CheckError(f"{what}: expected a result in memory of its own, got one that changes with the input")
+            raise CheckError(
+                f"{what}: expected a result in memory of its own, got one that changes with the input"
+            )
 
 
 def _as_stored(wanted: Any, into: Array) -> Any:
@@ -178,7 +184,9 @@ def flag_check(spec: OpSpec, lib: Library, sample: Sample) -> Callable[[], float
         for t in tensors(lib, result):
             wanted = spec.order > 0 and t.dtype.is_floating_point
             if t.requires_grad != wanted:
-                raise CheckError(f"{what}: expected requires_grad {wanted} of the result, got {t.requires_grad}")
+                raise CheckError(
+                    f"{what}: expected requires_grad {wanted} of the result, got {t.requires_grad}"
+                )
             own = any(t is leaf.tensor for leaf in call.leaves)
             if wanted and not own and (t.grad_fn is None or t.is_leaf):
                 raise CheckError(f"{what}: expected a result with a grad_fn, got a leaf")
@@ -214,7 +222,8 @@ def inplace_sample(spec: OpSpec, sample: Sample) -> Sample | None:
 
 
 def forms(spec: OpSpec, sample: Sample) -> Iterator[Sample]:
-    """The same call as a method, by Python's operator, and in place in every layout that can be written to."""
+    """The same call as a method, by Python's operator, and in place in every layout that can be written
+    to."""
     if sample.form != "function":
         return
     if spec.method and sample.args and isinstance(sample.args[0], np.ndarray):

@@ -34,21 +34,23 @@ def gradcheck(
     fast_mode: bool = False,
     masked: bool | None = None,
 ) -> bool:
-    """Compares the gradients of a function with central finite differences, (f(x + eps) - f(x - eps)) / (2 eps).
+    """Compares the gradients of a function with central finite differences, (f(x + eps) - f(x - eps)) / (2
+    eps).
 
     Args:
         func: takes the inputs, returns a tensor or a sequence of tensors.
-        inputs: a tensor or a sequence; those that require a gradient are checked and must be float64, for in float32 the
-            rounding of a difference hides wrong gradients.
+        inputs: a tensor or a sequence; those that require a gradient are checked and must be float64, for in
+            float32 the rounding of a difference hides wrong gradients.
         eps: step of the differences.
         atol, rtol: an element agrees if |analytic - numeric| <= atol + rtol * |numeric|.
         raise_exception: whether to raise where gradients differ, instead of returning False.
         nondet_tol: largest difference of two equal backward passes.
-        check_undefined_grad: with several outputs, also checks that an output left out of the backward pass counts as zero.
+        check_undefined_grad: with several outputs, also checks that an output left out of the backward pass
+            counts as zero.
         check_grad_dtypes: also checks that each gradient has the dtype of its input.
         fast_mode: compares one random projection of the Jacobian instead of all elements.
-        check_batched_grad, check_batched_forward_grad, check_forward_ad: must be False; verigrad has no vmap and no
-            forward mode.
+        check_batched_grad, check_batched_forward_grad, check_forward_ad: must be False; verigrad has no vmap
+            and no forward mode.
         check_backward_ad: must be True.
         masked: must be None or False; verigrad has no sparse tensors.
 
@@ -61,10 +63,15 @@ def gradcheck(
         RuntimeError: if an input that requires a gradient overlaps itself (stride 0).
         NotImplementedError: for an option that must be left at its default, naming it.
     """
-    _refuse("gradcheck", {
-        "check_batched_grad": check_batched_grad, "check_batched_forward_grad": check_batched_forward_grad,
-        "check_forward_ad": check_forward_ad, "masked": bool(masked),
-    })  # fmt: skip
+    _refuse(
+        "gradcheck",
+        {
+            "check_batched_grad": check_batched_grad,
+            "check_batched_forward_grad": check_batched_forward_grad,
+            "check_forward_ad": check_forward_ad,
+            "masked": bool(masked),
+        },
+    )
     if not check_backward_ad:
         raise ValueError("gradcheck: expected check_backward_ad=True, the only mode of verigrad, got False")
     given = tuple(inputs) if isinstance(inputs, list | tuple) else (inputs,)
@@ -101,11 +108,13 @@ def gradgradcheck(
 
     Args:
         func, inputs: as for ``gradcheck``.
-        grad_outputs: the incoming gradients, float64, one per output that requires a gradient; random by default.
+        grad_outputs: the incoming gradients, float64, one per output that requires a gradient; random by
+            default.
         gen_non_contig_grad_outputs: whether random incoming gradients are not contiguous.
         check_fwd_over_rev: must be False; verigrad has no forward mode.
         check_rev_over_rev: must be True.
-        eps, atol, rtol, raise_exception, nondet_tol, check_undefined_grad, check_grad_dtypes, check_batched_grad, fast_mode,
+        eps, atol, rtol, raise_exception, nondet_tol, check_undefined_grad, check_grad_dtypes,
+        check_batched_grad, fast_mode,
             masked: as for ``gradcheck``.
 
     Returns:
@@ -114,11 +123,18 @@ def gradgradcheck(
     Raises:
         GradcheckError, ValueError, RuntimeError, NotImplementedError: as ``gradcheck``.
     """
-    _refuse("gradgradcheck", {
-        "check_batched_grad": check_batched_grad, "check_fwd_over_rev": check_fwd_over_rev, "masked": masked,
-    })  # fmt: skip
+    _refuse(
+        "gradgradcheck",
+        {
+            "check_batched_grad": check_batched_grad,
+            "check_fwd_over_rev": check_fwd_over_rev,
+            "masked": masked,
+        },
+    )
     if not check_rev_over_rev:
-        raise ValueError("gradgradcheck: expected check_rev_over_rev=True, the only mode of verigrad, got False")
+        raise ValueError(
+            "gradgradcheck: expected check_rev_over_rev=True, the only mode of verigrad, got False"
+        )
     given = tuple(inputs) if isinstance(inputs, list | tuple) else (inputs,)
     lib = _library("gradgradcheck", given)
     outputs = _differentiable(lib, func(*given))
@@ -129,8 +145,8 @@ def gradgradcheck(
         incoming = tuple(grad_outputs) if isinstance(grad_outputs, list | tuple) else (grad_outputs,)
     if len(incoming) != len(outputs):
         raise ValueError(
-            f"gradgradcheck: expected one grad_output for each of {len(outputs)} outputs that require a gradient, "
-            f"got {len(incoming)}"
+            f"gradgradcheck: expected one grad_output for each of {len(outputs)} outputs that require a "
+            f"gradient, got {len(incoming)}"
         )
 
     def gradients(*arguments: Any) -> tuple[Any, ...]:
@@ -182,23 +198,29 @@ def _random_like(lib: Library, tensor: Any, rng: np.random.Generator, strided: b
 class _Checker:
     """One function at one point."""
 
-    def __init__(self, func: Callable[..., Any], inputs: tuple[Any, ...], eps: float, atol: float, rtol: float) -> None:
+    def __init__(
+        self, func: Callable[..., Any], inputs: tuple[Any, ...], eps: float, atol: float, rtol: float
+    ) -> None:
         self.func, self.inputs = func, inputs
         self.eps, self.atol, self.rtol = eps, atol, rtol
         self.name = getattr(func, "__name__", type(func).__name__)
         self.lib = _library("gradcheck", inputs)
         self.positions = [i for i, x in enumerate(inputs) if self.lib.is_tensor(x) and x.requires_grad]
         if not self.positions:
-            raise ValueError("gradcheck: expected at least one input tensor that requires a gradient, got none")
+            raise ValueError(
+                "gradcheck: expected at least one input tensor that requires a gradient, got none"
+            )
         for i in self.positions:
             if self.lib.dtype_name(inputs[i]) != "float64":
                 raise ValueError(
-                    f"gradcheck: expected float64 for each input that requires a gradient, got {inputs[i].dtype} for "
-                    f"input {i}; finite differences of float32 are too rough to judge a gradient"
+                    f"gradcheck: expected float64 for each input that requires a gradient, got "
+                    f"{inputs[i].dtype} for input {i}; "
+                    "finite differences of float32 are too rough to judge a gradient"
                 )
             if any(s == 0 and n > 1 for s, n in zip(inputs[i].stride(), inputs[i].shape, strict=True)):
                 raise RuntimeError(
-                    f"gradcheck: expected inputs whose elements do not overlap, got stride 0 in input {i}; clone() it"
+                    f"gradcheck: expected inputs whose elements do not overlap, got stride 0 in input {i}; "
+                    "clone() it"
                 )
 
     @property
@@ -239,9 +261,14 @@ class _Checker:
 
     def grads(self, outputs: list[Any], weights: list[Array], dtypes: bool = False) -> list[Array]:
         """The gradients of all checked inputs, zeros where an input is not used."""
-        incoming = [self.lib.from_numpy(w.astype(self.lib.dtype_name(o))) for o, w in zip(outputs, weights, strict=True)]
+        incoming = [
+            self.lib.from_numpy(w.astype(self.lib.dtype_name(o)))
+            for o, w in zip(outputs, weights, strict=True)
+        ]
         found = []
-        for i, x, g in zip(self.positions, self.checked, self.lib.grad(outputs, self.checked, incoming), strict=True):
+        for i, x, g in zip(
+            self.positions, self.checked, self.lib.grad(outputs, self.checked, incoming), strict=True
+        ):
             if g is None:
                 found.append(np.zeros(tuple(x.shape)))
                 continue
@@ -251,7 +278,9 @@ class _Checker:
                     f"got {list(g.shape)}"
                 )
             if dtypes and g.dtype != x.dtype:
-                raise GradcheckError(f"gradcheck: expected a gradient of dtype {x.dtype} for input {i}, got {g.dtype}")
+                raise GradcheckError(
+                    f"gradcheck: expected a gradient of dtype {x.dtype} for input {i}, got {g.dtype}"
+                )
             found.append(self.lib.to_numpy(g).astype(np.float64))
         return found
 
@@ -269,8 +298,8 @@ class _Checker:
             for index, columns in self.numeric(i):
                 if not np.allclose(columns[o], 0.0, rtol=self.rtol, atol=self.atol):
                     raise GradcheckError(
-                        f"gradcheck: expected a numerical gradient of zero for output {o} of {self.name}, which requires no "
-                        f"gradient, got {columns[o]} for input {i} at {list(index)}"
+                        f"gradcheck: expected a numerical gradient of zero for output {o} of {self.name}, "
+                        f"which requires no gradient, got {columns[o]} for input {i} at {list(index)}"
                     )
 
     def compare_all(self, o: int, output: Any, nondet_tol: float, dtypes: bool) -> None:
@@ -299,9 +328,19 @@ class _Checker:
             above, below = (self.shifted(memory, ..., s * self.eps * v)[o] for s in (1.0, -1.0))
             numeric = float((u * (above - below)).sum() / (2 * self.eps))
             widen = float(np.abs(u).sum() * np.abs(v).sum())
-            self.compare(o, "a random projection", i, "a random projection", float((first[k] * v).sum()), numeric, widen)
+            self.compare(
+                o,
+                "a random projection",
+                i,
+                "a random projection",
+                float((first[k] * v).sum()),
+                numeric,
+                widen,
+            )
 
-    def compare(self, o: int, at: Any, i: int, place: Any, analytic: float, numeric: float, widen: float = 1.0) -> None:
+    def compare(
+        self, o: int, at: Any, i: int, place: Any, analytic: float, numeric: float, widen: float = 1.0
+    ) -> None:
         """Raises GradcheckError unless the two numbers agree."""
         same = analytic == numeric or (np.isnan(analytic) and np.isnan(numeric))
         if same or abs(analytic - numeric) <= self.atol * max(widen, 1.0) + self.rtol * abs(numeric):
@@ -318,8 +357,9 @@ class _Checker:
             off = float(np.nanmax(np.abs(a - b), initial=0.0))
             if off > tolerance:
                 raise GradcheckError(
-                    f"gradcheck: Backward is not reentrant: expected equal gradients from two passes for output {o} and input "
-                    f"{i} of {self.name}, got a difference of {off} (nondet_tol {tolerance})"
+                    f"gradcheck: Backward is not reentrant: expected equal gradients from two passes for "
+                    f"output {o} and input {i} of {self.name}, got a "
+                    f"difference of {off} (nondet_tol {tolerance})"
                 )
 
     def check_zero(self, outputs: list[Any]) -> None:
@@ -328,7 +368,8 @@ class _Checker:
         for i, grad in zip(self.positions, self.grads(outputs, zeros), strict=True):
             if np.any(grad != 0):
                 raise GradcheckError(
-                    f"gradcheck: backward not multiplied by grad_output: expected zeros for input {i} of {self.name}, got {grad}"
+                    f"gradcheck: backward not multiplied by grad_output: expected zeros for input {i} of "
+                    f"{self.name}, got {grad}"
                 )
 
     def check_undefined(self, outputs: list[Any]) -> None:
@@ -341,8 +382,8 @@ class _Checker:
             for i, a, b in zip(self.positions, alone, padded, strict=True):
                 if not np.allclose(a, b, rtol=1e-9, atol=1e-12, equal_nan=True):
                     raise GradcheckError(
-                        f"gradcheck: Expected backward function to handle undefined output grads: expected {b} for input {i} "
-                        f"of {self.name} with output {o} alone, got {a}"
+                        f"gradcheck: Expected backward function to handle undefined output grads: expected "
+                        f"{b} for input {i} of {self.name} with output {o} alone, got {a}"
                     )
 
 

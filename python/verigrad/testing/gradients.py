@@ -5,10 +5,10 @@ For an operation f, a direction v at an input x, and weights u of the outputs, t
     d/dt <u, f(x + t v)>  at t = 0,   from central differences with Richardson's extrapolation, and
     <J^T u, v>,                       from the vector-Jacobian product, one backward pass.
 
-The extrapolation (W. H. Press et al., "Numerical Recipes", 3rd edition, section 5.7) combines the steps h and h/2 to an
-error of order h^4, so that a relative tolerance of 1e-6 holds with room. A direction per input and drawing costs five
-evaluations whatever the size. Tiny cases are checked by the full Jacobian as well. Second order is first order of the
-function (x, u) -> J^T u.
+The extrapolation (W. H. Press et al., "Numerical Recipes", 3rd edition, section 5.7) combines the steps h and
+h/2 to an error of order h^4, so that a relative tolerance of 1e-6 holds with room. A direction per input and
+drawing costs five evaluations whatever the size. Tiny cases are checked by the full Jacobian as well. Second
+order is first order of the function (x, u) -> J^T u.
 """
 
 from __future__ import annotations
@@ -45,7 +45,14 @@ class GradientMismatch(CheckError):
     """
 
     def __init__(
-        self, op: str, input: str, index: tuple[int, ...] | str, analytic: float, numeric: float, order: int, case: str
+        self,
+        op: str,
+        input: str,
+        index: tuple[int, ...] | str,
+        analytic: float,
+        numeric: float,
+        order: int,
+        case: str,
     ) -> None:
         self.op, self.input, self.index = op, input, index
         self.analytic, self.numeric, self.order = analytic, numeric, order
@@ -109,12 +116,15 @@ class Problem:
 
     def seed(self) -> np.random.Generator:
         """Random numbers that belong to this problem."""
-        return np.random.default_rng(zlib.crc32(f"{self.name}{self.case}{self.grad_layout}{self.order}".encode()))
+        return np.random.default_rng(
+            zlib.crc32(f"{self.name}{self.case}{self.grad_layout}{self.order}".encode())
+        )
 
 
 @dataclass
 class Finding:
-    """What a check measured: the worst relative error, and for which inputs an error of 0.1 % would have been seen."""
+    """What a check measured: the worst relative error, and for which inputs an error of 0.1 % would have been
+    seen."""
 
     error: float = 0.0
     informed: set[str] = field(default_factory=set)
@@ -155,7 +165,8 @@ def analytic(problem: Problem, weights: Sequence[Array]) -> list[Array]:
     """The vector-Jacobian product of each input.
 
     Raises:
-        CheckError: if a result does not require a gradient or a gradient has another shape or dtype than its input.
+        CheckError: if a result does not require a gradient or a gradient has another shape or dtype than its
+            input.
     """
     lib = problem.lib
     inputs = problem.inputs(problem.arrays, requires_grad=True)
@@ -168,7 +179,9 @@ def analytic(problem: Problem, weights: Sequence[Array]) -> list[Array]:
     if not kept and problem.order > 1:  # a gradient that depends on nothing; the differences will tell
         return [np.zeros(x.shape) for x in problem.arrays]
     if not kept:
-        raise CheckError(f"{problem.name}: expected a result that requires a gradient, got none in {problem.case}")
+        raise CheckError(
+            f"{problem.name}: expected a result that requires a gradient, got none in {problem.case}"
+        )
     grads = lib.grad([o for o, _ in kept], inputs, [g for _, g in kept])
     found = []
     for i, (x, g) in enumerate(zip(problem.arrays, grads, strict=True)):
@@ -182,7 +195,9 @@ def analytic(problem: Problem, weights: Sequence[Array]) -> list[Array]:
                 f"got {array.dtype}{list(array.shape)} in {problem.case}"
             )
         if not np.isfinite(array).all():
-            raise CheckError(f"{problem.name}: expected a finite gradient for {problem.label(i)}, got {array}")
+            raise CheckError(
+                f"{problem.name}: expected a finite gradient for {problem.label(i)}, got {array}"
+            )
         found.append(array)
     return found
 
@@ -198,7 +213,9 @@ def projection_check(problem: Problem, directions: int = DIRECTIONS, tolerance: 
     values = problem.values(problem.arrays)
     for _ in range(directions):
         weights = [_draw(rng, v.shape, problem.grad_layout) for v in values]
-        noise = 64 * EPSILON * _magnitude(weights, values) / STEP + FLOOR * sum(np.abs(w).sum() for w in weights)
+        noise = 64 * EPSILON * _magnitude(weights, values) / STEP + FLOOR * sum(
+            np.abs(w).sum() for w in weights
+        )
         grads = analytic(problem, weights)
         for i, grad in enumerate(grads):
             v = _draw(rng, grad.shape, problem.layout(i))
@@ -266,9 +283,14 @@ def jacobian_check(problem: Problem, tolerance: float = TOLERANCE) -> Finding:
                 finding.checks += 1
                 if not abs(numeric - exact) <= tolerance * max(scale, abs(numeric)) + noise:
                     raise GradientMismatch(
-                        problem.name, problem.label(i), index, exact, numeric, problem.order,
+                        problem.name,
+                        problem.label(i),
+                        index,
+                        exact,
+                        numeric,
+                        problem.order,
                         f"{problem.case}, output {o} at {list(at)}",
-                    )  # fmt: skip
+                    )
                 if scale > 0:
                     finding.error = max(finding.error, max(abs(numeric - exact) - noise, 0.0) / scale)
     return finding
@@ -287,7 +309,8 @@ def is_tiny(problem: Problem) -> bool:
 
 
 def second_order(problem: Problem) -> Problem:
-    """The problem whose first order is the second order of this one: (inputs, weights) -> vector-Jacobian products."""
+    """The problem whose first order is the second order of this one: (inputs, weights) -> vector-Jacobian
+    products."""
     lib, count = problem.lib, len(problem.arrays)
     rng = problem.seed()
     values = problem.values(problem.arrays)
@@ -302,7 +325,17 @@ def second_order(problem: Problem) -> Problem:
         return [g for g in grads if g is not None]
 
     layouts = [problem.layout(i) for i in range(count)] + [problem.grad_layout] * len(weights)
-    labels = [problem.label(i) for i in range(count)] + [f"incoming gradient {i}" for i in range(len(weights))]
+    labels = [problem.label(i) for i in range(count)] + [
+        f"incoming gradient {i}" for i in range(len(weights))
+    ]
     return Problem(
-        problem.name, lib, function, [*problem.arrays, *weights], layouts, labels, CONTIGUOUS, problem.case, order=2
-    )  # fmt: skip
+        problem.name,
+        lib,
+        function,
+        [*problem.arrays, *weights],
+        layouts,
+        labels,
+        CONTIGUOUS,
+        problem.case,
+        order=2,
+    )

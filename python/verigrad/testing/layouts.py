@@ -1,7 +1,9 @@
 """The same values in different memory layouts.
 
-Every wrong stride must show, so the memory around and between the elements is poisoned: NaN for floating point, a large
-number for integers. A check can compare it afterwards, because tensors share the memory of the numpy array below.
+Every wrong stride must show, so the memory around and between the elements is poisoned: NaN for floating
+    point, a large
+number for integers. A check can compare it afterwards, because tensors share the memory of the numpy array
+below.
 """
 
 from __future__ import annotations
@@ -71,7 +73,9 @@ def build(lib: Library, array: Array, layout: str = CONTIGUOUS) -> Built:
     """A tensor of these values in this layout."""
     shape, dim = array.shape, expanded_dim(array.shape, layout)
     if dim is not None:
-        memory = np.array(array[tuple(slice(0, 1) if d == dim else slice(None) for d in range(array.ndim))], order="C")
+        memory = np.array(
+            array[tuple(slice(0, 1) if d == dim else slice(None) for d in range(array.ndim))], order="C"
+        )
         return Built(lib.from_numpy(memory).expand(shape), memory)
     if layout == TRANSPOSED and array.ndim > 1:
         memory = np.array(array.T, order="C")

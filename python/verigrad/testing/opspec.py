@@ -1,7 +1,9 @@
 """One record per operation, and the registry of all records.
 
-A record says what the operation is compared with, on which inputs, and how far its derivatives go. Everything iterates
-over the records: ``verigrad verify``, ``tests/ops`` and the tests of the checks. A new elementwise operation is one line in
+A record says what the operation is compared with, on which inputs, and how far its derivatives go. Everything
+iterates
+over the records: ``verigrad verify``, ``tests/ops`` and the tests of the checks. A new elementwise operation
+    is one line in
 its family's file; see ``opspec_unary.py``.
 """
 
@@ -13,8 +15,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-
 from verigrad.testing.library import Library
 from verigrad.testing.samples import Sample, Sampler
 
@@ -23,7 +23,20 @@ NUMERIC = ALL_DTYPES[1:]
 INTEGRAL = ("uint8", "int32", "int64")
 FLOATING = ("float32", "float64")
 
-FAMILIES = ("unary", "binary", "reduce", "shape", "index", "linalg", "nn", "create", "cast", "random", "inplace", "optim")
+FAMILIES = (
+    "unary",
+    "binary",
+    "reduce",
+    "shape",
+    "index",
+    "linalg",
+    "nn",
+    "create",
+    "cast",
+    "random",
+    "inplace",
+    "optim",
+)
 
 USUAL_TOLERANCE = 4.0  # units of the machine epsilon
 
@@ -50,7 +63,8 @@ def bad(error: type[Exception], match: str, *args: Any, **kwargs: Any) -> ErrorI
 
 @dataclass(frozen=True)
 class Kink:
-    """Where the derivative does not exist, or is easily got wrong: the gradients that PyTorch's rule gives there."""
+    """Where the derivative does not exist, or is easily got wrong: the gradients that PyTorch's rule gives
+    there."""
 
     args: tuple[Any, ...]
     grads: tuple[Any, ...]
@@ -65,12 +79,14 @@ class OpSpec:
         name: the operation's name in the library's registry.
         reference: the same operation over numpy arrays, independent of the library.
         samples: inputs for a dtype; the variants in memory layout are made of them by the checks.
-        function: dotted name in the library, or a callable whose first argument is the :class:`Library`; the name if None.
+        function: dotted name in the library, or a callable whose first argument is the :class:`Library`; the
+            name if None.
         method: name of the tensor method of the same arguments, None if there is none.
         operator: Python's operator with the same meaning.
         inplace: name of the in-place method.
         aliases: other names in the registry that this record covers.
         dtypes: the dtypes of the samples.
+        grad_dtypes: the dtypes of the inputs of gradient checks; float32 only where nothing is rounded.
         order: how often it can be differentiated: 0, 1 or 2 (which stands for any number).
         errors: calls that must fail.
         kinks: exact gradients at points without a derivative.
@@ -81,12 +97,13 @@ class OpSpec:
         ties: whether equal elements are kinks, so that stride 0 cannot be used in gradient checks.
         tolerance: largest relative error of the result, in units of the machine epsilon of its dtype.
         reason: why the tolerance is not the usual one.
-        scale: what the error is relative to. "value": the reference's element; "norm": its greatest element; "inputs":
-            the reference over absolute inputs, for sums whose terms cancel.
+        scale: what the error is relative to. "value": the reference's element; "norm": its greatest element;
+            "inputs": the reference over absolute inputs, for sums whose terms cancel.
         large: samples that are large enough to be split between threads.
         check: further checks, for operations that are no function of their inputs.
         compare: whether results are compared with the reference at all.
-        registered: whether the library's registry of operations lists the name; attributes and optimizers are not listed.
+        registered: whether the library's registry of operations lists the name; attributes and optimizers are
+            not listed.
         differs: kinds of checks in which PyTorch differs, with the difference.
         family: the file of the record; filled in by the registry.
     """
@@ -100,6 +117,7 @@ class OpSpec:
     inplace: str | None = None
     aliases: tuple[str, ...] = ()
     dtypes: tuple[str, ...] = ALL_DTYPES
+    grad_dtypes: tuple[str, ...] = ("float64",)
     order: int = 2
     errors: tuple[ErrorInput, ...] = ()
     kinks: tuple[Kink, ...] = ()
@@ -122,9 +140,13 @@ class OpSpec:
         if self.order not in (0, 1, 2):
             raise ValueError(f"OpSpec {self.name}: expected order 0, 1 or 2, got {self.order}")
         if self.scale not in ("value", "norm", "inputs"):
-            raise ValueError(f"OpSpec {self.name}: expected scale 'value', 'norm' or 'inputs', got {self.scale!r}")
+            raise ValueError(
+                f"OpSpec {self.name}: expected scale 'value', 'norm' or 'inputs', got {self.scale!r}"
+            )
         if self.tolerance > USUAL_TOLERANCE and not self.reason:
-            raise ValueError(f"OpSpec {self.name}: expected a reason for tolerance {self.tolerance}, got none")
+            raise ValueError(
+                f"OpSpec {self.name}: expected a reason for tolerance {self.tolerance}, got none"
+            )
         unknown = [d for d in self.dtypes if d not in ALL_DTYPES]
         if unknown:
             raise ValueError(f"OpSpec {self.name}: expected dtypes out of {ALL_DTYPES}, got {unknown}")
@@ -143,7 +165,9 @@ class OpSpec:
             return lambda x, *args, **kwargs: getattr(x, self.inplace or "")(*args, **kwargs)
         if form == "operator":
             if self.operator is None:
-                raise ValueError(f"OpSpec {self.name}: expected an operator for a sample that uses it, got none")
+                raise ValueError(
+                    f"OpSpec {self.name}: expected an operator for a sample that uses it, got none"
+                )
             return self.operator
         if callable(self.function):
             function = self.function
@@ -158,14 +182,17 @@ class OpSpec:
 
 @functools.cache
 def records() -> dict[str, OpSpec]:
-    """All records by name, from the ``SPECS`` of the family files. Needs numba to be installed, but compiles nothing yet."""
+    """All records by name, from the ``SPECS`` of the family files. Needs numba to be installed, but compiles
+    nothing yet."""
     found: dict[str, OpSpec] = {}
     taken: dict[str, str] = {}
     for family in FAMILIES:
         for spec in importlib.import_module(f"verigrad.testing.opspec_{family}").SPECS:
             for name in spec.names:
                 if name in taken:
-                    raise ValueError(f"records: expected one record for {name!r}, got {taken[name]} and {spec.name}")
+                    raise ValueError(
+                        f"records: expected one record for {name!r}, got {taken[name]} and {spec.name}"
+                    )
                 taken[name] = spec.name
             found[spec.name] = replace(spec, family=family)
     return found

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from verigrad.testing.opspec import ALL_DTYPES, FLOATING, NUMERIC, Kink, OpSpec, bad
+from verigrad.testing.opspec import ALL_DTYPES, FLOATING, NUMERIC, USUAL_TOLERANCE, Kink, OpSpec, bad
 from verigrad.testing.reference import elementwise as ref
 from verigrad.testing.samples import LARGE, PAIRS, Const, Same, Sample, Sampler, binary_samples, call
 
@@ -16,11 +16,11 @@ BOOLS = np.array([True, False])
 LEFT, RIGHT = np.zeros((2, 3)), np.zeros((2, 4))
 MISMATCH = bad(RuntimeError, "3.*4", LEFT, RIGHT)
 WRONG_TYPE = bad(TypeError, ".", LEFT, "two")
-AWAY: Mapping[str, float] = {"gap": 0.4}
+AWAY: Mapping[str, Any] = {"gap": 0.4}
 
 
 def large_binary(
-    left: Mapping[str, float] | None = None, right: Mapping[str, float] | None = None
+    left: Mapping[str, Any] | None = None, right: Mapping[str, Any] | None = None
 ) -> Callable[[Sampler], Iterator[Sample]]:
     """Operands that are split between threads, one pair of them broadcast."""
 
@@ -37,8 +37,8 @@ def binary(
     formula: Callable[..., Any],
     kind: str,
     *,
-    left: Mapping[str, float] | None = None,
-    right: Mapping[str, float] | None = None,
+    left: Mapping[str, Any] | None = None,
+    right: Mapping[str, Any] | None = None,
     sampling: Mapping[str, Any] | None = None,
     errors: tuple[Any, ...] = (),
     **options: Any,
@@ -61,6 +61,7 @@ def binary(
         "large": large_binary(left, right),
         "method": name,
         "order": 0 if kind == "bool" else 2,
+        "tolerance": 0.0,
         "errors": (MISMATCH, WRONG_TYPE, *errors),
     }
     return OpSpec(name, **{**chosen, **options})
@@ -86,11 +87,14 @@ def division_samples(s: Sampler) -> Iterator[Sample]:
     if s.floating:
         values = s.edges()
         values = values[np.abs(values) != np.finfo(s.dtype).tiny]  # the quotient would overflow
-        yield call(np.repeat(values, values.size), np.tile(values, values.size), grad=False, note="edge values")
+        yield call(
+            np.repeat(values, values.size), np.tile(values, values.size), grad=False, note="edge values"
+        )
 
 
 def pow_samples(s: Sampler) -> Iterator[Sample]:
-    """Positive bases to any power, small integers to powers that are not negative; Python numbers on both sides."""
+    """Positive bases to any power, small integers to powers that are not negative; Python numbers on both
+    sides."""
     exponents = {"low": -2.0, "high": 2.5} if s.floating else {"low": 0, "high": 5}
     bases = {"low": 0.4, "high": 2.5} if s.floating else {"low": -3, "high": 3}
     for a, b in PAIRS:
@@ -101,11 +105,21 @@ def pow_samples(s: Sampler) -> Iterator[Sample]:
     if s.floating:
         yield call(s.array(2, 3, low=-2.0, high=2.0, gap=0.3), 2, note="negative bases")
         yield call(s.array(2, 3, low=-2.0, high=2.0, gap=0.3), -3, note="negative bases")
-        yield call(s.array(2, 3, low=-2.0, high=2.0, gap=0.3), Const(np.full((3,), 3, s.dtype)), note="negative bases")
+        yield call(
+            s.array(2, 3, low=-2.0, high=2.0, gap=0.3),
+            Const(np.full((3,), 3, s.dtype)),
+            note="negative bases",
+        )
         values = s.edges()
-        yield call(np.repeat(values, values.size), np.tile(values, values.size), grad=False, note="edge values")
+        yield call(
+            np.repeat(values, values.size), np.tile(values, values.size), grad=False, note="edge values"
+        )
     else:
-        yield call(s.array(9, low=-1, high=2), s.array(9, low=-3, high=3), grad=False, note="negative exponents")
+        yield call(
+            s.array(9, low=-1, high=2), s.array(9, low=-3, high=3), grad=False, note="negative exponents"
+        )
+    yield call(2, s.array(2, 3, **exponents))
+    yield call(0.5, s.array(2, 3, **exponents))
     yield call(2, s.array(2, 3, **exponents), form="operator")
     yield call(2.5, s.array(2, 3, **exponents), form="operator")
     yield call(s.array(2, 3, **bases), Same(0), note="the same tensor twice")
@@ -126,53 +140,139 @@ def with_alpha(sampling: Mapping[str, Any]) -> Callable[[Sampler], Iterator[Samp
     return samples
 
 
-def gradient_kernel(name: str, formula: Callable[..., Any], kind: str, range_: Mapping[str, float], **options: Any) -> OpSpec:
+def gradient_kernel(
+    name: str, formula: Callable[..., Any], kind: str, range_: Mapping[str, Any], **options: Any
+) -> OpSpec:
     """A record of the gradient of a unary operation, which is an operation of its own."""
     return binary(
-        name, formula, kind, right=range_, sampling={"scalars": (), "mixed": (), "edges": False, "same": False},
-        function=f"_C._gradients.{name}", method=None, errors=(), **options,
-    )  # fmt: skip
+        name,
+        formula,
+        kind,
+        right=range_,
+        sampling={"scalars": (), "mixed": (), "edges": False, "same": False},
+        function=f"_C._gradients.{name}",
+        method=None,
+        errors=(),
+        **options,
+    )
 
 
 def bitwise(symbol: str, formula: Callable[..., Any], function: Callable[..., Any]) -> OpSpec:
     """A record of an operator that takes bool tensors only."""
     return OpSpec(
-        symbol, ref.binary_op(formula, "same"), binary_samples(scalars=(True,), mixed=(), edges=False), order=0,
-        function=lambda lib, a, b: function(a, b), dtypes=("bool",), registered=False,
-    )  # fmt: skip
+        symbol,
+        ref.binary_op(formula, "same"),
+        binary_samples(scalars=(True,), mixed=(), edges=False),
+        order=0,
+        function=lambda lib, a, b: function(a, b),
+        dtypes=("bool",),
+        registered=False,
+    )
 
 
 NOUGHT = np.array([0.0])
 TIES = (Kink((np.array([1.0, 2.0, 3.0]), np.array([1.0, 5.0, -5.0])), ([0.5, 0.0, 1.0], [0.5, 1.0, 0.0])),)
 SPECS = (
-    binary("add", ref.add, "same", operator=operator.add, inplace="add_", reference=ref.add_op,
-           samples=with_alpha({"scalars": (2, 0.75, True)})),
-    binary("sub", ref.sub, "same", operator=operator.sub, inplace="sub_", dtypes=NUMERIC, reference=ref.sub_op,
-           samples=with_alpha({}),
-           errors=(bad(RuntimeError, "bool", BOOLS, BOOLS),)),
-    binary("mul", ref.mul, "same", operator=operator.mul, inplace="mul_", sampling={"scalars": (2, -0.75, True)}),
-    binary("div", ref.div, "float", operator=operator.truediv, inplace="div_", right=AWAY, aliases=("true_divide",),
-           kinks=(Kink((np.array([1.0, 0.0]), np.array([0.0, 2.0])), ([np.inf, 0.5], [-np.inf, 0.0])),)),
-    binary("floor_divide", ref.floor_divide, "same", operator=operator.floordiv, inplace="floor_divide_", order=0,
-           differs={"flags": "PyTorch's result requires a gradient, which then raises NotImplementedError"},
-           dtypes=NUMERIC, samples=division_samples, large=large_binary(right=AWAY),
-           errors=(bad(RuntimeError, "[Zz]ero", np.array([1, 2]), np.array([1, 0])),
-                   bad(RuntimeError, "[Zz]ero", np.array([1, 2]), 0))),
-    binary("remainder", ref.remainder, "same", operator=operator.mod, inplace="remainder_",
-           dtypes=NUMERIC, samples=division_samples, large=large_binary(right=AWAY),
-           errors=(bad(RuntimeError, "[Zz]ero", np.array([1, 2]), np.array([1, 0])),)),
-    binary("pow", ref.pow_, "same", operator=operator.pow, inplace="pow_", dtypes=NUMERIC, samples=pow_samples,
-           large=large_binary({"low": 0.4, "high": 2.5}, {"low": 0.0, "high": 3.0}),
-           errors=(bad(RuntimeError, "negative", np.array([1, 2]), -1),),
-           kinks=(Kink((np.array([0.0, 0.0, 2.0]), np.array([2.0, 1.0, 3.0])), ([0.0, 1.0, 12.0], [0.0, 0.0, 8 * np.log(2)])),
-                  Kink((NOUGHT, 0), ([0.0],)), Kink((NOUGHT, 1), ([1.0],)), Kink((NOUGHT, 2), ([0.0],)),
-                  Kink((NOUGHT, NOUGHT), ([0.0], [0.0])))),
+    binary(
+        "add",
+        ref.add,
+        "same",
+        operator=operator.add,
+        inplace="add_",
+        reference=ref.add_op,
+        samples=with_alpha({"scalars": (2, 0.75, True)}),
+    ),
+    binary(
+        "sub",
+        ref.sub,
+        "same",
+        operator=operator.sub,
+        inplace="sub_",
+        dtypes=NUMERIC,
+        reference=ref.sub_op,
+        samples=with_alpha({}),
+        errors=(bad(RuntimeError, "bool", BOOLS, BOOLS),),
+    ),
+    binary(
+        "mul", ref.mul, "same", operator=operator.mul, inplace="mul_", sampling={"scalars": (2, -0.75, True)}
+    ),
+    binary(
+        "div",
+        ref.div,
+        "float",
+        operator=operator.truediv,
+        inplace="div_",
+        right=AWAY,
+        aliases=("true_divide",),
+        kinks=(Kink((np.array([1.0, 0.0]), np.array([0.0, 2.0])), ([np.inf, 0.5], [-np.inf, 0.0])),),
+    ),
+    binary(
+        "floor_divide",
+        ref.floor_divide,
+        "same",
+        operator=operator.floordiv,
+        inplace="floor_divide_",
+        order=0,
+        differs={"flags": "PyTorch's result requires a gradient, which then raises NotImplementedError"},
+        dtypes=NUMERIC,
+        samples=division_samples,
+        large=large_binary(right=AWAY),
+        errors=(
+            bad(RuntimeError, "[Zz]ero", np.array([1, 2]), np.array([1, 0])),
+            bad(RuntimeError, "[Zz]ero", np.array([1, 2]), 0),
+        ),
+    ),
+    binary(
+        "remainder",
+        ref.remainder,
+        "same",
+        tolerance=USUAL_TOLERANCE,
+        operator=operator.mod,
+        inplace="remainder_",
+        dtypes=NUMERIC,
+        samples=division_samples,
+        large=large_binary(right=AWAY),
+        errors=(bad(RuntimeError, "[Zz]ero", np.array([1, 2]), np.array([1, 0])),),
+    ),
+    binary(
+        "pow",
+        ref.pow_,
+        "same",
+        tolerance=USUAL_TOLERANCE,
+        operator=operator.pow,
+        inplace="pow_",
+        dtypes=NUMERIC,
+        samples=pow_samples,
+        large=large_binary({"low": 0.4, "high": 2.5}, {"low": 0.0, "high": 3.0}),
+        errors=(bad(RuntimeError, "negative", np.array([1, 2]), -1),),
+        kinks=(
+            Kink(
+                (np.array([0.0, 0.0, 2.0]), np.array([2.0, 1.0, 3.0])),
+                ([0.0, 1.0, 12.0], [0.0, 0.0, 8 * np.log(2)]),
+            ),
+            Kink((NOUGHT, 0), ([0.0],)),
+            Kink((NOUGHT, 1), ([1.0],)),
+            Kink((NOUGHT, 2), ([0.0],)),
+            Kink((NOUGHT, NOUGHT), ([0.0], [0.0])),
+        ),
+    ),
     binary("maximum", ref.maximum, "same", sampling={"apart": 0.05, "scalars": ()}, kinks=TIES),
-    binary("minimum", ref.minimum, "same", sampling={"apart": 0.05, "scalars": ()},
-           kinks=(Kink(TIES[0].args, ([0.5, 1.0, 0.0], [0.5, 0.0, 1.0])),)),
+    binary(
+        "minimum",
+        ref.minimum,
+        "same",
+        sampling={"apart": 0.05, "scalars": ()},
+        kinks=(Kink(TIES[0].args, ([0.5, 1.0, 0.0], [0.5, 0.0, 1.0])),),
+    ),
     *(
-        binary(name, getattr(ref, name), "bool", operator=getattr(operator, name), dtypes=ALL_DTYPES,
-               sampling={"scalars": (1, 0.75, True)})
+        binary(
+            name,
+            getattr(ref, name),
+            "bool",
+            operator=getattr(operator, name),
+            dtypes=ALL_DTYPES,
+            sampling={"scalars": (1, 0.75, True)},
+        )
         for name in ("eq", "ne", "lt", "le", "gt", "ge")
     ),
     *(
@@ -182,8 +282,28 @@ SPECS = (
     bitwise("&", ref.logical_and, operator.and_),
     bitwise("|", ref.logical_or, operator.or_),
     bitwise("^", ref.logical_xor, operator.xor),
-    gradient_kernel("threshold_backward", ref.threshold_backward, "same", {"gap": 0.1}, dtypes=FLOATING,
-                    zero_inputs=("input 1",)),
-    gradient_kernel("tanh_backward", ref.tanh_backward, "float", {"low": -0.9, "high": 0.9}, dtypes=FLOATING),
-    gradient_kernel("sigmoid_backward", ref.sigmoid_backward, "float", {"low": 0.1, "high": 0.9}, dtypes=FLOATING),
-)  # fmt: skip
+    gradient_kernel(
+        "threshold_backward",
+        ref.threshold_backward,
+        "same",
+        {"gap": 0.1},
+        dtypes=FLOATING,
+        zero_inputs=("input 1",),
+    ),
+    gradient_kernel(
+        "tanh_backward",
+        ref.tanh_backward,
+        "float",
+        {"low": -0.9, "high": 0.9},
+        tolerance=USUAL_TOLERANCE,
+        dtypes=FLOATING,
+    ),
+    gradient_kernel(
+        "sigmoid_backward",
+        ref.sigmoid_backward,
+        "float",
+        {"low": 0.1, "high": 0.9},
+        tolerance=USUAL_TOLERANCE,
+        dtypes=FLOATING,
+    ),
+)

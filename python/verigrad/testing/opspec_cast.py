@@ -31,7 +31,12 @@ def cast_samples(*args: Any, grad: bool = True) -> Callable[[Sampler], Iterator[
         for shape in SHAPES:
             yield call(quantised(s, *shape), *args, grad=grad and math.prod(shape) < 100)
         if s.floating:
-            yield call(np.array([0.5, -0.5, 1.5, -1.5, 2.999, -0.0, 100.0], s.dtype), *args, grad=False, note="truncation")
+            yield call(
+                np.array([0.5, -0.5, 1.5, -1.5, 2.999, -0.0, 100.0], s.dtype),
+                *args,
+                grad=False,
+                note="truncation",
+            )
 
     return samples
 
@@ -41,12 +46,16 @@ def to_samples(s: Sampler) -> Iterator[Sample]:
     for dtype in ALL_DTYPES:
         yield call(quantised(s, 2, 3), D(dtype), grad=dtype in FLOATING)
     for shape in SHAPES:
-        yield call(s.array(*shape), dtype=D("float64"))
-    yield call(s.array(2, 3), "cpu")
-    yield call(s.array(2, 3), D("float64"), copy=True)
+        yield call(quantised(s, *shape), dtype=D("float64"), grad=math.prod(shape) < 100)
+    yield call(quantised(s, 2, 3), "cpu")
+    yield call(quantised(s, 2, 3), D("float64"), copy=True)
     if s.floating:
-        yield call(np.array([np.inf, -np.inf, np.nan, 1e30 if s.dtype == np.float32 else 1e300], s.dtype), D("float32"),
-                   grad=False, note="edge values")  # fmt: skip
+        yield call(
+            np.array([np.inf, -np.inf, np.nan, 1e30 if s.dtype == np.float32 else 1e300], s.dtype),
+            D("float32"),
+            grad=False,
+            note="edge values",
+        )
 
 
 def cast_reference(dtype: str | None = None) -> Callable[..., Any]:
@@ -71,9 +80,15 @@ def cast(name: str, dtype: str) -> OpSpec:
     """A record of a method that converts to one dtype."""
     smooth = dtype in FLOATING
     return OpSpec(
-        name, cast_reference(dtype), cast_samples(grad=smooth), function=method(name), view=None,
-        order=2 if smooth else 0, tolerance=EXACT,
-    )  # fmt: skip
+        name,
+        cast_reference(dtype),
+        cast_samples(grad=smooth),
+        function=method(name),
+        view=None,
+        order=2 if smooth else 0,
+        tolerance=EXACT,
+        grad_dtypes=FLOATING,
+    )
 
 
 def single(s: Sampler) -> Iterator[Sample]:
@@ -108,7 +123,10 @@ def close(a: float, b: float, rtol: float, atol: float, equal_nan: bool) -> bool
 def isclose_op(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
     """|a - b| <= atol + rtol |b|."""
     left, right = np.broadcast_arrays(a, b)
-    out = [close(float(x), float(y), rtol, atol, equal_nan) for x, y in zip(left.reshape(-1), right.reshape(-1), strict=True)]
+    out = [
+        close(float(x), float(y), rtol, atol, equal_nan)
+        for x, y in zip(left.reshape(-1), right.reshape(-1), strict=True)
+    ]
     return np.array(out, bool).reshape(left.shape)
 
 
@@ -159,17 +177,69 @@ MISMATCH = bad(RuntimeError, "size|shape", np.zeros((2, 3)), np.zeros((2, 4)))
 MIXED = bad(RuntimeError, "float64|Double", np.zeros(2), np.zeros(2, np.float32))
 
 SPECS = (
-    OpSpec("to", cast_reference(), to_samples, function=method("to"), view=None, tolerance=EXACT,
-           errors=(bad(TypeError, ".", np.zeros(2), [1]), bad(RuntimeError, ".", np.zeros(2), "abacus"))),
-    cast("float", "float32"), cast("double", "float64"), cast("long", "int64"), cast("int", "int32"),
-    cast("byte", "uint8"), cast("bool", "bool"),
-    OpSpec("type_as", cast_reference(), other_samples, function=method("type_as"), view=None, tolerance=EXACT),
+    OpSpec(
+        "to",
+        cast_reference(),
+        to_samples,
+        function=method("to"),
+        view=None,
+        grad_dtypes=FLOATING,
+        tolerance=EXACT,
+        errors=(bad(TypeError, ".", np.zeros(2), [1]), bad(RuntimeError, ".", np.zeros(2), "abacus")),
+    ),
+    cast("float", "float32"),
+    cast("double", "float64"),
+    cast("long", "int64"),
+    cast("int", "int32"),
+    cast("byte", "uint8"),
+    cast("bool", "bool"),
+    OpSpec(
+        "type_as",
+        cast_reference(),
+        other_samples,
+        function=method("type_as"),
+        view=None,
+        grad_dtypes=FLOATING,
+        tolerance=EXACT,
+    ),
     OpSpec("cpu", cast_reference(), cast_samples(), function=method("cpu"), view=None, tolerance=EXACT),
-    OpSpec("item", lambda a: a.reshape(-1)[0].item(), single, function=method("item"), order=0,
-           errors=(bad(RuntimeError, "2", np.zeros(2)), bad(RuntimeError, "0", np.zeros(0)))),
-    OpSpec("tolist", lambda a: a.tolist(), listed, function=method("tolist"), order=0, registered=False),
+    OpSpec(
+        "item",
+        lambda a: a.reshape(-1)[0].item(),
+        single,
+        function=method("item"),
+        order=0,
+        tolerance=EXACT,
+        errors=(bad(RuntimeError, "2", np.zeros(2)), bad(RuntimeError, "0", np.zeros(0))),
+    ),
+    OpSpec(
+        "tolist",
+        lambda a: a.tolist(),
+        listed,
+        function=method("tolist"),
+        order=0,
+        registered=False,
+        tolerance=EXACT,
+    ),
     OpSpec("numpy", lambda a: a, listed, function=to_numpy, order=0, registered=False, tolerance=EXACT),
-    OpSpec("isclose", isclose_op, close_samples, method="isclose", order=0, dtypes=NUMERIC, errors=(MISMATCH, MIXED)),
-    OpSpec("allclose", allclose_op, close_samples, method="allclose", order=0, dtypes=NUMERIC, errors=(MISMATCH, MIXED)),
-    OpSpec("equal", equal_op, equal_samples, method="equal", order=0),
-)  # fmt: skip
+    OpSpec(
+        "isclose",
+        isclose_op,
+        close_samples,
+        method="isclose",
+        order=0,
+        dtypes=NUMERIC,
+        tolerance=EXACT,
+        errors=(MISMATCH, MIXED),
+    ),
+    OpSpec(
+        "allclose",
+        allclose_op,
+        close_samples,
+        method="allclose",
+        order=0,
+        dtypes=NUMERIC,
+        errors=(MISMATCH, MIXED),
+    ),
+    OpSpec("equal", equal_op, equal_samples, method="equal", order=0, tolerance=EXACT),
+)

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from verigrad.testing.library import Library
-from verigrad.testing.opspec import ALL_DTYPES, FLOATING, OpSpec, bad
-from verigrad.testing.reference import elementwise, indexing as ref
+from verigrad.testing.opspec import ALL_DTYPES, OpSpec, bad
+from verigrad.testing.reference import elementwise
+from verigrad.testing.reference import indexing as ref
 from verigrad.testing.samples import LARGE, Const, Same, Sample, Sampler, call
 
 MATRIX = np.arange(6.0).reshape(2, 3)
@@ -21,16 +22,31 @@ ADDING = "additions to one element round one after another"
 
 def where_samples(s: Sampler) -> Iterator[Sample]:
     """Three broadcast operands, numbers, other dtypes, and NaN on the side that is not taken."""
-    for c, a, b in (((), (), ()), ((5,), (5,), (5,)), ((3, 1), (1, 4), ()), ((2, 3), (3,), (2, 1)), ((0, 2), (2,), ())):
+    for c, a, b in (
+        ((), (), ()),
+        ((5,), (5,), (5,)),
+        ((3, 1), (1, 4), ()),
+        ((2, 3), (3,), (2, 1)),
+        ((0, 2), (2,), ()),
+    ):
         yield call(s.mask(*c), s.array(*a), s.array(*b))
     yield call(s.mask(3, 4), s.array(3, 4), Same(1), note="the same tensor twice")
     yield call(s.mask(2, 3), s.array(3), 2)
     yield call(s.mask(2, 3), 0.5, s.array(2, 1))
     yield call(s.mask(2, 3), s.array(2, 3), s.array(3, dtype="float64"), grad=False)
     yield call(s.mask(1037), s.array(1037), s.array(1037), grad=False)
+    yield call(s.mask(3, 4), note="positions")
+    yield call(Const(s.array(2, 3, low=-1, high=1)), note="positions")
     if s.floating:
         nan = np.array([np.nan, np.inf, 1.0], s.dtype)
-        yield call(Const(np.array([False, False, True])), nan, np.ones(3, s.dtype), grad=False, note="NaN not taken")
+        yield call(
+            Const(np.array([False, False, True])), nan, np.ones(3, s.dtype), grad=False, note="NaN not taken"
+        )
+
+
+def where_reference(condition: Any, *choices: Any) -> Any:
+    """Selection; of the condition alone, the positions where it holds, one tensor per dimension."""
+    return elementwise.where_op(condition, *choices) if choices else tuple(nonzero_reference(condition).T)
 
 
 def large_where(s: Sampler) -> Iterator[Sample]:
@@ -49,8 +65,15 @@ def masked_samples(s: Sampler) -> Iterator[Sample]:
 
 def gather_samples(s: Sampler) -> Iterator[Sample]:
     """Every dimension, indices that repeat, an index smaller than the input, sizes 0, 0-d."""
-    for shape, dim, index in (((5,), 0, (7,)), ((3, 4), 0, (2, 4)), ((3, 4), 1, (3, 6)), ((2, 3, 4), -2, (2, 5, 3)),
-                              ((3, 4), 1, (3, 0)), ((2, 3), 0, (0, 3)), ((1,), 0, (3,))):  # fmt: skip
+    for shape, dim, index in (
+        ((5,), 0, (7,)),
+        ((3, 4), 0, (2, 4)),
+        ((3, 4), 1, (3, 6)),
+        ((2, 3, 4), -2, (2, 5, 3)),
+        ((3, 4), 1, (3, 0)),
+        ((2, 3), 0, (0, 3)),
+        ((1,), 0, (3,)),
+    ):
         yield call(s.array(*shape), dim, s.index(*index, high=shape[dim]))
     yield call(s.array(), 0, s.index(high=1))
     yield call(s.array(60, 40), 1, s.index(60, 33, high=40), grad=False)
@@ -59,18 +82,31 @@ def gather_samples(s: Sampler) -> Iterator[Sample]:
 def scatter_samples(s: Sampler) -> Iterator[Sample]:
     """As for gather, with sources at least as large as the index."""
     for shape, dim, index, source in (
-        ((5,), 0, (7,), (7,)), ((3, 4), 0, (2, 4), (2, 4)), ((3, 4), 1, (3, 6), (3, 7)),
-        ((2, 3, 4), -2, (2, 5, 3), (2, 5, 4)), ((3, 4), 1, (3, 0), (3, 0)), ((3, 4), 0, (5, 2), (5, 2)),
-    ):  # fmt: skip
+        ((5,), 0, (7,), (7,)),
+        ((3, 4), 0, (2, 4), (2, 4)),
+        ((3, 4), 1, (3, 6), (3, 7)),
+        ((2, 3, 4), -2, (2, 5, 3), (2, 5, 4)),
+        ((3, 4), 1, (3, 0), (3, 0)),
+        ((3, 4), 0, (5, 2), (5, 2)),
+    ):
         # PyTorch's backward is "implemented only for src.shape == index.shape".
-        yield call(s.array(*shape), dim, s.index(*index, high=shape[dim]), s.array(*source), peer=index == source)
+        yield call(
+            s.array(*shape), dim, s.index(*index, high=shape[dim]), s.array(*source), peer=index == source
+        )
     yield call(s.array(), 0, s.index(high=1), s.array())
     yield call(s.array(60, 40), 1, s.index(60, 33, high=40), s.array(60, 33), grad=False)
 
 
 def select_samples(s: Sampler) -> Iterator[Sample]:
     """Every dimension, indices that repeat, none, both integer dtypes."""
-    for shape, dim, count in (((5,), 0, 3), ((3, 4), 0, 5), ((3, 4), 1, 2), ((2, 3, 4), -2, 4), ((3, 4), 1, 0), ((2, 0), 0, 3)):
+    for shape, dim, count in (
+        ((5,), 0, 3),
+        ((3, 4), 0, 5),
+        ((3, 4), 1, 2),
+        ((2, 3, 4), -2, 4),
+        ((3, 4), 1, 0),
+        ((2, 0), 0, 3),
+    ):
         yield call(s.array(*shape), dim, s.index(count, high=shape[dim]))
     yield call(s.array(3, 4), 0, s.index(2, high=3, dtype="int32"))
     yield call(s.array(3, 4), 0, s.index(high=3))
@@ -81,7 +117,13 @@ def row_samples(repeat: bool, alpha: bool) -> Any:
     """Rows written or added to a tensor; `repeat`: the index may name a row twice."""
 
     def samples(s: Sampler) -> Iterator[Sample]:
-        for shape, dim, count in (((5,), 0, 3), ((3, 4), 0, 3), ((3, 4), 1, 2), ((2, 3, 4), -2, 2), ((3, 4), 1, 0)):
+        for shape, dim, count in (
+            ((5,), 0, 3),
+            ((3, 4), 0, 3),
+            ((3, 4), 1, 2),
+            ((2, 3, 4), -2, 2),
+            ((3, 4), 1, 0),
+        ):
             size = shape[dim]
             source = tuple(count if d == dim % len(shape) else n for d, n in enumerate(shape))
             index = s.index(count, high=size) if repeat else Const(s.rng.permutation(size)[:count])
@@ -111,10 +153,26 @@ def nonzero_samples(s: Sampler) -> Iterator[Sample]:
 
 
 BASIC: tuple[Any, ...] = (
-    0, -1, COLON, slice(1, 3), slice(None, None, 2), slice(-2, None), slice(3, 1), slice(0, 100), Ellipsis, None,
-    (0, 1), (COLON, 1), (Ellipsis, 0), (0, Ellipsis), (None, COLON, None, slice(1, None)), (slice(0, 2), slice(1, None, 2)),
-    (Ellipsis, slice(0, 1)), (1, slice(None, None, 3), 2), (COLON, COLON, COLON),
-)  # fmt: skip
+    0,
+    -1,
+    COLON,
+    slice(1, 3),
+    slice(None, None, 2),
+    slice(-2, None),
+    slice(3, 1),
+    slice(0, 100),
+    Ellipsis,
+    None,
+    (0, 1),
+    (COLON, 1),
+    (Ellipsis, 0),
+    (0, Ellipsis),
+    (None, COLON, None, slice(1, None)),
+    (slice(0, 2), slice(1, None, 2)),
+    (Ellipsis, slice(0, 1)),
+    (1, slice(None, None, 3), 2),
+    (COLON, COLON, COLON),
+)
 
 
 def advanced(s: Sampler, repeat: bool) -> Iterator[tuple[tuple[int, ...], Any]]:
@@ -193,45 +251,154 @@ def setitem_samples(s: Sampler) -> Iterator[Sample]:
 
 
 INDEX_ERRORS = (
-    bad(IndexError, "range|bounds", MATRIX, 2), bad(IndexError, "too many", MATRIX, (0, 0, 0)),
-    bad(IndexError, "range|bounds", MATRIX, BEYOND), bad(IndexError, "mask|shape", MATRIX, Const(np.array([True]))),
+    bad(IndexError, "range|bounds", MATRIX, 2),
+    bad(IndexError, "too many", MATRIX, (0, 0, 0)),
+    bad(IndexError, "range|bounds", MATRIX, BEYOND),
+    bad(IndexError, "mask|shape", MATRIX, Const(np.array([True]))),
     bad(IndexError, "broadcast|shape", MATRIX, (Const(np.array([0, 1])), Const(np.array([0, 1, 2])))),
     bad(TypeError, ".", MATRIX, "a"),
-    bad(ValueError, "step", MATRIX, slice(None, None, -1)), bad(IndexError, ".", MATRIX, Const(np.array([0.5]))),
-)  # fmt: skip
+    bad(ValueError, "step", MATRIX, slice(None, None, -1)),
+    bad(IndexError, ".", MATRIX, Const(np.array([0.5]))),
+)
 
 SPECS = (
-    OpSpec("where", elementwise.where_op, where_samples, large=large_where, tolerance=EXACT,
-           errors=(bad(RuntimeError, "size|shape", Const(np.ones((2, 2), bool)), MATRIX, MATRIX),)),
-    OpSpec("masked_fill", ref.masked_fill_op, masked_samples, method="masked_fill", tolerance=EXACT,
-           errors=(bad(RuntimeError, "bool", MATRIX, Const(np.ones((2, 3))), 1),
-                   bad(RuntimeError, "size|shape", MATRIX, Const(np.ones((2, 2), bool)), 1),
-                   bad(RuntimeError, "0-dim|dimension", MATRIX, Const(np.ones((2, 3), bool)), np.ones(3)))),
-    OpSpec("gather", ref.gather_op, gather_samples, method="gather", tolerance=EXACT,
-           errors=(bad(RuntimeError, "bounds|range|\\[0, 2\\)", MATRIX, 0, Const(np.array([[5, 0, 0]]))),
-                   bad(RuntimeError, "int64", MATRIX, 0, Const(np.zeros((1, 3)))),
-                   bad(RuntimeError, "dimension", MATRIX, 0, Const(np.array([0]))),
-                   bad(IndexError, "[Dd]im", MATRIX, 2, Const(np.array([[0]]))),
-                   bad(RuntimeError, "[Ss]ize", MATRIX, 0, Const(np.zeros((1, 4), np.int64))))),
-    OpSpec("scatter_add", ref.scatter_add_op, scatter_samples, method="scatter_add", scale="inputs", tolerance=16,
-           reason=ADDING,
-           errors=(bad(RuntimeError, "bounds|range|\\[0, 2\\)", MATRIX, 0, Const(np.array([[5, 0, 0]])), np.ones((1, 3))),
-                   bad(RuntimeError, "dtype", MATRIX, 0, Const(np.array([[0, 0, 0]])), np.ones((1, 3), np.float32)),
-                   bad(RuntimeError, "[Ss]ize|src", MATRIX, 0, Const(np.array([[0, 0, 0]])), np.ones((1, 2))))),
-    OpSpec("index_select", ref.index_select_op, select_samples, method="index_select", tolerance=EXACT, large=large_rows,
-           errors=(bad(IndexError, "range|bounds|\\[-2, 2\\)", MATRIX, 0, BEYOND), bad(IndexError, "vector", MATRIX, 0, Const(np.array([[0]]))),
-                   bad(RuntimeError, "int", MATRIX, 0, Const(np.array([0.5]))), bad(IndexError, "[Dd]im", MATRIX, 2, BEYOND))),
-    OpSpec("index_add", ref.index_add_op, row_samples(repeat=True, alpha=True), method="index_add", scale="inputs",
-           tolerance=16, reason=ADDING,
-           errors=(bad(RuntimeError, "range|bounds|\\[-2, 2\\)", MATRIX, 0, BEYOND, MATRIX),
-                   bad(RuntimeError, "dtype|scalar type", MATRIX, 0, Const(np.array([0, 1])), np.ones((2, 3), np.float32)),
-                   bad(RuntimeError, "shape|size", MATRIX, 0, Const(np.array([0, 1])), np.ones((2, 4))))),
-    OpSpec("index_copy", ref.index_copy_op, row_samples(repeat=False, alpha=False), method="index_copy", tolerance=EXACT,
-           errors=(bad(IndexError, "range|bounds|\\[-2, 2\\)", MATRIX, 0, BEYOND, MATRIX),)),
-    OpSpec("nonzero", nonzero_reference, nonzero_samples, method="nonzero", order=0, dtypes=ALL_DTYPES),
-    OpSpec("__getitem__", ref.getitem_op, getitem_samples, function=get_item, view=None, tolerance=EXACT, errors=INDEX_ERRORS),
-    OpSpec("basic indexing", ref.getitem_op, basic_samples, function=get_item, view=True, tolerance=EXACT, registered=False),
-    OpSpec("__setitem__", ref.setitem_op, setitem_samples, function=set_item, mutates=1, view=None, tolerance=EXACT,
-           errors=(bad(IndexError, "range|bounds", MATRIX, 2, 1.0), bad(RuntimeError, "shape|size|expand", MATRIX, 0, np.ones(4)),
-                   bad(IndexError, "range|bounds", MATRIX, BEYOND, 1.0))),
-)  # fmt: skip
+    OpSpec(
+        "where",
+        where_reference,
+        where_samples,
+        large=large_where,
+        tolerance=EXACT,
+        errors=(bad(RuntimeError, "size|shape", Const(np.ones((2, 2), bool)), MATRIX, MATRIX),),
+    ),
+    OpSpec(
+        "masked_fill",
+        ref.masked_fill_op,
+        masked_samples,
+        method="masked_fill",
+        tolerance=EXACT,
+        errors=(
+            bad(RuntimeError, "bool", MATRIX, Const(np.ones((2, 3))), 1),
+            bad(RuntimeError, "size|shape", MATRIX, Const(np.ones((2, 2), bool)), 1),
+            bad(RuntimeError, "0-dim|dimension", MATRIX, Const(np.ones((2, 3), bool)), np.ones(3)),
+        ),
+    ),
+    OpSpec(
+        "gather",
+        ref.gather_op,
+        gather_samples,
+        method="gather",
+        tolerance=EXACT,
+        errors=(
+            bad(RuntimeError, "bounds|range|\\[0, 2\\)", MATRIX, 0, Const(np.array([[5, 0, 0]]))),
+            bad(RuntimeError, "int64", MATRIX, 0, Const(np.zeros((1, 3)))),
+            bad(RuntimeError, "dimension", MATRIX, 0, Const(np.array([0]))),
+            bad(IndexError, "[Dd]im", MATRIX, 2, Const(np.array([[0]]))),
+            bad(RuntimeError, "[Ss]ize", MATRIX, 0, Const(np.zeros((1, 4), np.int64))),
+        ),
+    ),
+    OpSpec(
+        "scatter_add",
+        ref.scatter_add_op,
+        scatter_samples,
+        method="scatter_add",
+        scale="inputs",
+        tolerance=16,
+        reason=ADDING,
+        errors=(
+            bad(
+                RuntimeError,
+                "bounds|range|\\[0, 2\\)",
+                MATRIX,
+                0,
+                Const(np.array([[5, 0, 0]])),
+                np.ones((1, 3)),
+            ),
+            bad(RuntimeError, "dtype", MATRIX, 0, Const(np.array([[0, 0, 0]])), np.ones((1, 3), np.float32)),
+            bad(RuntimeError, "[Ss]ize|src", MATRIX, 0, Const(np.array([[0, 0, 0]])), np.ones((1, 2))),
+        ),
+    ),
+    OpSpec(
+        "index_select",
+        ref.index_select_op,
+        select_samples,
+        method="index_select",
+        tolerance=EXACT,
+        large=large_rows,
+        errors=(
+            bad(IndexError, "range|bounds|\\[-2, 2\\)", MATRIX, 0, BEYOND),
+            bad(IndexError, "vector", MATRIX, 0, Const(np.array([[0]]))),
+            bad(RuntimeError, "int", MATRIX, 0, Const(np.array([0.5]))),
+            bad(IndexError, "[Dd]im", MATRIX, 2, BEYOND),
+        ),
+    ),
+    OpSpec(
+        "index_add",
+        ref.index_add_op,
+        row_samples(repeat=True, alpha=True),
+        method="index_add",
+        scale="inputs",
+        tolerance=16,
+        reason=ADDING,
+        errors=(
+            bad(RuntimeError, "range|bounds|\\[-2, 2\\)", MATRIX, 0, BEYOND, MATRIX),
+            bad(
+                RuntimeError,
+                "dtype|scalar type",
+                MATRIX,
+                0,
+                Const(np.array([0, 1])),
+                np.ones((2, 3), np.float32),
+            ),
+            bad(RuntimeError, "shape|size", MATRIX, 0, Const(np.array([0, 1])), np.ones((2, 4))),
+        ),
+    ),
+    OpSpec(
+        "index_copy",
+        ref.index_copy_op,
+        row_samples(repeat=False, alpha=False),
+        method="index_copy",
+        tolerance=EXACT,
+        errors=(bad(IndexError, "range|bounds|\\[-2, 2\\)", MATRIX, 0, BEYOND, MATRIX),),
+    ),
+    OpSpec(
+        "nonzero",
+        nonzero_reference,
+        nonzero_samples,
+        method="nonzero",
+        order=0,
+        dtypes=ALL_DTYPES,
+        tolerance=EXACT,
+    ),
+    OpSpec(
+        "__getitem__",
+        ref.getitem_op,
+        getitem_samples,
+        function=get_item,
+        view=None,
+        tolerance=EXACT,
+        errors=INDEX_ERRORS,
+    ),
+    OpSpec(
+        "basic indexing",
+        ref.getitem_op,
+        basic_samples,
+        function=get_item,
+        view=True,
+        tolerance=EXACT,
+        registered=False,
+    ),
+    OpSpec(
+        "__setitem__",
+        ref.setitem_op,
+        setitem_samples,
+        function=set_item,
+        mutates=1,
+        view=None,
+        tolerance=EXACT,
+        errors=(
+            bad(IndexError, "range|bounds", MATRIX, 2, 1.0),
+            bad(RuntimeError, "shape|size|expand", MATRIX, 0, np.ones(4)),
+            bad(IndexError, "range|bounds", MATRIX, BEYOND, 1.0),
+        ),
+    ),
+)

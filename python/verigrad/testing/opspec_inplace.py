@@ -1,4 +1,5 @@
-"""Records of what exists in place only. The in-place forms of other operations belong to the records of those."""
+"""Records of what exists in place only. The in-place forms of other operations belong to the records of
+those."""
 
 from __future__ import annotations
 
@@ -61,9 +62,30 @@ EXACT: dict[str, Any] = {"mutates": 1, "view": None, "tolerance": 0.0}
 SHAPE = bad(RuntimeError, "shape|size|expand", MATRIX, np.zeros(4))
 
 SPECS = (
-    OpSpec("copy_", copy_reference, copied, function=method("copy_"), errors=(SHAPE,), zero_inputs=("input 0",), **EXACT),
-    OpSpec("fill_", fill_reference, filled, function=method("fill_"), zero_inputs=("input 0",),
-           errors=(bad(RuntimeError, "0-dim", MATRIX, np.zeros(2)), bad(TypeError, ".", MATRIX, "a")), **EXACT),
-    OpSpec("zero_", lambda a: fill_reference(a, 0), zeroed, function=method("zero_"),
-           zero_gradient="the old values are lost", **EXACT),
-)  # fmt: skip
+    OpSpec(
+        "copy_",
+        copy_reference,
+        copied,
+        function=method("copy_"),
+        errors=(SHAPE,),
+        zero_inputs=("input 0",),
+        **EXACT,
+    ),
+    OpSpec(
+        "fill_",
+        fill_reference,
+        filled,
+        function=method("fill_"),
+        zero_inputs=("input 0",),
+        errors=(bad(RuntimeError, "0-dim", MATRIX, np.zeros(2)), bad(TypeError, ".", MATRIX, "a")),
+        **EXACT,
+    ),
+    OpSpec(
+        "zero_",
+        lambda a: fill_reference(a, 0),
+        zeroed,
+        function=method("zero_"),
+        zero_gradient="the old values are lost",
+        **EXACT,
+    ),
+)

@@ -43,12 +43,22 @@ def large_products(*lead: int) -> Callable[[Sampler], Iterator[Sample]]:
     return samples
 
 
-def product(name: str, samples: Callable[[Sampler], Iterator[Sample]], *errors: Any, **options: Any) -> OpSpec:
+def product(
+    name: str, samples: Callable[[Sampler], Iterator[Sample]], *errors: Any, **options: Any
+) -> OpSpec:
     """A record of a product."""
     return OpSpec(
-        name, ref.matmul_op, samples, method=name, dtypes=NUMERIC, scale="inputs", tolerance=64, reason=ACCUMULATION,
-        errors=errors, **options,
-    )  # fmt: skip
+        name,
+        ref.matmul_op,
+        samples,
+        method=name,
+        dtypes=NUMERIC,
+        scale="inputs",
+        tolerance=64,
+        reason=ACCUMULATION,
+        errors=errors,
+        **options,
+    )
 
 
 def linear_samples(s: Sampler) -> Iterator[Sample]:
@@ -68,21 +78,62 @@ def large_linear(s: Sampler) -> Iterator[Sample]:
 
 
 SPECS = (
-    product("matmul",
-            products(((2, 3), (3, 4)), ((3,), (3,)), ((3,), (3, 2)), ((2, 3), (3,)), ((2, 2, 3), (3, 2)),
-                     ((2, 3), (2, 3, 2)), ((2, 1, 2, 3), (3, 3, 2)), ((3,), (2, 3, 2)), ((2, 2, 3), (3,)),
-                     ((0, 3), (3, 2)), ((2, 0), (0, 3)), ((2, 0, 3), (2, 3, 1)), ((0, 2, 3), (0, 3, 2)), ((1, 1), (1, 1))),
-            WIDER, MIXED, bad(RuntimeError, "1D|dimension|scalar", np.array(1.0), MATRIX),
-            bad(RuntimeError, ".", STACK, np.ones((3, 3, 2))),
-            operator=operator.matmul, large=large_products()),
-    product("mm", products(((2, 3), (3, 4)), ((0, 3), (3, 2)), ((2, 0), (0, 3)), ((1, 3), (3, 1))), WIDER, MIXED,
-            bad(RuntimeError, "matri|2D", STACK, MATRIX), large=large_products()),
-    product("bmm", products(((2, 2, 3), (2, 3, 4)), ((0, 2, 3), (0, 3, 2)), ((2, 2, 0), (2, 0, 3)), ((1, 1, 3), (1, 3, 1))),
-            bad(RuntimeError, "shape|size|3D", STACK, np.ones((3, 3, 2))), bad(RuntimeError, "3D", MATRIX, MATRIX),
-            large=large_products(3)),
-    OpSpec("linear", ref.linear_op, linear_samples, function="nn.functional.linear", dtypes=FLOATING, scale="inputs",
-           tolerance=32, reason=ACCUMULATION, large=large_linear,
-           errors=(bad(RuntimeError, "shape|size|multipl", MATRIX, np.ones((4, 2))),
-                   bad(RuntimeError, "dtype", MATRIX, np.ones((4, 3), np.float32)),
-                   bad(RuntimeError, ".", MATRIX, np.ones((4, 3)), np.ones(3)))),
-)  # fmt: skip
+    product(
+        "matmul",
+        products(
+            ((2, 3), (3, 4)),
+            ((3,), (3,)),
+            ((3,), (3, 2)),
+            ((2, 3), (3,)),
+            ((2, 2, 3), (3, 2)),
+            ((2, 3), (2, 3, 2)),
+            ((2, 1, 2, 3), (3, 3, 2)),
+            ((3,), (2, 3, 2)),
+            ((2, 2, 3), (3,)),
+            ((0, 3), (3, 2)),
+            ((2, 0), (0, 3)),
+            ((2, 0, 3), (2, 3, 1)),
+            ((0, 2, 3), (0, 3, 2)),
+            ((1, 1), (1, 1)),
+        ),
+        WIDER,
+        MIXED,
+        bad(RuntimeError, "1D|dimension|scalar", np.array(1.0), MATRIX),
+        bad(RuntimeError, ".", STACK, np.ones((3, 3, 2))),
+        operator=operator.matmul,
+        large=large_products(),
+    ),
+    product(
+        "mm",
+        products(((2, 3), (3, 4)), ((0, 3), (3, 2)), ((2, 0), (0, 3)), ((1, 3), (3, 1))),
+        WIDER,
+        MIXED,
+        bad(RuntimeError, "matri|2D", STACK, MATRIX),
+        large=large_products(),
+    ),
+    product(
+        "bmm",
+        products(
+            ((2, 2, 3), (2, 3, 4)), ((0, 2, 3), (0, 3, 2)), ((2, 2, 0), (2, 0, 3)), ((1, 1, 3), (1, 3, 1))
+        ),
+        bad(RuntimeError, "shape|size|3D", STACK, np.ones((3, 3, 2))),
+        bad(RuntimeError, "3D", MATRIX, MATRIX),
+        large=large_products(3),
+    ),
+    OpSpec(
+        "linear",
+        ref.linear_op,
+        linear_samples,
+        function="nn.functional.linear",
+        dtypes=FLOATING,
+        scale="inputs",
+        tolerance=32,
+        reason=ACCUMULATION,
+        large=large_linear,
+        errors=(
+            bad(RuntimeError, "shape|size|multipl", MATRIX, np.ones((4, 2))),
+            bad(RuntimeError, "dtype", MATRIX, np.ones((4, 3), np.float32)),
+            bad(RuntimeError, ".", MATRIX, np.ones((4, 3)), np.ones(3)),
+        ),
+    ),
+)

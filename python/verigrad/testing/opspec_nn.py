@@ -12,7 +12,7 @@ from verigrad.testing.samples import Const, Sample, Sampler, call
 
 LOGITS = np.zeros((2, 3))
 LABELS = Const(np.array([0, 2]))
-FUSED = "logarithms, exponentials and a mean of them round one after another; the error is relative to the largest loss"
+FUSED = "logarithms, exponentials and their mean round in turn; the error is relative to the largest loss"
 
 
 def losses(s: Sampler, smoothing: bool) -> Iterator[Sample]:
@@ -60,7 +60,9 @@ def cross_entropy_samples(s: Sampler) -> Iterator[Sample]:
         yield call(s.array(5, 4), labels, reduction=reduction, label_smoothing=0.2)
         yield call(s.array(5, 4), labels, weight, reduction=reduction, label_smoothing=0.2)
         yield call(s.array(5, 4), s.array(5, 4, low=0, high=1), reduction=reduction)
-        yield call(s.array(5, 4), s.array(5, 4, low=0, high=1), weight, reduction=reduction, label_smoothing=0.2)
+        yield call(
+            s.array(5, 4), s.array(5, 4, low=0, high=1), weight, reduction=reduction, label_smoothing=0.2
+        )
     yield call(s.array(2, 4, 3), s.array(2, 4, 3, low=0, high=1))
     yield call(s.array(2, 4, 3), s.index(2, 3, high=4), label_smoothing=0.1)
     yield call(s.array(4), s.array(4, low=0, high=1))
@@ -96,15 +98,47 @@ COMMON = (
 )
 
 SPECS = (
-    OpSpec("nll_loss", ref.nll_loss_op, nll_samples, function="nn.functional.nll_loss", dtypes=FLOATING, scale="inputs",
-           tolerance=16, reason="a mean of several losses rounds", large=large_losses,
-           errors=(*COMMON, bad(RuntimeError, "Long|int64|dtype", LOGITS, Const(np.array([0.0, 1.0]))))),
-    OpSpec("cross_entropy", ref.cross_entropy_op, cross_entropy_samples, function="nn.functional.cross_entropy",
-           dtypes=FLOATING, scale="norm", tolerance=32, reason=FUSED, large=large_losses,
-           errors=(*COMMON, bad(RuntimeError, "smoothing", LOGITS, LABELS, label_smoothing=1.5),
-                   bad(RuntimeError, "Long|int64|[Ff]loat", LOGITS, Const(np.array([0.0, 1.0]))))),
-    OpSpec("mse_loss", ref.mse_loss_op, mse_samples, function="nn.functional.mse_loss", dtypes=FLOATING, scale="norm",
-           tolerance=16, reason="a mean of several squares rounds", large=large_mse,
-           errors=(bad(RuntimeError, "size|shape", LOGITS, np.zeros((2, 4))),
-                   bad(ValueError, "reduction|not a valid", LOGITS, LOGITS, reduction="average"))),
-)  # fmt: skip
+    OpSpec(
+        "nll_loss",
+        ref.nll_loss_op,
+        nll_samples,
+        function="nn.functional.nll_loss",
+        dtypes=FLOATING,
+        scale="inputs",
+        tolerance=16,
+        reason="a mean of several losses rounds",
+        large=large_losses,
+        errors=(*COMMON, bad(RuntimeError, "Long|int64|dtype", LOGITS, Const(np.array([0.0, 1.0])))),
+    ),
+    OpSpec(
+        "cross_entropy",
+        ref.cross_entropy_op,
+        cross_entropy_samples,
+        function="nn.functional.cross_entropy",
+        dtypes=FLOATING,
+        scale="norm",
+        tolerance=32,
+        reason=FUSED,
+        large=large_losses,
+        errors=(
+            *COMMON,
+            bad(RuntimeError, "smoothing", LOGITS, LABELS, label_smoothing=1.5),
+            bad(RuntimeError, "Long|int64|[Ff]loat", LOGITS, Const(np.array([0.0, 1.0]))),
+        ),
+    ),
+    OpSpec(
+        "mse_loss",
+        ref.mse_loss_op,
+        mse_samples,
+        function="nn.functional.mse_loss",
+        dtypes=FLOATING,
+        scale="norm",
+        tolerance=16,
+        reason="a mean of several squares rounds",
+        large=large_mse,
+        errors=(
+            bad(RuntimeError, "size|shape", LOGITS, np.zeros((2, 4))),
+            bad(ValueError, "reduction|not a valid", LOGITS, LOGITS, reduction="average"),
+        ),
+    ),
+)

@@ -14,12 +14,23 @@ from verigrad.testing.samples import Const, Sample, Sampler, call
 
 SHAPES: tuple[tuple[int, ...], ...] = ((5,), (3, 4), (), (0,), (2, 3, 2), (37, 41))
 SGD: dict[str, Any] = {
-    "lr": 0.1, "momentum": 0.0, "dampening": 0.0, "weight_decay": 0.0, "nesterov": False, "maximize": False,
-}  # fmt: skip
+    "lr": 0.1,
+    "momentum": 0.0,
+    "dampening": 0.0,
+    "weight_decay": 0.0,
+    "nesterov": False,
+    "maximize": False,
+}
 ADAM: dict[str, Any] = {
-    "lr": 0.01, "beta1": 0.9, "beta2": 0.99, "eps": 1e-8, "weight_decay": 0.0, "decoupled_weight_decay": False,
-    "amsgrad": False, "maximize": False,
-}  # fmt: skip
+    "lr": 0.01,
+    "beta1": 0.9,
+    "beta2": 0.99,
+    "eps": 1e-8,
+    "weight_decay": 0.0,
+    "decoupled_weight_decay": False,
+    "amsgrad": False,
+    "maximize": False,
+}
 ALL = 1000  # tensors that the steps write to; the gradients among them keep their values
 ROUNDING = "a chain of some ten roundings; the error is relative to the greatest parameter"
 
@@ -35,8 +46,12 @@ def sgd_samples(s: Sampler) -> Iterator[Sample]:
     yield call(tensors(s), tensors(s), none, **SGD)
     yield call(tensors(s), tensors(s), none, **{**SGD, "weight_decay": 0.3, "maximize": True})
     for options in (
-        {}, {"dampening": 0.3}, {"nesterov": True}, {"weight_decay": 0.2, "nesterov": True}, {"maximize": True, "dampening": 0.5},
-    ):  # fmt: skip
+        {},
+        {"dampening": 0.3},
+        {"nesterov": True},
+        {"weight_decay": 0.2, "nesterov": True},
+        {"maximize": True, "dampening": 0.5},
+    ):
         yield call(tensors(s), tensors(s), none, **{**SGD, "momentum": 0.9, **options})
         yield call(tensors(s), tensors(s), tensors(s), **{**SGD, "momentum": 0.9, **options})
     yield call([], [], [], **SGD)
@@ -46,9 +61,13 @@ def adam_samples(s: Sampler) -> Iterator[Sample]:
     """First and later steps under every option; positive second moments."""
     for step in (0.0, 7.0):
         for options in (
-            {}, {"weight_decay": 0.2}, {"weight_decay": 0.2, "decoupled_weight_decay": True}, {"maximize": True},
-            {"amsgrad": True}, {"amsgrad": True, "weight_decay": 0.1, "eps": 1e-3, "beta1": 0.3},
-        ):  # fmt: skip
+            {},
+            {"weight_decay": 0.2},
+            {"weight_decay": 0.2, "decoupled_weight_decay": True},
+            {"maximize": True},
+            {"amsgrad": True},
+            {"amsgrad": True, "weight_decay": 0.1, "eps": 1e-3, "beta1": 0.3},
+        ):
             steps = [Const(np.array(step, np.float32)) for _ in SHAPES]
             squares = tensors(s, low=0.1) if step else [Const(np.zeros(shape, s.dtype)) for shape in SHAPES]
             greatest = tensors(s, low=0.2) if "amsgrad" in options else []
@@ -78,8 +97,32 @@ def adam(lib: Library, params: list[Any], grads: list[Any], *state: list[Any], *
 
 
 SPECS = (
-    OpSpec("sgd", ref.sgd_op, sgd_samples, function=sgd, dtypes=FLOATING, order=0, mutates=ALL, view=None, registered=False,
-           scale="norm", tolerance=8, reason=ROUNDING),
-    OpSpec("adam", ref.adam_op, adam_samples, function=adam, dtypes=FLOATING, order=0, mutates=ALL, view=None,
-           registered=False, scale="norm", tolerance=16, reason=ROUNDING),
-)  # fmt: skip
+    OpSpec(
+        "sgd",
+        ref.sgd_op,
+        sgd_samples,
+        function=sgd,
+        dtypes=FLOATING,
+        order=0,
+        mutates=ALL,
+        view=None,
+        registered=False,
+        scale="norm",
+        tolerance=8,
+        reason=ROUNDING,
+    ),
+    OpSpec(
+        "adam",
+        ref.adam_op,
+        adam_samples,
+        function=adam,
+        dtypes=FLOATING,
+        order=0,
+        mutates=ALL,
+        view=None,
+        registered=False,
+        scale="norm",
+        tolerance=16,
+        reason=ROUNDING,
+    ),
+)

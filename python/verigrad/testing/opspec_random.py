@@ -1,4 +1,5 @@
-"""Records of the random numbers: the exact stream, the distribution, seeds, and the state of the generator."""
+"""Records of the random numbers: the exact stream, the distribution, seeds, and the state of the
+generator."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from verigrad.testing.samples import D, Sample, Sampler
 
 SEED = 20_250_607
 MANY = 100_000
-# Kolmogorov and Smirnov's statistic exceeds this over sqrt(n) with a probability of 1e-6 (asymptotic distribution).
+# Kolmogorov and Smirnov's statistic exceeds this over sqrt(n) with a probability of 1e-6, asymptotically.
 KS_BOUND = 2.69
 SIGMAS = 5.0
 FLOAT_TOLERANCE = 24.0  # units of epsilon: the angle of a normal number is rounded to float32 before its sine
@@ -51,7 +52,9 @@ def require(condition: bool, name: str, expected: str, got: Any) -> None:
         raise CheckError(f"{name}: expected {expected}, got {got}")
 
 
-def stream_check(name: str, draw: Draw, stream: Stream, lib: Library, dtype: str, shape: tuple[int, ...]) -> Callable[[], float]:
+def stream_check(
+    name: str, draw: Draw, stream: Stream, lib: Library, dtype: str, shape: tuple[int, ...]
+) -> Callable[[], float]:
     """The numbers of one call, and those of the next, are those of the reference."""
 
     def run() -> float:
@@ -67,7 +70,9 @@ def stream_check(name: str, draw: Draw, stream: Stream, lib: Library, dtype: str
     return run
 
 
-def moments_check(name: str, draw: Draw, lib: Library, dtype: str, mean: float, variance: float) -> Callable[[], float]:
+def moments_check(
+    name: str, draw: Draw, lib: Library, dtype: str, mean: float, variance: float
+) -> Callable[[], float]:
     """Mean, variance and the correlation of neighbours, within five standard deviations of each."""
 
     def run() -> float:
@@ -76,7 +81,9 @@ def moments_check(name: str, draw: Draw, lib: Library, dtype: str, mean: float, 
         require(abs(off) < SIGMAS, name, f"a mean of {mean}", f"{x.mean()} ({off:.1f} standard deviations)")
         fourth = ((x - mean) ** 4).mean()
         off = (((x - mean) ** 2).mean() - variance) / math.sqrt((fourth - variance**2) / MANY)
-        require(abs(off) < SIGMAS, name, f"a variance of {variance}", f"{x.var()} ({off:.1f} standard deviations)")
+        require(
+            abs(off) < SIGMAS, name, f"a variance of {variance}", f"{x.var()} ({off:.1f} standard deviations)"
+        )
         lag = float(((x[1:] - mean) * (x[:-1] - mean)).mean() / variance) * math.sqrt(MANY)
         require(abs(lag) < SIGMAS, name, "neighbours without correlation", f"{lag:.1f} standard deviations")
         return 0.0
@@ -84,7 +91,9 @@ def moments_check(name: str, draw: Draw, lib: Library, dtype: str, mean: float, 
     return run
 
 
-def ks_check(name: str, draw: Draw, lib: Library, dtype: str, cdf: Callable[[float], float]) -> Callable[[], float]:
+def ks_check(
+    name: str, draw: Draw, lib: Library, dtype: str, cdf: Callable[[float], float]
+) -> Callable[[], float]:
     """The greatest distance between the empirical and the true distribution function."""
 
     def run() -> float:
@@ -100,7 +109,8 @@ def ks_check(name: str, draw: Draw, lib: Library, dtype: str, cdf: Callable[[flo
 
 
 def seed_check(name: str, draw: Draw, lib: Library, dtype: str) -> Callable[[], float]:
-    """Equal seeds give equal bits, other seeds others; the state can be saved and restored; the default generator."""
+    """Equal seeds give equal bits, other seeds others; the state can be saved and restored; the default
+    generator."""
 
     def bits(source: Any) -> bytes:
         return lib.to_numpy(draw(lib, (101,), dtype, source)).tobytes()
@@ -125,7 +135,9 @@ def seed_check(name: str, draw: Draw, lib: Library, dtype: str) -> Callable[[], 
     return run
 
 
-def shape_check(name: str, draw: Draw, lib: Library, dtype: str, shape: tuple[int, ...]) -> Callable[[], float]:
+def shape_check(
+    name: str, draw: Draw, lib: Library, dtype: str, shape: tuple[int, ...]
+) -> Callable[[], float]:
     """Shape and dtype of a result, which requires no gradient."""
 
     def run() -> float:
@@ -139,9 +151,14 @@ def shape_check(name: str, draw: Draw, lib: Library, dtype: str, shape: tuple[in
 
 
 def distribution(
-    name: str, draw: Draw, stream: Stream, mean: float, variance: float, cdf: Callable[[float], float] | None,
+    name: str,
+    draw: Draw,
+    stream: Stream,
+    mean: float,
+    variance: float,
+    cdf: Callable[[float], float] | None,
     dtypes: Sequence[str] = FLOATING,
-) -> Callable[[Library, Any], None]:  # fmt: skip
+) -> Callable[[Library, Any], None]:
     """All checks of a random operation."""
 
     def checks(lib: Library, check: Any) -> None:
@@ -162,8 +179,10 @@ def sized(name: str) -> Draw:
     """A function of a size."""
 
     def draw(lib: Library, shape: Sequence[int], dtype: str, source: Any) -> Any:
-        return lib.get(name)(*shape, dtype=lib.dtype(dtype), generator=source) if shape else lib.get(name)(
-            (), dtype=lib.dtype(dtype), generator=source
+        return (
+            lib.get(name)(*shape, dtype=lib.dtype(dtype), generator=source)
+            if shape
+            else lib.get(name)((), dtype=lib.dtype(dtype), generator=source)
         )
 
     return draw
@@ -194,7 +213,12 @@ def filled(name: str, *args: float) -> Draw:
         result = getattr(built.tensor, name)(*args, generator=source)
         require(result is built.tensor, name, "the tensor itself", result)
         rebuilt = build(lib, lib.to_numpy(result), SLICED)
-        require(rebuilt.memory.tobytes() == built.memory.tobytes(), name, "the memory around to stay", "other bytes")
+        require(
+            rebuilt.memory.tobytes() == built.memory.tobytes(),
+            name,
+            "the memory around to stay",
+            "other bytes",
+        )
         return result
 
     return draw
@@ -207,7 +231,9 @@ def integer(lib: Library, shape: Sequence[int], dtype: str, source: Any) -> Any:
 
 def permuted(lib: Library, shape: Sequence[int], dtype: str, source: Any) -> Any:
     """randperm of a vector."""
-    return lib.get("randperm")(math.prod(shape), dtype=lib.dtype(dtype), generator=source).reshape(tuple(shape))
+    return lib.get("randperm")(math.prod(shape), dtype=lib.dtype(dtype), generator=source).reshape(
+        tuple(shape)
+    )
 
 
 def integer_stream(seed: int, counter: int, count: int, dtype: str) -> np.ndarray:
@@ -231,13 +257,25 @@ def permutation_checks(lib: Library, check: Any) -> None:
         draws = np.array([lib.to_numpy(lib.get("randperm")(4, generator=source)) for _ in range(6000)])
         counts = np.array([(draws == v).sum(0) for v in range(4)])
         statistic = float(((counts - 1500) ** 2 / 1500).sum())
-        require(statistic < 45.0, "randperm", "each place equally likely (chi-square of 9 degrees below 45)", statistic)
+        require(
+            statistic < 45.0,
+            "randperm",
+            "each place equally likely (chi-square of 9 degrees below 45)",
+            statistic,
+        )
         return 0.0
 
     for count in (0, 1, 2, 10, 1037):
         check("int64", f"complete {count}", complete(count))
         if lib.name == "verigrad":
-            stream = stream_check("randperm", permuted, lambda s, c, n, d: ref.permutation(s, c, n).astype(d), lib, "int64", (count,))
+            stream = stream_check(
+                "randperm",
+                permuted,
+                lambda s, c, n, d: ref.permutation(s, c, n).astype(d),
+                lib,
+                "int64",
+                (count,),
+            )
             check("int64", f"stream {count}", stream)
     check("int64", "places", places)
     check("int64", "seeds", seed_check("randperm", permuted, lib, "int64"))
@@ -255,10 +293,27 @@ INTEGRAL_LIKE = ("int32", "int64", "float32", "float64")
 NOT_FLOATING = bad(NotImplementedError, "int64|Long", 3, dtype=D("int64"))
 
 
-def record(name: str, check: Callable[[Library, Any], None], *errors: Any, dtypes: tuple[str, ...] = FLOATING, **options: Any) -> OpSpec:
+def record(
+    name: str,
+    check: Callable[[Library, Any], None],
+    *errors: Any,
+    dtypes: tuple[str, ...] = FLOATING,
+    **options: Any,
+) -> OpSpec:
     """A record of a random operation."""
-    return OpSpec(name, lambda *args: None, none, check=check, compare=False, order=0, dtypes=dtypes, errors=errors,
-                  tolerance=FLOAT_TOLERANCE, reason="angles are rounded before their sine", **options)  # fmt: skip
+    return OpSpec(
+        name,
+        lambda *args: None,
+        none,
+        check=check,
+        compare=False,
+        order=0,
+        dtypes=dtypes,
+        errors=errors,
+        tolerance=FLOAT_TOLERANCE,
+        reason="angles are rounded before their sine",
+        **options,
+    )
 
 
 def method_of(name: str) -> Callable[..., Any]:
@@ -270,22 +325,62 @@ UNIFORM = (ref.uniform, 0.5, 1 / 12, lambda x: min(max(x, 0.0), 1.0))
 NORMAL = (ref.normal, 0.0, 1.0, normal_cdf)
 
 SPECS = (
-    record("rand", distribution("rand", sized("rand"), *UNIFORM), NOT_FLOATING, bad(RuntimeError, "negative", -1)),
-    record("randn", distribution("randn", sized("randn"), *NORMAL), NOT_FLOATING, bad(RuntimeError, "negative", -1)),
+    record(
+        "rand", distribution("rand", sized("rand"), *UNIFORM), NOT_FLOATING, bad(RuntimeError, "negative", -1)
+    ),
+    record(
+        "randn",
+        distribution("randn", sized("randn"), *NORMAL),
+        NOT_FLOATING,
+        bad(RuntimeError, "negative", -1),
+    ),
     record("rand_like", distribution("rand_like", like("rand_like"), *UNIFORM)),
     record("randn_like", distribution("randn_like", like("randn_like"), *NORMAL)),
-    record("randint", distribution("randint", integer, integer_stream, *INTEGER_MOMENTS, None, INTEGRAL_LIKE),
-           bad(RuntimeError, "low|from|less", 5, 5, (2,)), bad(RuntimeError, "negative", 0, 5, (-1,)), dtypes=INTEGRAL_LIKE),
-    record("randint_like",
-           distribution("randint_like", like("randint_like", LOW, HIGH), integer_stream, *INTEGER_MOMENTS, None, INTEGRAL_LIKE),
-           bad(RuntimeError, "low|from|less", np.zeros(2), 5, 5), dtypes=INTEGRAL_LIKE),
+    record(
+        "randint",
+        distribution("randint", integer, integer_stream, *INTEGER_MOMENTS, None, INTEGRAL_LIKE),
+        bad(RuntimeError, "low|from|less", 5, 5, (2,)),
+        bad(RuntimeError, "negative", 0, 5, (-1,)),
+        dtypes=INTEGRAL_LIKE,
+    ),
+    record(
+        "randint_like",
+        distribution(
+            "randint_like",
+            like("randint_like", LOW, HIGH),
+            integer_stream,
+            *INTEGER_MOMENTS,
+            None,
+            INTEGRAL_LIKE,
+        ),
+        bad(RuntimeError, "low|from|less", np.zeros(2), 5, 5),
+        dtypes=INTEGRAL_LIKE,
+    ),
     record("randperm", permutation_checks, bad(RuntimeError, "negative", -1), dtypes=("int64",)),
-    record("uniform_",
-           distribution("uniform_", filled("uniform_", -2.0, 3.0), lambda s, c, n, d: ref.uniform(s, c, n, d, -2.0, 3.0), 0.5,
-                        25 / 12, lambda x: min(max((x + 2.0) / 5.0, 0.0), 1.0)),
-           bad(RuntimeError, "from|low|to", np.zeros(2), 2.0, 1.0), function=method_of("uniform_")),
-    record("normal_",
-           distribution("normal_", filled("normal_", 1.0, 2.0), lambda s, c, n, d: ref.normal(s, c, n, d, 1.0, 2.0), 1.0, 4.0,
-                        lambda x: normal_cdf((x - 1.0) / 2.0)),
-           bad(RuntimeError, "std|negative|deviation", np.zeros(2), 0.0, -1.0), function=method_of("normal_")),
-)  # fmt: skip
+    record(
+        "uniform_",
+        distribution(
+            "uniform_",
+            filled("uniform_", -2.0, 3.0),
+            lambda s, c, n, d: ref.uniform(s, c, n, d, -2.0, 3.0),
+            0.5,
+            25 / 12,
+            lambda x: min(max((x + 2.0) / 5.0, 0.0), 1.0),
+        ),
+        bad(RuntimeError, "from|low|to", np.zeros(2), 2.0, 1.0),
+        function=method_of("uniform_"),
+    ),
+    record(
+        "normal_",
+        distribution(
+            "normal_",
+            filled("normal_", 1.0, 2.0),
+            lambda s, c, n, d: ref.normal(s, c, n, d, 1.0, 2.0),
+            1.0,
+            4.0,
+            lambda x: normal_cdf((x - 1.0) / 2.0),
+        ),
+        bad(RuntimeError, "std|negative|deviation", np.zeros(2), 0.0, -1.0),
+        function=method_of("normal_"),
+    ),
+)

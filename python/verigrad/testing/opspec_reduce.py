@@ -31,8 +31,10 @@ def reductions(
     gap: float = 0.0,
     edges: bool = True,
     nan: bool = False,
+    pairs: bool = False,
 ) -> Callable[[Sampler], Iterator[Sample]]:
-    """Every dimension from both ends, lists of dimensions, keepdim, sizes 0 and 1, 0-d, long rows and columns.
+    """Every dimension from both ends, lists of dimensions, keepdim, sizes 0 and 1, 0-d, long rows and
+    columns.
 
     Args:
         lists: whether a list of dimensions is allowed.
@@ -44,11 +46,16 @@ def reductions(
         low, high, gap: range of the samples.
         edges: whether infinities and NaN are tried.
         nan: whether the answer for no elements is NaN, which has no gradient to check.
+        pairs: whether there is a form of two tensors.
     """
 
     def samples(s: Sampler) -> Iterator[Sample]:
         def draw(*shape: int) -> Any:
-            return s.distinct(*shape, low=low, high=high) if distinct else s.array(*shape, low=low, high=high, gap=gap)
+            return (
+                s.distinct(*shape, low=low, high=high)
+                if distinct
+                else s.array(*shape, low=low, high=high, gap=gap)
+            )
 
         if full:
             for shape in ((), (1,), (5,), (3, 4), (2, 3, 4)):
@@ -80,11 +87,20 @@ def reductions(
             yield call(draw(2, 3, 4), dim=(0, 1, 2))
             yield call(draw(2, 3, 4), dim=[2, 0], keepdim=True)
             yield call(draw(6, 33, 7), (0, 2), grad=False)
+        if one:
+            yield call(draw(2, 3), axis=1)
+            yield call(draw(2, 3), axis=-2, keepdims=True)
+        if pairs:  # the grids of the two are a tenth apart, so that there are no ties
+            yield call(
+                draw(3, 4), s.distinct(3, 4, low=low + 0.1, high=high + 0.1), vary=False, note="two tensors"
+            )
         if cast:
             yield call(draw(2, 3), dtype=D("float64"))
             yield call(draw(2, 3), 1, dtype=D("float32"), grad=False)
         if edges and s.floating:
-            values = np.array([[1, np.inf, 2], [1, np.nan, np.inf], [-np.inf, -0.0, 0.0], [np.nan, np.nan, 3]], s.dtype)
+            values = np.array(
+                [[1, np.inf, 2], [1, np.nan, np.inf], [-np.inf, -0.0, 0.0], [np.nan, np.nan, 3]], s.dtype
+            )
             if full:
                 yield call(values, grad=False, note="edge values")
                 yield call(values[:1], grad=False, note="edge values")
@@ -116,10 +132,17 @@ def large(*dims: Any) -> Callable[[Sampler], Iterator[Sample]]:
     return samples
 
 
-def reduction(name: str, reference: Callable[..., Any], samples: Callable[[Sampler], Iterator[Sample]], **options: Any) -> OpSpec:
-    """A record of a reduction."""
+def reduction(
+    name: str, reference: Callable[..., Any], samples: Callable[[Sampler], Iterator[Sample]], **options: Any
+) -> OpSpec:
+    """A record of a reduction, which takes numpy's names of its arguments as well."""
+
+    def either(*args: Any, **kwargs: Any) -> Any:
+        names = {"axis": "dim", "keepdims": "keepdim"}
+        return reference(*args, **{names.get(k, k): v for k, v in kwargs.items()})
+
     chosen: dict[str, Any] = {"method": name, "large": large(None, 0, 1), "errors": (OUT_OF_RANGE,)}
-    return OpSpec(name, reference, samples, **{**chosen, **options})
+    return OpSpec(name, either, samples, **{**chosen, **options})
 
 
 def probabilities(s: Sampler) -> Iterator[Sample]:
@@ -138,17 +161,28 @@ def probabilities(s: Sampler) -> Iterator[Sample]:
     yield call(s.array(5, 33, 3), 1, grad=False)
     yield call(s.array(4, 5) * s.dtype.type(300), 1, grad=False, note="large logits")
     yield call(np.array([[1, 1, 1], [-np.inf, 0, 1]], s.dtype), 1, grad=False, note="ties and minus infinity")
-    yield call(np.array([[np.inf, 0, 1], [np.nan, 0, 1], [-np.inf, -np.inf, -np.inf]], s.dtype), 1, grad=False,
-               note="infinity and NaN")  # fmt: skip
+    yield call(
+        np.array([[np.inf, 0, 1], [np.nan, 0, 1], [-np.inf, -np.inf, -np.inf]], s.dtype),
+        1,
+        grad=False,
+        note="infinity and NaN",
+    )
 
 
 def softmax(name: str, reference: Callable[..., Any]) -> OpSpec:
     """A record of softmax or its logarithm."""
     return OpSpec(
-        name, reference, probabilities, method=name, dtypes=FLOATING, scale="norm", large=large(0, 1),
-        tolerance=32, reason="the greatest logit is subtracted before the exponential, which rounds",
+        name,
+        reference,
+        probabilities,
+        method=name,
+        dtypes=FLOATING,
+        scale="norm",
+        large=large(0, 1),
+        tolerance=32,
+        reason="the greatest logit is subtracted before the exponential, which rounds",
         errors=(bad(IndexError, "[Dd]im", MATRIX, 2), bad(NotImplementedError, ".", np.arange(4), 0)),
-    )  # fmt: skip
+    )
 
 
 TIED = np.array([1.0, 3.0, 3.0, 3.0])
@@ -156,31 +190,99 @@ TIED_ROWS = np.array([[3.0, 3.0, 1.0], [2.0, 5.0, 5.0]])
 NONE_LEFT = bad(IndexError, ".", EMPTY, 1)
 
 SPECS = (
-    reduction("sum", ref.sum_op, reductions(cast=True), scale="inputs", tolerance=32, reason=ACCUMULATION,
-              errors=(OUT_OF_RANGE, bad(RuntimeError, "multiple", MATRIX, (0, 0)))),
-    reduction("mean", ref.mean_op, reductions(cast=True, nan=True), dtypes=FLOATING, scale="inputs", tolerance=32,
-              reason=ACCUMULATION, errors=(OUT_OF_RANGE, bad(RuntimeError, "dtype", np.arange(4)))),
-    reduction("prod", ref.prod_op, reductions(lists=False, cast=True, gap=0.3, low=-1.6, high=1.6),
-              tolerance=64, scale="inputs", reason="a product of n factors rounds n times",
-              kinks=(Kink((np.array([0.0, 2.0, 3.0]),), ([6.0, 0.0, 0.0],)),
-                     Kink((np.array([0.0, 2.0, 0.0]),), ([0.0, 0.0, 0.0],)),
-                     Kink((np.array([[0.0, 2.0], [4.0, 5.0]]), 1), ([[2.0, 0.0], [5.0, 4.0]],)))),
-    reduction("max", ref.max_op, reductions(lists=False, empty=False, distinct=True), ties=True,
-              errors=(OUT_OF_RANGE, bad(RuntimeError, ".", EMPTY), NONE_LEFT),
-              kinks=(Kink((TIED,), ([0.0, 1 / 3, 1 / 3, 1 / 3],)), Kink((TIED_ROWS, 1), ([[1, 0, 0], [0, 1, 0]],)))),
-    reduction("min", ref.min_op, reductions(lists=False, empty=False, distinct=True), ties=True,
-              errors=(OUT_OF_RANGE, bad(RuntimeError, ".", EMPTY), NONE_LEFT),
-              kinks=(Kink((-TIED,), ([0.0, 1 / 3, 1 / 3, 1 / 3],)), Kink((-TIED_ROWS, 1), ([[1, 0, 0], [0, 1, 0]],)))),
-    reduction("amax", ref.amax_op, reductions(empty=False, distinct=True), ties=True, errors=(OUT_OF_RANGE, NONE_LEFT),
-              kinks=(Kink((TIED_ROWS, 1), ([[0.5, 0.5, 0], [0, 0.5, 0.5]],)),)),
-    reduction("amin", ref.amin_op, reductions(empty=False, distinct=True), ties=True, errors=(OUT_OF_RANGE, NONE_LEFT),
-              kinks=(Kink((-TIED_ROWS, 1), ([[0.5, 0.5, 0], [0, 0.5, 0.5]],)),)),
-    reduction("argmax", ref.argmax_op, reductions(lists=False, empty=False, distinct=True), order=0, dtypes=NUMERIC,
-              errors=(OUT_OF_RANGE, bad(IndexError, ".", EMPTY), NONE_LEFT)),
-    reduction("argmin", ref.argmin_op, reductions(lists=False, empty=False, distinct=True), order=0, dtypes=NUMERIC,
-              errors=(OUT_OF_RANGE, bad(IndexError, ".", EMPTY), NONE_LEFT)),
-    reduction("all", ref.all_op, reductions(), order=0, dtypes=ALL_DTYPES),
-    reduction("any", ref.any_op, reductions(low=-0.6, high=0.6), order=0, dtypes=ALL_DTYPES),
+    reduction(
+        "sum",
+        ref.sum_op,
+        reductions(cast=True),
+        scale="inputs",
+        tolerance=32,
+        reason=ACCUMULATION,
+        errors=(OUT_OF_RANGE, bad(RuntimeError, "multiple", MATRIX, (0, 0))),
+    ),
+    reduction(
+        "mean",
+        ref.mean_op,
+        reductions(cast=True, nan=True),
+        dtypes=FLOATING,
+        scale="inputs",
+        tolerance=32,
+        reason=ACCUMULATION,
+        errors=(OUT_OF_RANGE, bad(RuntimeError, "dtype", np.arange(4))),
+    ),
+    reduction(
+        "prod",
+        ref.prod_op,
+        reductions(lists=False, cast=True, gap=0.3, low=-1.6, high=1.6),
+        tolerance=64,
+        scale="inputs",
+        reason="a product of n factors rounds n times",
+        kinks=(
+            Kink((np.array([0.0, 2.0, 3.0]),), ([6.0, 0.0, 0.0],)),
+            Kink((np.array([0.0, 2.0, 0.0]),), ([0.0, 0.0, 0.0],)),
+            Kink((np.array([[0.0, 2.0], [4.0, 5.0]]), 1), ([[2.0, 0.0], [5.0, 4.0]],)),
+        ),
+    ),
+    reduction(
+        "max",
+        ref.max_op,
+        tolerance=0.0,
+        samples=reductions(lists=False, empty=False, distinct=True, pairs=True),
+        ties=True,
+        errors=(OUT_OF_RANGE, bad(RuntimeError, ".", EMPTY), NONE_LEFT),
+        kinks=(Kink((TIED,), ([0.0, 1 / 3, 1 / 3, 1 / 3],)), Kink((TIED_ROWS, 1), ([[1, 0, 0], [0, 1, 0]],))),
+    ),
+    reduction(
+        "min",
+        ref.min_op,
+        tolerance=0.0,
+        samples=reductions(lists=False, empty=False, distinct=True, pairs=True),
+        ties=True,
+        errors=(OUT_OF_RANGE, bad(RuntimeError, ".", EMPTY), NONE_LEFT),
+        kinks=(
+            Kink((-TIED,), ([0.0, 1 / 3, 1 / 3, 1 / 3],)),
+            Kink((-TIED_ROWS, 1), ([[1, 0, 0], [0, 1, 0]],)),
+        ),
+    ),
+    reduction(
+        "amax",
+        ref.amax_op,
+        tolerance=0.0,
+        samples=reductions(empty=False, distinct=True),
+        ties=True,
+        errors=(OUT_OF_RANGE, NONE_LEFT),
+        kinks=(Kink((TIED_ROWS, 1), ([[0.5, 0.5, 0], [0, 0.5, 0.5]],)),),
+    ),
+    reduction(
+        "amin",
+        ref.amin_op,
+        tolerance=0.0,
+        samples=reductions(empty=False, distinct=True),
+        ties=True,
+        errors=(OUT_OF_RANGE, NONE_LEFT),
+        kinks=(Kink((-TIED_ROWS, 1), ([[0.5, 0.5, 0], [0, 0.5, 0.5]],)),),
+    ),
+    reduction(
+        "argmax",
+        ref.argmax_op,
+        tolerance=0.0,
+        samples=reductions(lists=False, empty=False, distinct=True),
+        order=0,
+        dtypes=NUMERIC,
+        errors=(OUT_OF_RANGE, bad(IndexError, ".", EMPTY), NONE_LEFT),
+    ),
+    reduction(
+        "argmin",
+        ref.argmin_op,
+        tolerance=0.0,
+        samples=reductions(lists=False, empty=False, distinct=True),
+        order=0,
+        dtypes=NUMERIC,
+        errors=(OUT_OF_RANGE, bad(IndexError, ".", EMPTY), NONE_LEFT),
+    ),
+    reduction("all", ref.all_op, tolerance=0.0, samples=reductions(), order=0, dtypes=ALL_DTYPES),
+    reduction(
+        "any", ref.any_op, tolerance=0.0, samples=reductions(low=-0.6, high=0.6), order=0, dtypes=ALL_DTYPES
+    ),
     softmax("softmax", ref.softmax_op),
     softmax("log_softmax", ref.log_softmax_op),
-)  # fmt: skip
+)

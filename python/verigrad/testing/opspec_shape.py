@@ -10,7 +10,7 @@ import numpy as np
 from verigrad.testing.library import Library
 from verigrad.testing.opspec import OpSpec, bad
 from verigrad.testing.reference import indexing as ref
-from verigrad.testing.samples import Const, Sample, Sampler, call
+from verigrad.testing.samples import Const, Same, Sample, Sampler, call
 
 MATRIX = np.arange(6.0).reshape(2, 3)
 CUBE = np.arange(24.0).reshape(2, 3, 4)
@@ -64,15 +64,26 @@ def view(name: str, reference: Callable[..., Any], samples: Samples, *errors: An
     return OpSpec(name, reference, samples, **{**chosen, **options})
 
 
-def view_only(name: str, reference: Callable[..., Any], samples: Samples, *errors: Any, **options: Any) -> OpSpec:
+def view_only(
+    name: str, reference: Callable[..., Any], samples: Samples, *errors: Any, **options: Any
+) -> OpSpec:
     """As `view`, for what is a method only."""
     return view(name, reference, samples, *errors, function=method(name), **{"method": None, **options})
 
 
 RESHAPES = (
-    ((2, 6), (3, 4)), ((2, 6), (-1,)), ((2, 3, 4), (6, -1)), ((2, 3, 4), (2, 12)), ((2, 3, 4), (2, 1, 3, 4)),
-    ((), (1, 1)), ((1,), ()), ((0,), (0, 3)), ((2, 0, 3), (-1, 2, 3)), ((4, 1), (4,)), ((12,), (3, 4)),
-)  # fmt: skip
+    ((2, 6), (3, 4)),
+    ((2, 6), (-1,)),
+    ((2, 3, 4), (6, -1)),
+    ((2, 3, 4), (2, 12)),
+    ((2, 3, 4), (2, 1, 3, 4)),
+    ((), (1, 1)),
+    ((1,), ()),
+    ((0,), (0, 3)),
+    ((2, 0, 3), (-1, 2, 3)),
+    ((4, 1), (4,)),
+    ((12,), (3, 4)),
+)
 
 
 def as_other(*rows: tuple[tuple[int, ...], tuple[int, ...]]) -> Samples:
@@ -91,6 +102,7 @@ def joins(*rows: tuple[Any, ...]) -> Samples:
     def samples(s: Sampler) -> Iterator[Sample]:
         for shapes, *rest in rows:
             yield call([s.array(*shape) for shape in shapes], *rest)
+        yield call([s.array(2, 3), s.array(2, 3), Same(0)], note="the same tensor twice")
         for other in ("int64", "float64"):
             if other != s.dtype.name:
                 yield call([s.array(2, 3), s.array(2, 3, dtype=other)], grad=False)
@@ -98,19 +110,19 @@ def joins(*rows: tuple[Any, ...]) -> Samples:
     return samples
 
 
-def twice(name: str) -> Callable[..., Any]:
-    """A join of a list in which the first tensor stands again at the end."""
-
-    def function(lib: Library, x: Any, y: Any, dim: int) -> Any:
-        return lib.get(name)([x, y, x], dim)
-
-    return function
-
-
 def broadcasts(s: Sampler) -> Iterator[Sample]:
     """Sizes of 1 repeated, new dimensions in front, -1 for a size that stays."""
-    for shape, sizes in (((3, 1), (3, 4)), ((1, 4), (-1, 4)), ((1, 4), (3, -1)), ((4,), (2, 3, 4)), ((), (2, 2)),
-                         ((1,), (0,)), ((2, 1), (2, 0)), ((1, 1, 2), (2, 3, 2)), ((2, 3), (2, 3))):  # fmt: skip
+    for shape, sizes in (
+        ((3, 1), (3, 4)),
+        ((1, 4), (-1, 4)),
+        ((1, 4), (3, -1)),
+        ((4,), (2, 3, 4)),
+        ((), (2, 2)),
+        ((1,), (0,)),
+        ((2, 1), (2, 0)),
+        ((1, 1, 2), (2, 3, 2)),
+        ((2, 3), (2, 3)),
+    ):
         yield call(s.array(*shape), sizes)
     yield call(s.array(3, 1), 3, 2)
 
@@ -121,61 +133,183 @@ def expansion_targets(s: Sampler) -> Iterator[Sample]:
         yield call(s.array(*shape), Const(s.array(*other)))
 
 
-PERMUTATIONS = cases(((2, 3), (1, 0)), ((2, 3, 4), (2, 0, 1)), ((2, 3, 4), (-1, 0, 1)), ((2, 3, 4), (0, 1, 2)), ((), ()),
-                     ((5,), (0,)), ((2, 0, 3), (2, 1, 0)))  # fmt: skip
-TRANSPOSITIONS = cases(((2, 3), 0, 1), ((2, 3, 4), 0, 2), ((2, 3, 4), -1, -2), ((2, 3, 4), 1, 1), ((2, 0, 3), 0, 1),
-                       ((5,), 0, -1), ((), 0, 0))  # fmt: skip
+PERMUTATIONS = cases(
+    ((2, 3), (1, 0)),
+    ((2, 3, 4), (2, 0, 1)),
+    ((2, 3, 4), (-1, 0, 1)),
+    ((2, 3, 4), (0, 1, 2)),
+    ((), ()),
+    ((5,), (0,)),
+    ((2, 0, 3), (2, 1, 0)),
+)
+TRANSPOSITIONS = cases(
+    ((2, 3), 0, 1),
+    ((2, 3, 4), 0, 2),
+    ((2, 3, 4), -1, -2),
+    ((2, 3, 4), 1, 1),
+    ((2, 0, 3), 0, 1),
+    ((5,), 0, -1),
+    ((), 0, 0),
+)
 MATRICES = cases(((2, 3),), ((0, 3),), ((1, 1),), ((37, 41),))
 ALL_SHAPES = cases(((),), ((1,),), ((5,),), ((0,),), ((3, 4),), ((2, 0, 3),), ((2, 3, 4),), ((37, 41),))
 OUT_OF_RANGE = bad(IndexError, "[Dd]im", MATRIX, 2, 0)
 
 SPECS = (
-    view("reshape", ref.reshape_op, cases(*RESHAPES), bad(RuntimeError, "shape|size", MATRIX, (4, 2)),
-         bad(RuntimeError, "-1|infer", MATRIX, (-1, -1)), view=None),
-    view_only("view", ref.reshape_op, contiguous_cases(*RESHAPES, ((2, 6), 3, 4), ((2, 6), -1)),
-              bad(RuntimeError, "shape|size", MATRIX, (4, 2))),
+    view(
+        "reshape",
+        ref.reshape_op,
+        cases(*RESHAPES),
+        bad(RuntimeError, "shape|size", MATRIX, (4, 2)),
+        bad(RuntimeError, "-1|infer", MATRIX, (-1, -1)),
+        view=None,
+    ),
+    view_only(
+        "view",
+        ref.reshape_op,
+        contiguous_cases(*RESHAPES, ((2, 6), 3, 4), ((2, 6), -1)),
+        bad(RuntimeError, "shape|size", MATRIX, (4, 2)),
+    ),
     view_only("view_as", ref.view_as_op, as_other(((2, 6), (3, 4)), ((), (1, 1)), ((0, 2), (2, 0)))),
-    view("flatten", ref.flatten_op,
-         cases(((2, 3, 4),), ((2, 3, 4), 1), ((2, 3, 4), 0, 1), ((2, 3, 4), -2, -1), ((5,),), ((),), ((2, 0, 3), 1),
-               ((2, 3, 4), {"start_dim": 1, "end_dim": 2})),
-         bad(RuntimeError, "start", CUBE, 2, 1), bad(IndexError, "[Dd]im", CUBE, 3), view=None),
+    view(
+        "flatten",
+        ref.flatten_op,
+        cases(
+            ((2, 3, 4),),
+            ((2, 3, 4), 1),
+            ((2, 3, 4), 0, 1),
+            ((2, 3, 4), -2, -1),
+            ((5,),),
+            ((),),
+            ((2, 0, 3), 1),
+            ((2, 3, 4), {"start_dim": 1, "end_dim": 2}),
+        ),
+        bad(RuntimeError, "start", CUBE, 2, 1),
+        bad(IndexError, "[Dd]im", CUBE, 3),
+        view=None,
+    ),
     view("transpose", ref.transpose_op, TRANSPOSITIONS, OUT_OF_RANGE),
-    view("permute", ref.permute_op, PERMUTATIONS, bad(RuntimeError, "2|two|dims", MATRIX, (0,)),
-         bad(RuntimeError, "dims|repeat|duplicate", MATRIX, (0, 0)), bad(IndexError, "[Dd]im", MATRIX, (0, 2))),
+    view(
+        "permute",
+        ref.permute_op,
+        PERMUTATIONS,
+        bad(RuntimeError, "2|two|dims", MATRIX, (0,)),
+        bad(RuntimeError, "dims|repeat|duplicate", MATRIX, (0, 0)),
+        bad(IndexError, "[Dd]im", MATRIX, (0, 2)),
+    ),
     view("t", ref.t_op, cases(((2, 3),), ((5,),), ((),), ((0, 3),)), bad(RuntimeError, "2", CUBE)),
     OpSpec("T", ref.t_op, MATRICES, function=attribute("T"), view=True, tolerance=EXACT, registered=False),
-    OpSpec("mT", lambda a: ref.transpose_op(a, -1, -2), cases(((2, 3),), ((2, 3, 4),), ((2, 0, 3),)),
-           function=attribute("mT"), view=True, tolerance=EXACT, registered=False, errors=(bad(RuntimeError, ".", np.zeros(3)),)),
-    view("unsqueeze", ref.unsqueeze_op, cases(((2, 3), 0), ((2, 3), 1), ((2, 3), -1), ((2, 3), -3), ((), 0), ((0, 2), 1)),
-         bad(IndexError, "[Dd]im", MATRIX, 3)),
-    view("squeeze", ref.squeeze_op,
-         cases(((1, 2, 1, 3),), ((1, 2, 1, 3), 0), ((1, 2, 1, 3), 1), ((1, 2, 1, 3), -2), ((1, 2, 1, 3), (0, 2)), ((),),
-               ((1, 1),), ((1, 0),)),
-         bad(IndexError, "[Dd]im", MATRIX, 2)),
-    view_only("expand", ref.expand_op, broadcasts, bad(RuntimeError, "expand|size", MATRIX, (2, 4)),
-              bad(RuntimeError, "dim|size", MATRIX, (3,))),
+    OpSpec(
+        "mT",
+        lambda a: ref.transpose_op(a, -1, -2),
+        cases(((2, 3),), ((2, 3, 4),), ((2, 0, 3),)),
+        function=attribute("mT"),
+        view=True,
+        tolerance=EXACT,
+        registered=False,
+        errors=(bad(RuntimeError, ".", np.zeros(3)),),
+    ),
+    view(
+        "unsqueeze",
+        ref.unsqueeze_op,
+        cases(((2, 3), 0), ((2, 3), 1), ((2, 3), -1), ((2, 3), -3), ((), 0), ((0, 2), 1)),
+        bad(IndexError, "[Dd]im", MATRIX, 3),
+    ),
+    view(
+        "squeeze",
+        ref.squeeze_op,
+        cases(
+            ((1, 2, 1, 3),),
+            ((1, 2, 1, 3), 0),
+            ((1, 2, 1, 3), 1),
+            ((1, 2, 1, 3), -2),
+            ((1, 2, 1, 3), (0, 2)),
+            ((),),
+            ((1, 1),),
+            ((1, 0),),
+        ),
+        bad(IndexError, "[Dd]im", MATRIX, 2),
+    ),
+    view_only(
+        "expand",
+        ref.expand_op,
+        broadcasts,
+        bad(RuntimeError, "expand|size", MATRIX, (2, 4)),
+        bad(RuntimeError, "dim|size", MATRIX, (3,)),
+    ),
     view_only("expand_as", ref.expand_as_op, expansion_targets),
-    view("select", ref.select_op, cases(((2, 3, 4), 0, 1), ((2, 3, 4), 1, -1), ((2, 3, 4), -1, 0), ((5,), 0, 4), ((2, 0), 0, 1)),
-         bad(IndexError, "range|bounds", MATRIX, 0, 2), bad(IndexError, "0-dim", np.array(1.0), 0, 0), OUT_OF_RANGE),
-    view("narrow", ref.narrow_op, cases(((2, 3, 4), 0, 1, 1), ((2, 3, 4), 2, 1, 2), ((2, 3, 4), -1, -2, 1), ((5,), 0, 5, 0),
-                                        ((5,), 0, 0, 5)),
-         bad(RuntimeError, "length", MATRIX, 1, 2, 2), bad(IndexError, "start|range", MATRIX, 1, 4, 0),
-         bad(RuntimeError, "0-dim", np.array(1.0), 0, 0, 1)),
-    view("unbind", ref.unbind_op, cases(((3, 2),), ((2, 3), 1), ((2, 3, 4), -1), ((2, 0), 0)), bad(IndexError, "[Dd]im", MATRIX, 2)),
-    view_only("reshape_as", ref.view_as_op, as_other(((2, 6), (3, 4)), ((), (1, 1)), ((0, 2), (2, 0))), view=None),
+    view(
+        "select",
+        ref.select_op,
+        cases(((2, 3, 4), 0, 1), ((2, 3, 4), 1, -1), ((2, 3, 4), -1, 0), ((5,), 0, 4), ((2, 0), 0, 1)),
+        bad(IndexError, "range|bounds", MATRIX, 0, 2),
+        bad(IndexError, "0-dim", np.array(1.0), 0, 0),
+        OUT_OF_RANGE,
+    ),
+    view(
+        "narrow",
+        ref.narrow_op,
+        cases(
+            ((2, 3, 4), 0, 1, 1),
+            ((2, 3, 4), 2, 1, 2),
+            ((2, 3, 4), -1, -2, 1),
+            ((5,), 0, 5, 0),
+            ((5,), 0, 0, 5),
+        ),
+        bad(RuntimeError, "length", MATRIX, 1, 2, 2),
+        bad(IndexError, "start|range", MATRIX, 1, 4, 0),
+        bad(RuntimeError, "0-dim", np.array(1.0), 0, 0, 1),
+    ),
+    view(
+        "unbind",
+        ref.unbind_op,
+        cases(((3, 2),), ((2, 3), 1), ((2, 3, 4), -1), ((2, 0), 0)),
+        bad(IndexError, "[Dd]im", MATRIX, 2),
+    ),
+    view_only(
+        "reshape_as", ref.view_as_op, as_other(((2, 6), (3, 4)), ((), (1, 1)), ((0, 2), (2, 0))), view=None
+    ),
     view_only("contiguous", ref.same_op, ALL_SHAPES, view=None),
     view("clone", ref.same_op, ALL_SHAPES, view=False),
     view("detach", ref.same_op, ALL_SHAPES, order=0),
-    OpSpec("cat", ref.cat_op,
-           joins(([(2, 3), (2, 3)],), ([(2, 3), (0, 3), (1, 3)],), ([(2, 3), (2, 1)], 1), ([(2, 3), (2, 1)], -1),
-                 ([(4,)],), ([(0,), (2, 2)],), ([(2, 2, 3), (2, 1, 3)], -2), ([(0, 3), (0, 3)],)),
-           tolerance=EXACT,
-           errors=(bad(ValueError, "empty", []), bad(RuntimeError, "[Ss]ize", [MATRIX, np.zeros((2, 4))]),
-                   bad(RuntimeError, "zero-dim", [np.array(1.0), np.array(2.0)]), bad(IndexError, "[Dd]im", [MATRIX], 2),
-                   bad(RuntimeError, "dimensions", [MATRIX, CUBE]), bad(TypeError, ".", [MATRIX, 3]))),
-    OpSpec("stack", ref.stack_op,
-           joins(([(2, 3), (2, 3)],), ([(2, 3), (2, 3), (2, 3)], 1), ([(2, 3), (2, 3)], -1), ([(), ()],), ([(0, 2)], 1)),
-           tolerance=EXACT,
-           errors=(bad(RuntimeError, "empty", []), bad(RuntimeError, "equal|size", [MATRIX, np.zeros((2, 4))]),
-                   bad(IndexError, "[Dd]im", [MATRIX], 3))),
-)  # fmt: skip
+    OpSpec(
+        "cat",
+        ref.cat_op,
+        joins(
+            ([(2, 3), (2, 3)],),
+            ([(2, 3), (0, 3), (1, 3)],),
+            ([(2, 3), (2, 1)], 1),
+            ([(2, 3), (2, 1)], -1),
+            ([(4,)],),
+            ([(0,), (2, 2)],),
+            ([(2, 2, 3), (2, 1, 3)], -2),
+            ([(0, 3), (0, 3)],),
+        ),
+        tolerance=EXACT,
+        errors=(
+            bad(ValueError, "empty", []),
+            bad(RuntimeError, "[Ss]ize", [MATRIX, np.zeros((2, 4))]),
+            bad(RuntimeError, "zero-dim", [np.array(1.0), np.array(2.0)]),
+            bad(IndexError, "[Dd]im", [MATRIX], 2),
+            bad(RuntimeError, "dimensions", [MATRIX, CUBE]),
+            bad(TypeError, ".", [MATRIX, 3]),
+        ),
+    ),
+    OpSpec(
+        "stack",
+        ref.stack_op,
+        joins(
+            ([(2, 3), (2, 3)],),
+            ([(2, 3), (2, 3), (2, 3)], 1),
+            ([(2, 3), (2, 3)], -1),
+            ([(), ()],),
+            ([(0, 2)], 1),
+        ),
+        tolerance=EXACT,
+        errors=(
+            bad(RuntimeError, "empty", []),
+            bad(RuntimeError, "equal|size", [MATRIX, np.zeros((2, 4))]),
+            bad(IndexError, "[Dd]im", [MATRIX], 3),
+        ),
+    ),
+)

@@ -35,6 +35,7 @@ def unary(
         edges: whether infinities, NaN and extremes are tried.
         options: further attributes of the record.
     """
+    exact = {} if kind == "float" else {"tolerance": 0.0}
     if kind != "bool":
         options.setdefault("inplace", f"{name}_")
     return OpSpec(
@@ -42,29 +43,63 @@ def unary(
         ref.unary_op(formula, kind),
         unary_samples(low, high, gap, edges),
         large=large_unary(low, high, gap),
-        **{"method": name, "order": 0 if kind == "bool" else 2, **options},
+        **{"method": name, "order": 0 if kind == "bool" else 2, **exact, **options},
     )
 
 
 SPECS = (
-    unary("neg", ref.neg, "same", dtypes=NUMERIC, operator=operator.neg, errors=(bad(RuntimeError, "bool", BOOLS),)),
-    unary("abs", ref.abs_, "same", gap=0.1, dtypes=NUMERIC, operator=abs,
-          kinks=(Kink((np.array([0.0, -0.0, -2.0]),), ([0.0, 0.0, -1.0],)),)),
-    unary("sign", ref.sign, "same", gap=0.1, zero_gradient="constant between the jumps",
-          kinks=(Kink((np.array([0.0, 2.0]),), ([0.0, 0.0],)),)),
+    unary(
+        "neg",
+        ref.neg,
+        "same",
+        dtypes=NUMERIC,
+        operator=operator.neg,
+        errors=(bad(RuntimeError, "bool", BOOLS),),
+    ),
+    unary(
+        "abs",
+        ref.abs_,
+        "same",
+        gap=0.1,
+        dtypes=NUMERIC,
+        operator=abs,
+        kinks=(Kink((np.array([0.0, -0.0, -2.0]),), ([0.0, 0.0, -1.0],)),),
+    ),
+    unary(
+        "sign",
+        ref.sign,
+        "same",
+        gap=0.1,
+        zero_gradient="constant between the jumps",
+        kinks=(Kink((np.array([0.0, 2.0]),), ([0.0, 0.0],)),),
+    ),
     unary("exp", ref.exp, "float"),
     unary("log", ref.log, "float", low=0.3, high=6.0),
     unary("sin", ref.sin, "float"),
     unary("cos", ref.cos, "float"),
-    unary("sqrt", ref.sqrt, "float", low=0.3, high=6.0, kinks=(Kink((np.array([0.0, 4.0]),), ([np.inf, 0.25],)),)),
-    unary("reciprocal", ref.reciprocal, "float", gap=0.4),
+    unary(
+        "sqrt",
+        ref.sqrt,
+        "float",
+        tolerance=0.0,
+        low=0.3,
+        high=6.0,
+        kinks=(Kink((np.array([0.0, 4.0]),), ([np.inf, 0.25],)),),
+    ),
+    unary("reciprocal", ref.reciprocal, "float", tolerance=0.0, gap=0.4),
     unary("tanh", ref.tanh, "float"),
     unary("sigmoid", ref.sigmoid, "float"),
-    unary("relu", ref.relu, "same", gap=0.1, dtypes=NUMERIC,
-          kinks=(Kink((np.array([0.0, -0.0, 1.0, -1.0]),), ([0.0, 0.0, 1.0, 0.0],)),),
-          errors=(bad(RuntimeError, "[Bb]ool", BOOLS),)),
+    unary(
+        "relu",
+        ref.relu,
+        "same",
+        gap=0.1,
+        dtypes=NUMERIC,
+        kinks=(Kink((np.array([0.0, -0.0, 1.0, -1.0]),), ([0.0, 0.0, 1.0, 0.0],)),),
+        errors=(bad(RuntimeError, "[Bb]ool", BOOLS),),
+    ),
     unary("isnan", ref.isnan, "bool", dtypes=ALL_DTYPES),
     unary("isinf", ref.isinf, "bool", dtypes=ALL_DTYPES),
     unary("isfinite", ref.isfinite, "bool", dtypes=ALL_DTYPES),
     unary("logical_not", ref.logical_not, "bool", dtypes=ALL_DTYPES),
-)  # fmt: skip
+)

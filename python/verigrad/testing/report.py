@@ -32,7 +32,8 @@ class OpResult:
         name, family, dtypes, order, zero_gradient, tolerance: of the record.
         samples: calls that were compared with the reference or checked on their own.
         checks: all comparisons, those of gradients by direction and element.
-        forward_error: worst error of a result, in units of the machine epsilon of its dtype; None if none was computed.
+        forward_error: worst error of a result, in units of the machine epsilon of its dtype; None if none was
+            computed.
         gradient_error, second_error: worst relative errors of the derivatives; None if there are none.
         failures: what failed.
         seconds: how long it took.
@@ -97,19 +98,37 @@ def _orders(result: OpResult) -> str:
 def _aligned(rows: Sequence[Sequence[str]], right: set[int]) -> list[str]:
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return [
-        "  ".join(c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))).rstrip()
+        "  ".join(
+            c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
         for row in rows
     ]
 
 
 def table(results: Sequence[OpResult]) -> str:
     """One line per operation."""
-    head = ("op", "dtypes", "samples", "worst forward error", "worst gradient error", "second order", "verdict")
+    head = (
+        "op",
+        "dtypes",
+        "samples",
+        "worst forward error",
+        "worst gradient error",
+        "second order",
+        "verdict",
+    )
     rows: list[Sequence[str]] = [head]
     for r in results:
         second = _relative(r.second_error)
         rows.append(
-            (r.name, short_dtypes(r.dtypes), str(r.samples), _units(r.forward_error), _relative(r.gradient_error), second, r.verdict)
+            (
+                r.name,
+                short_dtypes(r.dtypes),
+                str(r.samples),
+                _units(r.forward_error),
+                _relative(r.gradient_error),
+                second,
+                r.verdict,
+            )
         )
     lines = _aligned(rows, {2, 3, 4, 5})
     return "\n".join([lines[0], "-" * max(len(x) for x in lines), *lines[1:]])
@@ -121,12 +140,15 @@ def summary(results: Sequence[OpResult], seconds: float) -> str:
     samples, checks = sum(r.samples for r in results), sum(r.checks for r in results)
     verdict = f"{len(failed)} failed ({', '.join(failed)})" if failed else "all pass"
     return (
-        f"{len(results)} operations, {samples} samples, {checks} checks, 0 skips: {verdict}, in {seconds:.0f} s\n"
+        f"{len(results)} operations, {samples} samples, {checks} checks, 0 skips: {verdict}, "
+        f"in {seconds:.0f} s\n"
         "eps: machine epsilon of the result's dtype (1.2e-07 for float32, 2.2e-16 for float64)"
     )
 
 
-def write_json(path: str | os.PathLike[str], lib: Library, results: Sequence[OpResult], seconds: float) -> None:
+def write_json(
+    path: str | os.PathLike[str], lib: Library, results: Sequence[OpResult], seconds: float
+) -> None:
     """Everything that was measured, with the machine that it was measured on."""
     testing: Any = lib.get("_C._testing")
     document = {
@@ -149,17 +171,19 @@ def write_json(path: str | os.PathLike[str], lib: Library, results: Sequence[OpR
 
 HEADER = """# What is verified
 
-Made by `verigrad verify --markdown docs/verification.md` from the records in `python/verigrad/testing/opspec_*.py`; do not
-edit. Run `verigrad verify` for the errors on your own machine, and `verigrad verify --op NAME` for one operation.
+Made by `verigrad verify --markdown docs/verification.md` from the records in
+`python/verigrad/testing/opspec_*.py`; do not edit. Run `verigrad verify` for the errors on your own machine,
+and `verigrad verify --op NAME` for one operation.
 
-- **reference**: every result is compared with an independent implementation in plain loops (numba), accumulated in float64,
-  for each dtype and for contiguous, transposed, sliced, unaligned and zero-stride tensors, sizes 0 and 1, 0-d tensors, the
-  same tensor given twice, numbers in place of tensors, infinities and NaN. The tolerance is in units of the machine epsilon
-  of the result (1.2e-07 for float32, 2.2e-16 for float64); `exact` means equal bits of every value.
-- **derivatives**: checked in float64 against central differences with Richardson's extrapolation to a relative error of 1e-6,
-  by random projections in every memory layout of inputs and incoming gradients, and by the full Jacobian on small shapes.
-  `1, 2`: first and second order. `zero`: the gradient is zero everywhere. `-`: not differentiable, and its results require
-  no gradient.
+- **reference**: every result is compared with an independent implementation in plain loops (numba),
+  accumulated in float64, for each dtype and for contiguous, transposed, sliced, unaligned and zero-stride
+  tensors, sizes 0 and 1, 0-d tensors, the same tensor given twice, numbers in place of tensors, infinities
+  and NaN. The tolerance is in units of the machine epsilon of the result (1.2e-07 for float32, 2.2e-16 for
+  float64); `exact` means equal bits of every value.
+- **derivatives**: checked in float64 against central differences with Richardson's extrapolation to a
+  relative error of 1e-6, by random projections in every memory layout of inputs and incoming gradients, and
+  by the full Jacobian on small shapes. `1, 2`: first and second order. `zero`: the gradient is zero
+  everywhere. `-`: not differentiable, and its results require no gradient.
 - **samples**: calls that are compared with the reference.
 
 """
@@ -170,11 +194,15 @@ def markdown(results: Sequence[OpResult]) -> str:
     lines = [HEADER.rstrip(), ""]
     samples = sum(r.samples for r in results)
     lines += [f"{len(results)} operations, {samples} samples, 0 skips.", ""]
-    lines += ["| operation | family | dtypes | samples | tolerance | derivatives | verdict |", "| --- | --- | --- | ---: | --- | --- | --- |"]
+    lines += [
+        "| operation | family | dtypes | samples | tolerance | derivatives | verdict |",
+        "| --- | --- | --- | ---: | --- | --- | --- |",
+    ]
     for r in results:
         tolerance = "exact" if r.tolerance == 0 else f"{r.tolerance:g} eps"
         name = r.name.replace("|", "\\\\|")
         lines.append(
-            f"| `{name}` | {r.family} | {short_dtypes(r.dtypes)} | {r.samples} | {tolerance} | {_orders(r)} | {r.verdict} |"
+            f"| `{name}` | {r.family} | {short_dtypes(r.dtypes)} | {r.samples} | {tolerance} | {_orders(r)} "
+            f"| {r.verdict} |"
         )
     return "\n".join(lines) + "\n"

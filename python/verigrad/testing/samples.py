@@ -1,7 +1,7 @@
 """Sample inputs: numpy arrays that become tensors, and the generators that most records share.
 
-In the arguments of a :class:`Sample` a numpy array stands for a tensor, a floating-point one for a tensor that gets a
-gradient. The other classes here mark what is to be passed in another way.
+In the arguments of a :class:`Sample` a numpy array stands for a tensor, a floating-point one for a tensor
+that gets a gradient. The other classes here mark what is to be passed in another way.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Raw:
 
 @dataclass(frozen=True)
 class Same:
-    """The very tensor that stands at this position of the arguments."""
+    """The very tensor of this number, counted in the order of the arguments."""
 
     position: int
 
@@ -107,8 +107,11 @@ def call(
     note: str = "",
     **kwargs: Any,
 ) -> Sample:
-    """A sample, written as the call is. numpy's scalars, which 0-d arithmetic answers, count as 0-d arrays."""
-    args, kwargs = tree_map(lambda leaf: np.asarray(leaf) if isinstance(leaf, np.generic) else leaf, (args, kwargs))
+    """A sample, written as the call is. numpy's scalars, which 0-d arithmetic answers, count as 0-d
+    arrays."""
+    args, kwargs = tree_map(
+        lambda leaf: np.asarray(leaf) if isinstance(leaf, np.generic) else leaf, (args, kwargs)
+    )
     return Sample(args, kwargs, grad=grad, vary=vary, form=form, peer=peer, note=note)
 
 
@@ -134,7 +137,7 @@ def describe(value: Any) -> str:
     if isinstance(value, D):
         return value.name
     if isinstance(value, Same):
-        return f"argument {value.position}"
+        return f"tensor {value.position} again"
     if isinstance(value, list):
         text = "[" + ", ".join(describe(v) for v in value) + "]"
         return text if len(text) < 60 else text[:57] + "...]"
@@ -160,21 +163,24 @@ class Sampler:
         """Whether the dtype is floating point."""
         return self.dtype.kind == "f"
 
-    def array(self, *shape: int, low: float = -3.0, high: float = 3.0, gap: float = 0.0, dtype: str | None = None) -> Array:
-        """Values in [low, high] that keep a distance of `gap` from zero; whole numbers for integers, 0 and 1 for bool."""
+    def array(
+        self, *shape: int, low: float = -3.0, high: float = 3.0, gap: float = 0.0, dtype: str | None = None
+    ) -> Array:
+        """Values in [low, high] that keep a distance of `gap` from zero; whole numbers for integers, 0 and 1
+        for bool."""
         kind = self.dtype if dtype is None else np.dtype(dtype)
         if kind.kind == "b":
             return self.rng.integers(1 if low > 0 else 0, 2, shape).astype(kind)
         if kind.kind != "f":
             first = max(int(np.ceil(low)), 0 if kind.kind == "u" else -(2**31))
-            values = self.rng.integers(first, max(int(np.floor(high)), first) + 1, shape)
+            whole = self.rng.integers(first, max(int(np.floor(high)), first) + 1, shape)
             if gap > 0:
-                values = np.where(values == 0, max(1, first), values)
-            return values.astype(kind)
+                whole = np.where(whole == 0, max(1, first), whole)
+            return np.asarray(whole.astype(kind))
         values = self.rng.uniform(low, high, shape)
         if gap > 0:
             values = np.where(np.abs(values) < gap, np.where(values < 0, values - gap, values + gap), values)
-        return values.astype(kind)
+        return np.asarray(values).astype(kind)
 
     def distinct(self, *shape: int, low: float = -3.0, high: float = 3.0) -> Array:
         """Values no two of which are closer than the range over their number: no ties."""
@@ -193,10 +199,25 @@ class Sampler:
         return Const(self.rng.integers(0, 2, shape).astype(bool))
 
     def edges(self) -> Array:
-        """Zeros of both signs, ones, ties, infinities, NaN, the greatest and the least numbers of the dtype."""
+        """Zeros of both signs, ones, ties, infinities, NaN, the greatest and the least numbers of the
+        dtype."""
         if self.dtype.kind == "f":
             info = np.finfo(self.dtype)
-            extremes = [0.0, -0.0, 1.0, -1.0, 0.5, -2.0, np.inf, -np.inf, np.nan, info.tiny, -info.tiny, 1e4, -1e4]
+            extremes = [
+                0.0,
+                -0.0,
+                1.0,
+                -1.0,
+                0.5,
+                -2.0,
+                np.inf,
+                -np.inf,
+                np.nan,
+                info.tiny,
+                -info.tiny,
+                1e4,
+                -1e4,
+            ]
             return np.array([*extremes, 1.0, np.inf, np.nan], self.dtype)
         if self.dtype.kind == "b":
             return np.array([False, True, True], bool)
@@ -239,8 +260,8 @@ def unary_samples(
 
 
 def binary_samples(
-    left: Mapping[str, float] | None = None,
-    right: Mapping[str, float] | None = None,
+    left: Mapping[str, Any] | None = None,
+    right: Mapping[str, Any] | None = None,
     scalars: Sequence[Any] = (2, 0.75),
     edges: bool = True,
     mixed: Sequence[str] = ("int64", "float64"),
@@ -248,7 +269,8 @@ def binary_samples(
     same: bool = True,
     apart: float = 0.0,
 ) -> Callable[[Sampler], Iterator[Sample]]:
-    """Broadcast pairs, Python numbers on either side, other dtypes on the right, the same tensor twice, edge values.
+    """Broadcast pairs, Python numbers on either side, other dtypes on the right, the same tensor twice, edge
+    values.
 
     Args:
         left, right: range of the operands, as keywords of :meth:`Sampler.array`.
@@ -277,9 +299,13 @@ def binary_samples(
         for other in mixed:
             if other != s.dtype.name:
                 yield call(s.array(2, 3, **left), s.array(3, dtype=other, **right), grad=False)
-                yield call(s.array(2, 3, **left), s.array(dtype=other, **right), grad=False, note="0-d on the right")
+                yield call(
+                    s.array(2, 3, **left), s.array(dtype=other, **right), grad=False, note="0-d on the right"
+                )
         if same:
-            yield call(s.array(2, 3, **{**left, **right}), Same(0), grad=not apart, note="the same tensor twice")
+            yield call(
+                s.array(2, 3, **{**left, **right}), Same(0), grad=not apart, note="the same tensor twice"
+            )
         if edges:
             values = s.edges()
             grid = np.repeat(values, values.size), np.tile(values, values.size)
@@ -288,7 +314,9 @@ def binary_samples(
     return samples
 
 
-def large_unary(low: float = -3.0, high: float = 3.0, gap: float = 0.0) -> Callable[[Sampler], Iterator[Sample]]:
+def large_unary(
+    low: float = -3.0, high: float = 3.0, gap: float = 0.0
+) -> Callable[[Sampler], Iterator[Sample]]:
     """A vector and a matrix that are split between threads."""
 
     def samples(s: Sampler) -> Iterator[Sample]:

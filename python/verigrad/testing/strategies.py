@@ -18,7 +18,7 @@ try:
     from hypothesis import strategies as st
 except ImportError as error:
     raise ImportError(
-        'verigrad.testing.strategies: expected hypothesis to be installed, got none; pip install "verigrad[test]"'
+        'verigrad.testing.strategies: expected hypothesis, got none; pip install "verigrad[test]"'
     ) from error
 
 Array = np.ndarray[Any, Any]
@@ -70,13 +70,17 @@ def dtypes(*names: str) -> st.SearchStrategy[str]:
     return st.sampled_from(names or DTYPES)
 
 
-def shapes(min_dims: int = 0, max_dims: int = 4, max_side: int = 5, min_side: int = 0) -> st.SearchStrategy[tuple[int, ...]]:
+def shapes(
+    min_dims: int = 0, max_dims: int = 4, max_side: int = 5, min_side: int = 0
+) -> st.SearchStrategy[tuple[int, ...]]:
     """Shapes with sizes of zero and one among them."""
     return st.lists(st.integers(min_side, max_side), min_size=min_dims, max_size=max_dims).map(tuple)
 
 
 @st.composite
-def broadcastable_shapes(draw: st.DrawFn, count: int = 2, max_dims: int = 4, max_side: int = 4) -> list[tuple[int, ...]]:
+def broadcastable_shapes(
+    draw: st.DrawFn, count: int = 2, max_dims: int = 4, max_side: int = 4
+) -> list[tuple[int, ...]]:
     """Shapes that broadcast together: sizes of one and leading dimensions are left out at random."""
     result = draw(shapes(max_dims=max_dims, max_side=max_side))
     found = []
@@ -87,19 +91,31 @@ def broadcastable_shapes(draw: st.DrawFn, count: int = 2, max_dims: int = 4, max
 
 
 @st.composite
-def arrays(draw: st.DrawFn, shape: tuple[int, ...], dtype: str, low: float = -8.0, high: float = 8.0) -> Array:
-    """An array of numbers in [low, high]: multiples of 1/8, so that sums and products of a few of them are exact."""
+def arrays(
+    draw: st.DrawFn, shape: tuple[int, ...], dtype: str, low: float = -8.0, high: float = 8.0
+) -> Array:
+    """An array of numbers in [low, high]: multiples of 1/8, so that sums and products of a few of them are
+    exact."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     kind = np.dtype(dtype).kind
     if kind == "b":
         return rng.integers(0, 2, shape).astype(bool)
     if kind == "f":
         return np.asarray(rng.integers(math.ceil(low * 8), math.floor(high * 8) + 1, shape) / 8).astype(dtype)
-    return np.asarray(rng.integers(max(math.ceil(low), 0 if kind == "u" else -(2**31)), math.floor(high) + 1, shape)).astype(dtype)
+    return np.asarray(
+        rng.integers(max(math.ceil(low), 0 if kind == "u" else -(2**31)), math.floor(high) + 1, shape)
+    ).astype(dtype)
 
 
 @st.composite
-def strided(draw: st.DrawFn, shape: tuple[int, ...], dtype: str, expand: bool = True, low: float = -8.0, high: float = 8.0) -> Strided:
+def strided(
+    draw: st.DrawFn,
+    shape: tuple[int, ...],
+    dtype: str,
+    expand: bool = True,
+    low: float = -8.0,
+    high: float = 8.0,
+) -> Strided:
     """A tensor of this shape that is permuted, sliced with a step and an offset, and expanded at random."""
     order = tuple(draw(st.permutations(range(len(shape)))))
     inner = list(shape)

@@ -1,7 +1,7 @@
 """``verigrad verify``: every operation against its reference, its gradients, and the calls that must fail.
 
-The checks are those of the test suite, made from the records in ``opspec_*.py``; nothing is skipped. Needs numba and tqdm
-(``pip install "verigrad[verify]"``).
+The checks are those of the test suite, made from the records in ``opspec_*.py``; nothing is skipped. Needs
+numba and tqdm (``pip install "verigrad[verify]"``).
 """
 
 from __future__ import annotations
@@ -44,7 +44,10 @@ def record_checks(spec: OpSpec, lib: Library, coverage: Coverage) -> Iterator[Ch
 
 
 def verify_record(
-    spec: OpSpec, lib: Library, most_failures: int = MOST_FAILURES, wanted: Callable[[Check], bool] | None = None
+    spec: OpSpec,
+    lib: Library,
+    most_failures: int = MOST_FAILURES,
+    wanted: Callable[[Check], bool] | None = None,
 ) -> OpResult:
     """Runs the checks of one record.
 
@@ -55,11 +58,17 @@ def verify_record(
         wanted: which checks to run; all by default.
     """
     started = time.perf_counter()
-    result = OpResult(spec.name, spec.family, spec.dtypes, spec.order, bool(spec.zero_gradient), spec.tolerance)
+    result = OpResult(
+        spec.name, spec.family, spec.dtypes, spec.order, bool(spec.zero_gradient), spec.tolerance
+    )
     coverage = Coverage()
 
     def fail(kind: str, label: str, error: Exception) -> None:
-        text = str(error) if isinstance(error, CheckError) else f"{spec.name}{label}: {type(error).__name__}: {error}"
+        text = (
+            str(error)
+            if isinstance(error, CheckError)
+            else f"{spec.name}{label}: {type(error).__name__}: {error}"
+        )
         result.failures.append(Failure(kind, label, text))
 
     with warnings.catch_warnings():

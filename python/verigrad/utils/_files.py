@@ -22,37 +22,51 @@ _lock = threading.Lock()
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """Open a binary file for writing that replaces *path* when the block ends without an error.
 
-    The content goes to a temporary file in the same folder, is flushed to the disk, renamed, and the folder
-    is flushed. At every moment *path* is the old file or the new one; an error leaves the old one. A symbolic
-    link is followed. The mode is what the umask says. Temporary files that a killed process left for the same
-    *path* are removed first.
+    `atomic_path` says how.
 
     Raises:
         OSError: the folder is missing or not writable, the disk is full, or *path* is a folder or a device.
     """
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        yield file
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[str]:
+    """A path whose file replaces *path* when the block ends without an error.
+
+    It is an empty file in a temporary folder beside *path*; what writes it may replace it, or put files of its
+    own beside it. At the end it is flushed to the disk and renamed, and the folder of *path* is flushed. At
+    every moment *path* is the old file or the new one; an error leaves the old one. A symbolic link is
+    followed. The mode is what the umask says. What a killed process left for the same *path* is removed first.
+
+    Raises:
+        OSError: as for `atomic_write`.
+    """
+    import shutil  # here, so that importing verigrad does not pay for it
+
     target = os.path.realpath(os.fspath(path))
     _refuse_special(target)
     folder, last = os.path.split(target)
     prefix = _prefix(last)
     _remove_stale(folder, prefix)
     name = f"{prefix}{_host()}-{os.getpid()}-{os.urandom(6).hex()}{_SUFFIX}"
-    temporary = os.path.join(folder, name)
+    place = os.path.join(folder, name)
     with _lock:
         _active.add(name)
     try:
-        # 0o666 less the umask, as open() does; a temporary file of the tempfile module would be 0o600.
-        binary = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | binary, 0o666)
+        os.mkdir(place)
         try:
-            with os.fdopen(descriptor, "wb") as file:
-                yield file
-                file.flush()
+            temporary = os.path.join(place, "new")
+            with open(temporary, "xb") as file:
+                mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            yield temporary
+            os.chmod(temporary, mode)
+            with open(temporary, "r+b") as file:
                 os.fsync(file.fileno())
             os.replace(temporary, target)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
         _sync_folder(folder)
     finally:
         with _lock:
@@ -82,6 +96,8 @@ def _host() -> str:
 
 
 def _remove_stale(folder: str, prefix: str) -> None:
+    import shutil
+
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if (
@@ -89,8 +105,7 @@ def _remove_stale(folder: str, prefix: str) -> None:
                 and entry.name.endswith(_SUFFIX)
                 and _is_stale(entry, entry.name[len(prefix) : -len(_SUFFIX)])
             ):
-                with contextlib.suppress(OSError):
-                    os.unlink(entry.path)
+                shutil.rmtree(entry.path, ignore_errors=True)
 
 
 def _is_stale(entry: os.DirEntry[str], tag: str) -> bool:

@@ -144,7 +144,9 @@ void select_elements(const IndexRows& r, std::int64_t grain) {
 }  // namespace
 
 void gather(DType dtype, const Gather& g) {
-  const std::int64_t grain = grain_of(g.shape, numel_of(g.shape));
+  const std::int64_t numel = numel_of(g.shape);
+  if (numel == 0) return;
+  const std::int64_t grain = grain_of(g.shape, numel);
   check_indices(g, grain);
   const Dims src_strides = without(g.src_strides, g.dim);
   const std::int64_t step = stride_of(g.src_strides, g.dim);
@@ -161,7 +163,9 @@ void gather(DType dtype, const Gather& g) {
 }
 
 void scatter_add(DType dtype, const Gather& g) {
-  const std::int64_t grain = grain_of(g.shape, numel_of(g.shape));
+  const std::int64_t numel = numel_of(g.shape);
+  if (numel == 0) return;
+  const std::int64_t grain = grain_of(g.shape, numel);
   check_indices(g, grain);
   const Dims out_strides = without(g.out_strides, g.dim);
   const std::int64_t step = stride_of(g.out_strides, g.dim);

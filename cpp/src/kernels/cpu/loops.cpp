@@ -60,13 +60,17 @@ void run_range(const Nest& nest, const Loop& loop, InnerLoop inner, std::int64_t
 }  // namespace
 
 void run_loop(const Loop& loop, const std::int64_t* sizes, InnerLoop inner) {
-  const Nest nest = make_nest(loop, sizes);
-  if (nest.outer == 0 && loop.numel < kSerialElements) {
+  if (loop.shape.size() <= 1 && loop.numel < kSerialElements) {
     char* data[kMaxOperands];
-    for (int o = 0; o < nest.operands; ++o) data[o] = static_cast<char*>(loop.data[o]);
-    inner(data, nest.inner_strides, nest.inner);
+    std::int64_t strides[kMaxOperands];
+    for (int o = 0; o < loop.operands; ++o) {
+      data[o] = static_cast<char*>(loop.data[o]);
+      strides[o] = loop.shape.empty() ? sizes[o] : loop.strides[o][0] * sizes[o];
+    }
+    inner(data, strides, loop.numel);
     return;
   }
+  const Nest nest = make_nest(loop, sizes);
   parallel_for(loop.numel, elementwise_grain(loop.numel),
                [&](std::int64_t begin, std::int64_t end) { run_range(nest, loop, inner, begin, end); });
 }

@@ -201,6 +201,13 @@ class Reducer {
 
 template <class Op, class Acc, class In>
 void run(const Reduction& reduction) {
+  if (reduction.kept.empty() && reduction.reduced.size() == 1 && reduction.in_reduced_strides[0] == 1 &&
+      reduction.reduced[0] <= kRun) {
+    // A short vector, where making a plan would take longer than the work; same order of operations.
+    simd_run<ReduceRows<Op, Acc, In>, Acc*, const In*, std::int64_t, std::int64_t, std::int64_t>(
+        static_cast<Acc*>(reduction.out), static_cast<const In*>(reduction.in), 1, 0, reduction.reduced[0]);
+    return;
+  }
   const ReducePlan plan = make_plan(reduction, false);
   Reducer<Op, Acc, In>(plan, static_cast<const In*>(reduction.in)).run(static_cast<Acc*>(reduction.out));
 }

@@ -1,7 +1,7 @@
 """The one place that imports numba.
 
-The references are plain Python loops; numba only makes them quick enough to run on every sample. They are compiled in
-memory and never cached on disk, so that a read-only installation works.
+The references are plain Python loops; numba only makes them quick enough to run on every sample. They are
+compiled in memory and never cached on disk, so that a read-only installation works.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ try:
     import numba
 except ImportError as error:
     raise ImportError(
-        'verigrad.testing: expected numba to be installed for the references, got none; pip install "verigrad[verify]"'
+        'verigrad.testing: expected numba for the references, got none; pip install "verigrad[verify]"'
     ) from error
 
 P = ParamSpec("P")

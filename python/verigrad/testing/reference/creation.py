@@ -69,7 +69,9 @@ def ones_like_op(a: Array, *, dtype: Any = None) -> Array:
 
 def arange_op(*bounds: Any, dtype: Any = None) -> Array:
     """start, start + step, ... without the end."""
-    start, end, step = (0, bounds[0], 1) if len(bounds) == 1 else (bounds if len(bounds) == 3 else (*bounds, 1))
+    start, end, step = (
+        (0, bounds[0], 1) if len(bounds) == 1 else (bounds if len(bounds) == 3 else (*bounds, 1))
+    )
     target = np.dtype(dtype) if dtype is not None else promotion.result_dtype(start, end, step)
     out = np.empty(max(0, math.ceil((end - start) / step)), promotion.work_dtype(target))
     range_(out, out.dtype.type(start), out.dtype.type(step))

@@ -1,7 +1,7 @@
 """References of the elementwise kernels: unary, binary, where, copy and fill.
 
-A scalar formula each, and one loop per number of operands. The loops have the kernels' argument order (output first).
-Floating-point values are computed in float64 and rounded once, integers in int64 with wrap-around.
+A scalar formula each, and one loop per number of operands. The loops have the kernels' argument order (output
+first). Floating-point values are computed in float64 and rounded once, integers in int64 with wrap-around.
 """
 
 from __future__ import annotations
@@ -120,7 +120,8 @@ def div(a: Any, b: Any) -> Any:
 
 @kernel
 def floor_divide(a: Any, b: Any) -> Any:
-    """The floor of the exact quotient; x / 0 is infinite or NaN as in IEEE 754. Integers are never divided by zero."""
+    """The floor of the exact quotient; x / 0 is infinite or NaN as in IEEE 754. Integers are never divided by
+    zero."""
     if b == 0:
         return a / b
     rest = np.fmod(a, b)
@@ -279,7 +280,8 @@ INTEGER = {floor_divide: floor_divide_int, remainder: remainder_int, pow_: pow_i
 
 
 def unary_op(formula: Callable[..., Any], kind: str) -> Callable[[Array], Array]:
-    """The op over arrays. `kind`: "same" keeps the dtype, "float" promotes integers, "bool" answers yes or no."""
+    """The op over arrays. `kind`: "same" keeps the dtype, "float" promotes integers, "bool" answers yes or
+    no."""
 
     def reference(x: Array) -> Array:
         dtype = promotion.floating(x.dtype) if kind == "float" else x.dtype
@@ -293,7 +295,8 @@ def unary_op(formula: Callable[..., Any], kind: str) -> Callable[[Array], Array]
 
 
 def operands(*values: Any, kind: str = "same") -> tuple[np.dtype[Any], tuple[int, ...], list[Array]]:
-    """Common dtype (a floating-point one for kind "float"), broadcast shape, and the operands in that dtype and shape."""
+    """Common dtype (a floating-point one for kind "float"), broadcast shape, and the operands in that dtype
+    and shape."""
     dtype = promotion.result_dtype(*values)
     if kind == "float":
         dtype = promotion.floating(dtype)
@@ -378,7 +381,7 @@ def copy_op(a: Array, dtype: Any = None) -> Array:
     out = np.empty(a.size, target)
     if target.kind == "b":
         unary(logical_not, out, a.reshape(-1))
-        return ~out.reshape(a.shape)
+        return np.logical_not(out).reshape(a.shape)
     if a.dtype.kind == "f" and target.kind != "f":
         whole = np.empty(a.size, np.int64)
         copy(whole, np.nan_to_num(np.trunc(a.reshape(-1).astype(np.float64))))

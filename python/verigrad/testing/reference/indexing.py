@@ -1,6 +1,7 @@
 """References of views, joins, indexing and assignment.
 
-A view is a shape, strides and an offset over the row-major elements of the input: `strided` reads them one by one.
+A view is a shape, strides and an offset over the row-major elements of the input: `strided` reads them one by
+one.
 """
 
 from __future__ import annotations
@@ -188,7 +189,9 @@ def same_op(a: Array) -> Array:
 def cat_op(tensors: Sequence[Array], dim: int = 0) -> Array:
     """The tensors one after another along a dimension; an empty vector adds nothing."""
     dtype = promotion.result_dtype(*tensors)
-    parts = [promotion.cast(t, dtype) for t in tensors if t.shape != (0,)] or [promotion.cast(tensors[0], dtype)]
+    parts = [promotion.cast(t, dtype) for t in tensors if t.shape != (0,)] or [
+        promotion.cast(tensors[0], dtype)
+    ]
     d = dim % parts[0].ndim
     shape = list(parts[0].shape)
     shape[d] = sum(p.shape[d] for p in parts)
@@ -302,11 +305,15 @@ def setitem_op(a: Array, key: Any, value: Any) -> Array:
 
 
 def _positions(a: Array, key: Any) -> Array:
-    """The row-major positions of the elements. Numbers are taken first, for numpy would broadcast them with the index
-    tensors; a list is an index tensor and a 0-d index tensor a number."""
+    """The row-major positions of the elements. Numbers are taken first, for numpy would broadcast them with
+    the index tensors; a list is an index tensor and a 0-d index tensor a number."""
     parts = [np.asarray(p) if isinstance(p, list) else p for p in (key if isinstance(key, tuple) else (key,))]
     parts = [int(p) if isinstance(p, np.ndarray) and p.ndim == 0 else p for p in parts]
-    used = sum(p.ndim if isinstance(p, np.ndarray) and p.dtype == bool else int(p is not None) for p in parts if p is not ...)
+    used = sum(
+        p.ndim if isinstance(p, np.ndarray) and p.dtype == bool else int(p is not None)
+        for p in parts
+        if p is not ...
+    )
     fill = [slice(None)] * (a.ndim - used)
     at = next((i for i, p in enumerate(parts) if p is ...), None)
     parts = [*parts, *fill] if at is None else [*parts[:at], *fill, *parts[at + 1 :]]

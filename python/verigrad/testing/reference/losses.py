@@ -16,7 +16,8 @@ Array = np.ndarray[Any, Any]
 
 @kernel
 def nll(out: Array, log_probability: Array, target: Array, weight: Array, ignore_index: int) -> float:
-    """out[n, k] = -weight[t] * log_probability[n, t, k] with t = target[n, k]; answers the sum of the weights."""
+    """out[n, k] = -weight[t] * log_probability[n, t, k] with t = target[n, k]; answers the sum of the
+    weights."""
     total = 0.0
     for n in range(target.shape[0]):
         for k in range(target.shape[1]):
@@ -76,13 +77,19 @@ def _reduced(losses: Array, shape: tuple[int, ...], reduction: str, weight: floa
 
 
 def nll_loss_op(
-    input: Array, target: Array, weight: Array | None = None, ignore_index: int = -100, reduction: str = "mean"
+    input: Array,
+    target: Array,
+    weight: Array | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
 ) -> Array:
     """The negative log-probability of the target; "mean" divides by the weights of what is not ignored."""
     blocks = _blocks(input)
     out = np.empty((blocks[0], blocks[2]))
     weights = np.ones(blocks[1]) if weight is None else weight.astype(np.float64)
-    total = nll(out, input.astype(np.float64).reshape(blocks), target.reshape(out.shape), weights, ignore_index)
+    total = nll(
+        out, input.astype(np.float64).reshape(blocks), target.reshape(out.shape), weights, ignore_index
+    )
     return _reduced(out, target.shape, reduction, total, input.dtype)
 
 
@@ -94,7 +101,8 @@ def cross_entropy_op(
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Array:
-    """`nll_loss` of `log_softmax`. Probability targets are averaged over the batch, class targets by their weights."""
+    """`nll_loss` of `log_softmax`. Probability targets are averaged over the batch, class targets by their
+    weights."""
     blocks = _blocks(input)
     logits = along(log_softmax, input.astype(np.float64), 1 if input.ndim > 1 else 0).reshape(blocks)
     weights = np.ones(blocks[1]) if weight is None else weight.astype(np.float64)

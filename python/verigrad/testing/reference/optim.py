@@ -25,8 +25,8 @@ def sgd(
     nesterov: bool,
     maximize: bool,
 ) -> None:
-    """I. Sutskever et al., "On the importance of initialization and momentum in deep learning", ICML 2013, in the form
-    of PyTorch's documentation of SGD (the learning rate outside of the velocity)."""
+    """I. Sutskever et al., "On the importance of initialization and momentum in deep learning", ICML 2013, in
+    the form of PyTorch's documentation of SGD (the learning rate outside of the velocity)."""
     for i in range(param.size):
         g = -grad[i] if maximize else grad[i]
         g += weight_decay * param[i]
@@ -53,8 +53,9 @@ def adam(
     amsgrad: bool,
     maximize: bool,
 ) -> None:
-    """D. P. Kingma and J. Ba, "Adam", ICLR 2015, algorithm 1; I. Loshchilov and F. Hutter, "Decoupled weight decay
-    regularization", ICLR 2019, algorithm 2; S. Reddi et al., "On the convergence of Adam and beyond", ICLR 2018."""
+    """D. P. Kingma and J. Ba, "Adam", ICLR 2015, algorithm 1; I. Loshchilov and F. Hutter, "Decoupled weight
+    decay regularization", ICLR 2019, algorithm 2; S. Reddi et al., "On the convergence of Adam and beyond",
+    ICLR 2018."""
     for i in range(param.size):
         g = -grad[i] if maximize else grad[i]
         if decoupled_weight_decay:
@@ -75,7 +76,9 @@ def _wide(a: Array) -> Array:
     return a.astype(np.float64).reshape(-1)
 
 
-def sgd_op(params: list[Array], grads: list[Array], momentum_buffers: list[Array | None], **options: Any) -> Any:
+def sgd_op(
+    params: list[Array], grads: list[Array], momentum_buffers: list[Array | None], **options: Any
+) -> Any:
     """The parameters and momentum buffers after one step."""
     new_params, new_buffers = [], []
     for param, grad, buffer in zip(params, grads, momentum_buffers, strict=True):
@@ -109,10 +112,13 @@ def adam_op(
     """All arguments after one step, `steps` included."""
     results: list[list[Array]] = [[], [], [], [], []]
     for i, param in enumerate(params):
-        state = [_wide(x) for x in (param, grads[i], exp_avgs[i], exp_avg_sqs[i])]
+        p, mean, square = _wide(param), _wide(exp_avgs[i]), _wide(exp_avg_sqs[i])
         greatest = _wide(max_exp_avg_sqs[i]) if options["amsgrad"] else np.zeros(param.size)
         adam(
-            *state,
+            p,
+            _wide(grads[i]),
+            mean,
+            square,
             greatest,
             float(steps[i]) + 1.0,
             options["lr"],
@@ -124,7 +130,7 @@ def adam_op(
             options["amsgrad"],
             options["maximize"],
         )
-        for kept, array in zip(results, (state[0], state[2], state[3], greatest), strict=False):
+        for kept, array in zip(results, (p, mean, square, greatest), strict=False):
             kept.append(array.astype(param.dtype).reshape(param.shape))
         results[4].append((steps[i] + 1).astype(steps[i].dtype))
     if not options["amsgrad"]:

@@ -1,7 +1,9 @@
-"""PyTorch's type promotion for the six dtypes, written from its documentation ("Tensor Attributes", torch.dtype).
+"""PyTorch's type promotion for the six dtypes, written from its documentation ("Tensor Attributes",
+torch.dtype).
 
-There are three categories, bool < integral < floating point, and three priorities: tensors with dimensions, 0-d tensors,
-Python numbers. A lower priority changes the result only if its category is higher than that of the priority above.
+There are three categories, bool < integral < floating point, and three priorities: tensors with dimensions,
+0-d tensors, Python numbers. A lower priority changes the result only if its category is higher than that of
+the priority above.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""Reference of the random numbers: Philox4x32-10 and what the library makes of its words, in Python's own integers.
+"""Reference of the random numbers: Philox4x32-10 and what the library makes of its words, in Python's own
+integers.
 
-J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC'11, section 3.3.
-G. E. P. Box, M. E. Muller, "A note on the generation of random normal deviates", Ann. Math. Stat. 29, 1958.
+J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC'11,
+section 3.3. G. E. P. Box, M. E. Muller, "A note on the generation of random normal deviates", Ann. Math.
+Stat. 29, 1958.
 """
 
 from __future__ import annotations
@@ -52,7 +54,9 @@ def uniform(seed: int, counter: int, count: int, dtype: str, low: float = 0.0, h
     return np.array([low + u * (high - low) for u in units(seed, counter, count, dtype)]).astype(dtype)
 
 
-def normal(seed: int, counter: int, count: int, dtype: str, mean: float = 0.0, deviation: float = 1.0) -> Array:
+def normal(
+    seed: int, counter: int, count: int, dtype: str, mean: float = 0.0, deviation: float = 1.0
+) -> Array:
     """Box and Muller's pairs: two uniform numbers give radius and angle, the cosine first."""
     numbers = units(seed, counter, count + count % 2, dtype)
     out = []

@@ -1,7 +1,8 @@
 """References of the reducing kernels: reduce, arg_reduce and softmax.
 
-The loops see a matrix of kept rows and reduced columns, like the kernels, or [outer, size, inner] for softmax. Sums and
-products of floating-point numbers are accumulated in float64, those of integers in int64 with wrap-around.
+The loops see a matrix of kept rows and reduced columns, like the kernels, or [outer, size, inner] for
+softmax. Sums and products of floating-point numbers are accumulated in float64, those of integers in int64
+with wrap-around.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 
 from verigrad.testing.reference import promotion
 from verigrad.testing.reference._numba import kernel
+from verigrad.testing.reference.elementwise import binary_op, maximum, minimum
 
 Array = np.ndarray[Any, Any]
 Dim = int | Sequence[int] | None
@@ -21,7 +23,8 @@ Dim = int | Sequence[int] | None
 
 @kernel
 def reduce_sum(out: Array, a: Array) -> None:
-    """With Neumaier's compensation, so that it is far closer to the exact sum than any plain order of adding."""
+    """With Neumaier's compensation, so that it is far closer to the exact sum than any plain order of
+    adding."""
     for i in range(a.shape[0]):
         total = out.dtype.type(0)
         lost = out.dtype.type(0)
@@ -158,7 +161,9 @@ def _reduce(formula: Callable[..., None], a: Array, dim: Dim, keepdim: bool, dty
 
 def _accumulated(formula: Callable[..., None]) -> Callable[..., Array]:
     def reference(a: Array, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None) -> Array:
-        target = np.dtype(dtype) if dtype is not None else (a.dtype if a.dtype.kind == "f" else np.dtype("int64"))
+        target = (
+            np.dtype(dtype) if dtype is not None else (a.dtype if a.dtype.kind == "f" else np.dtype("int64"))
+        )
         return _reduce(formula, promotion.cast(a, target), dim, keepdim, target, promotion.work_dtype(target))
 
     return reference
@@ -177,12 +182,14 @@ def mean_op(a: Array, dim: Dim = None, keepdim: bool = False, *, dtype: Any = No
         return promotion.cast(np.asarray(total / np.float64(count)), target)
 
 
-def _extremum(values: Callable[..., None], index: Callable[..., None]) -> Callable[..., Any]:
+def _extremum(
+    values: Callable[..., None], index: Callable[..., None], pair: Callable[..., Any]
+) -> Callable[..., Any]:
     def reference(a: Array, dim: Any = None, keepdim: bool = False) -> Any:
+        if isinstance(dim, np.ndarray):
+            return binary_op(pair, "same")(a, dim)
         if dim is None:
             return _reduce(values, a, None, False, a.dtype, promotion.work_dtype(a.dtype))
-        if isinstance(dim, np.ndarray):
-            raise TypeError("the two-tensor form is the record of maximum and minimum")
         picked = _reduce(values, a, dim, keepdim, a.dtype, promotion.work_dtype(a.dtype))
         return picked, _argument(index, a, dim, keepdim)
 
@@ -196,8 +203,8 @@ def _argument(index: Callable[..., None], a: Array, dim: int | None, keepdim: bo
     return out.reshape(full if keepdim else shape)
 
 
-max_op = _extremum(reduce_max, argmax)
-min_op = _extremum(reduce_min, argmin)
+max_op = _extremum(reduce_max, argmax, maximum)
+min_op = _extremum(reduce_min, argmin, minimum)
 
 
 def amax_op(a: Array, dim: Dim = (), keepdim: bool = False) -> Array:
