@@ -3,18 +3,21 @@
 import collections
 import errno
 import io
+import json
 import math
 import os
+import signal
 import stat
 import subprocess
 import sys
+import zlib
 
 import numpy as np
 import pytest
 import safetensors.numpy
 
 import verigrad
-from verigrad import nn
+from verigrad import _safetensors, nn
 
 DTYPES = ["bool", "uint8", "int32", "int64", "float32", "float64"]
 
@@ -213,10 +216,64 @@ def test_names_that_meet_are_kept_apart():
     assert back[""].tolist() == [1, 1, 1]
 
 
-def test_the_same_object_gives_the_same_bytes(tmp_path):
-    for name in "ab":
-        verigrad.save({"x": verigrad.arange(5), "y": [1.5, None]}, tmp_path / name)
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+SAVE_MANY = """
+import io, sys, verigrad
+value = {f"layer.{i}": verigrad.full((i,), 0.5, dtype=verigrad.float64) for i in range(20)}
+value |= {f"flag {i}": [verigrad.tensor(i % 2 == 0), i * 0.1, None] for i in range(20)}
+buffer = io.BytesIO()
+verigrad.save(value, buffer)
+verigrad.save(value, sys.argv[1])
+assert open(sys.argv[1], "rb").read() == buffer.getvalue()
+"""
+
+
+def test_the_same_object_gives_the_same_bytes_in_every_process(tmp_path):
+    for seed in ("0", "1", "2"):
+        command = [sys.executable, "-c", SAVE_MANY, str(tmp_path / seed)]
+        subprocess.run(command, env={**os.environ, "PYTHONHASHSEED": seed}, check=True)
+    assert (tmp_path / "0").read_bytes() == (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
+
+
+def test_the_structure_is_one_text_of_the_metadata(tmp_path):
+    verigrad.save({"x": verigrad.ones(2), "y": 3}, tmp_path / "f")
+    with safetensors.safe_open(tmp_path / "f", framework="np") as file:
+        metadata = file.metadata()
+    assert list(metadata) == ["verigrad"]
+    name, crc, text = metadata["verigrad"].split(" ", 2)
+    assert name == "verigrad"
+    assert int(crc, 16) == zlib.crc32(text.encode())
+    assert json.loads(text)["tree"] == ["dict", [["x", ["tensor", "x", False]], ["y", 3]]]
+
+
+def test_importing_verigrad_does_not_import_what_only_files_need():
+    code = "import sys, verigrad; print(*{'safetensors', 'json', 'shutil', 'numpy'} & set(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == []
+
+
+@pytest.mark.skipif(not hasattr(safetensors, "TensorSpec"), reason="older versions of safetensors do")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs ru_maxrss in KiB")
+def test_saving_to_a_path_does_not_copy_the_tensors(tmp_path):
+    code = """
+import resource, sys, verigrad
+verigrad.save([verigrad.ones(10)], sys.argv[1])
+tensor = verigrad.ones(32 * 2**20)  # 128 MiB
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+verigrad.save([tensor], sys.argv[1])
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    command = [sys.executable, "-c", code, str(tmp_path / "f")]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert int(result.stdout) < 32 * 1024  # KiB
+
+
+def test_a_header_beyond_the_format_s_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr(_safetensors, "_MAX_HEADER", 1000)  # of 100 MB
+    for target in (io.BytesIO(), tmp_path / "f"):
+        verigrad.save("x" * 500, io.BytesIO())
+        with pytest.raises(ValueError, match="^save: expected a header of at most 1000 bytes, got 1"):
+            verigrad.save("x" * 1000, target)
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_safetensors_file_from_elsewhere_is_a_dict_of_tensors(tmp_path):
@@ -370,37 +427,41 @@ def test_the_mode_is_that_of_the_umask(tmp_path):
         assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == mode
 
 
-KILLED_WHILE_SAVING = """
-import os, signal, sys, verigrad
-wanted = int(sys.argv[2])
-written = 0
-from verigrad import _safetensors
-original = _safetensors.payload
-class Dying:
-    def __init__(self, file): self.file = file
-    def write(self, data):
-        global written
-        data = bytes(data)
-        if written + len(data) > wanted:
-            self.file.write(data[: wanted - written]); self.file.flush()
-            os.kill(os.getpid(), signal.SIGKILL)
-        written += len(data)
-        return self.file.write(data)
-write = _safetensors.write
-_safetensors.write = lambda file, *rest: write(Dying(file), *rest)
-verigrad.save({"new": verigrad.ones(50)}, sys.argv[1])
+LIMITED = """
+import resource, signal, sys, verigrad
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
+signal.signal(signal.SIGXFSZ, getattr(signal, sys.argv[3]))
+try:
+    verigrad.save({"new": verigrad.ones(5000)}, sys.argv[1])
+except OSError as error:
+    sys.exit(error.errno)
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
-@pytest.mark.parametrize("offset", [0, 9, 200, 350])
-def test_a_kill_while_saving_leaves_the_old_file_and_the_next_save_cleans_up(tmp_path, offset):
+def save_with_limit(path, limit, on_signal):
+    """A process that saves 20 kB where files may have *limit* bytes: killed there, or told so."""
+    command = [sys.executable, "-c", LIMITED, str(path), str(limit), on_signal]
+    return subprocess.run(command, check=False).returncode
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs limits of file sizes")
+@pytest.mark.parametrize("limit", [0, 9, 200, 8192, 20_000])
+def test_a_kill_while_saving_leaves_the_old_file_and_the_next_save_cleans_up(tmp_path, limit):
     path = tmp_path / "f"
     verigrad.save("old", path)
-    process = subprocess.run([sys.executable, "-c", KILLED_WHILE_SAVING, str(path), str(offset)], check=False)
-    assert process.returncode == -9
+    assert save_with_limit(path, limit, "SIG_DFL") == -signal.SIGXFSZ
     assert verigrad.load(path) == "old"
     assert len(os.listdir(tmp_path)) == 2  # the file and what the killed process left
     verigrad.save("new", path)
     assert os.listdir(tmp_path) == ["f"]
     assert verigrad.load(path) == "new"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs limits of file sizes")
+def test_a_failed_write_is_the_system_s_error(tmp_path):
+    path = tmp_path / "f"
+    verigrad.save("old", path)
+    assert save_with_limit(path, 8192, "SIG_IGN") == errno.EFBIG
+    assert verigrad.load(path) == "old"
+    assert os.listdir(tmp_path) == ["f"]

@@ -5,9 +5,14 @@ namespace verigrad::bindings {
 namespace {
 
 using ops::OptDType;
-using OptDevice = std::optional<Device>;
 
-Device place(const OptDevice& device) { return device.value_or(Device{}); }
+Device place(const DeviceArg& device) { return device.or_default(); }
+
+/// The device of an op that follows its input's.
+void check_device(const char* op, const Tensor& input, const DeviceArg& device) {
+  VG_CHECK(!device.device || *device.device == input.device(), RuntimeError, op, ": expected device ", input.device(),
+           ", got ", device.or_default(), "; this build of verigrad has no CUDA support");
+}
 
 const Tensor& with_grad(const Tensor& tensor, bool requires_grad) {
   if (requires_grad) tensor.set_requires_grad(true);
@@ -25,7 +30,7 @@ template <class F>
 void def_sized(py::module_& m, const char* op, F make, const char* doc) {
   def_function(
       m, op, false,
-      [op, make](const py::args& args, const py::object& size, OptDType dtype, const OptDevice& device,
+      [op, make](const py::args& args, const py::object& size, OptDType dtype, const DeviceArg& device,
                  bool requires_grad) {
         return with_grad(make(size_argument(op, args, size), dtype.value_or(default_dtype()), place(device)),
                          requires_grad);
@@ -40,7 +45,7 @@ void def_random(py::module_& m, const char* op, F make, const char* doc) {
   def_function(
       m, op, false,
       [op, make](const py::args& args, const py::object& size, const Ref<Generator>& generator, OptDType dtype,
-                 const OptDevice& device, bool requires_grad) {
+                 const DeviceArg& device, bool requires_grad) {
         return with_grad(make(size_argument(op, args, size), generator, dtype.value_or(default_dtype()), place(device)),
                          requires_grad);
       },
@@ -53,16 +58,15 @@ template <class F>
 void def_like(py::module_& m, const char* op, F make, const char* doc) {
   def_function(
       m, op, false,
-      [make, op](const Tensor& input, OptDType dtype, const std::optional<Device>& device, bool requires_grad) {
-        VG_CHECK(!device || *device == input.device(), RuntimeError, op, ": expected device ", input.device(), ", got ",
-                 device->str(), "; this build of verigrad has no CUDA support");
+      [make, op](const Tensor& input, OptDType dtype, const DeviceArg& device, bool requires_grad) {
+        check_device(op, input, device);
         return with_grad(make(input, dtype), requires_grad);
       },
       py::arg("input"), py::kw_only(), py::arg("dtype") = py::none(), py::arg("device") = py::none(),
       py::arg("requires_grad") = false, doc);
 }
 
-Tensor full(const Dims& size, Scalar value, OptDType dtype, const OptDevice& device) {
+Tensor full(const Dims& size, Scalar value, OptDType dtype, const DeviceArg& device) {
   return ops::full(size, value, dtype.value_or(value.dtype(default_dtype())), place(device));
 }
 
@@ -71,7 +75,7 @@ Tensor full(const Dims& size, Scalar value, OptDType dtype, const OptDevice& dev
 void bind_create(py::module_& m) {
   def_function(
       m, "tensor", false,
-      [](const py::object& data, OptDType dtype, const OptDevice& device, bool requires_grad) {
+      [](const py::object& data, OptDType dtype, const DeviceArg& device, bool requires_grad) {
         return with_grad(tensor_from_data(data, dtype, place(device)), requires_grad);
       },
       py::arg("data"), py::kw_only(), py::arg("dtype") = py::none(), py::arg("device") = py::none(),
@@ -81,10 +85,15 @@ void bind_create(py::module_& m) {
       "theirs). Raises ValueError for ragged lists, TypeError for strings and for arrays of another dtype.");
   def_function(
       m, "as_tensor", false,
-      [](const py::object& data, OptDType dtype, const OptDevice& device) {
-        if (is_tensor(data.ptr())) return ops::to(unwrap(data.ptr()), dtype.value_or(unwrap(data.ptr()).dtype()));
+      [](const py::object& data, OptDType dtype, const DeviceArg& device) {
+        if (is_tensor(data.ptr())) {
+          const Tensor shared = unwrap(data.ptr());
+          check_device("as_tensor", shared, device);
+          return ops::to(shared, dtype.value_or(shared.dtype()));
+        }
         if (is_ndarray(data.ptr()) && data.attr("flags").attr("writeable").cast<bool>()) {
           const Tensor shared = tensor_from_numpy(data);
+          check_device("as_tensor", shared, device);
           return ops::to(shared, dtype.value_or(shared.dtype()));
         }
         return tensor_from_data(data, dtype, place(device));
@@ -100,8 +109,8 @@ void bind_create(py::module_& m) {
   def_sized(m, "ones", &ops::ones, "Ones.");
   def_function(
       m, "full", false,
-      [](const Dims& size, Scalar value, OptDType dtype, const OptDevice& device, bool requires_grad) {
-        return with_grad(full(size, value, dtype, place(device)), requires_grad);
+      [](const Dims& size, Scalar value, OptDType dtype, const DeviceArg& device, bool requires_grad) {
+        return with_grad(full(size, value, dtype, device), requires_grad);
       },
       py::arg("size"), py::arg("fill_value"), py::kw_only(), py::arg("dtype") = py::none(),
       py::arg("device") = py::none(), py::arg("requires_grad") = false,
@@ -111,29 +120,30 @@ void bind_create(py::module_& m) {
   def_like(m, "ones_like", &ops::ones_like, "Ones, with the shape and dtype of `input`.");
   def_function(
       m, "full_like", false,
-      [](const Tensor& input, Scalar value, OptDType dtype, bool requires_grad) {
+      [](const Tensor& input, Scalar value, OptDType dtype, const DeviceArg& device, bool requires_grad) {
+        check_device("full_like", input, device);
         return with_grad(ops::full_like(input, value, dtype), requires_grad);
       },
       py::arg("input"), py::arg("fill_value"), py::kw_only(), py::arg("dtype") = py::none(),
-      py::arg("requires_grad") = false);
+      py::arg("device") = py::none(), py::arg("requires_grad") = false);
 
   m.def(
       "arange",
-      [](Scalar end, OptDType dtype, const OptDevice& device, bool requires_grad) {
+      [](Scalar end, OptDType dtype, const DeviceArg& device, bool requires_grad) {
         return with_grad(ops::arange(Scalar(std::int64_t{0}), end, Scalar(1), dtype, place(device)), requires_grad);
       },
       py::arg("end"), py::kw_only(), py::arg("dtype") = py::none(), py::arg("device") = py::none(),
       py::arg("requires_grad") = false, "Numbers from `start` (0) up to, without, `end` in steps of `step` (1).");
   def_function(
       m, "arange", false,
-      [](Scalar start, Scalar end, Scalar step, OptDType dtype, const OptDevice& device, bool requires_grad) {
+      [](Scalar start, Scalar end, Scalar step, OptDType dtype, const DeviceArg& device, bool requires_grad) {
         return with_grad(ops::arange(start, end, step, dtype, place(device)), requires_grad);
       },
       py::arg("start"), py::arg("end"), py::arg("step") = Scalar(1), py::kw_only(), py::arg("dtype") = py::none(),
       py::arg("device") = py::none(), py::arg("requires_grad") = false);
   def_function(
       m, "linspace", false,
-      [](Scalar start, Scalar end, std::int64_t steps, OptDType dtype, const OptDevice& device, bool requires_grad) {
+      [](Scalar start, Scalar end, std::int64_t steps, OptDType dtype, const DeviceArg& device, bool requires_grad) {
         return with_grad(ops::linspace(start, end, steps, dtype, place(device)), requires_grad);
       },
       py::arg("start"), py::arg("end"), py::arg("steps"), py::kw_only(), py::arg("dtype") = py::none(),
@@ -141,7 +151,7 @@ void bind_create(py::module_& m) {
       "`steps` numbers from `start` to `end`, both included, at equal distances.");
   def_function(
       m, "eye", false,
-      [](std::int64_t n, std::optional<std::int64_t> cols, OptDType dtype, const OptDevice& device,
+      [](std::int64_t n, std::optional<std::int64_t> cols, OptDType dtype, const DeviceArg& device,
          bool requires_grad) { return with_grad(ops::eye(n, cols.value_or(n), dtype, place(device)), requires_grad); },
       py::arg("n"), py::arg("m") = py::none(), py::kw_only(), py::arg("dtype") = py::none(),
       py::arg("device") = py::none(), py::arg("requires_grad") = false, "Ones on the diagonal, zeros elsewhere.");
@@ -149,14 +159,14 @@ void bind_create(py::module_& m) {
   def_random(m, "rand", &ops::rand, "Uniform in [0, 1).");
   def_random(m, "randn", &ops::randn, "Normal with mean 0 and standard deviation 1.");
   const auto randint = [](std::int64_t low, std::int64_t high, const Dims& size, const Ref<Generator>& generator,
-                          OptDType dtype, const OptDevice& device, bool requires_grad) {
+                          OptDType dtype, const DeviceArg& device, bool requires_grad) {
     return with_grad(ops::randint(low, high, size, generator, dtype.value_or(DType::Int64), place(device)),
                      requires_grad);
   };
   m.def(
       "randint",
       [randint](std::int64_t high, const Dims& size, const Ref<Generator>& generator, OptDType dtype,
-                const OptDevice& device,
+                const DeviceArg& device,
                 bool requires_grad) { return randint(0, high, size, generator, dtype, device, requires_grad); },
       py::arg("high"), py::arg("size"), py::kw_only(), py::arg("generator") = py::none(), py::arg("dtype") = py::none(),
       py::arg("device") = py::none(), py::arg("requires_grad") = false,
@@ -166,27 +176,36 @@ void bind_create(py::module_& m) {
                py::arg("requires_grad") = false);
   def_function(
       m, "randperm", false,
-      [](std::int64_t n, const Ref<Generator>& generator, DType dtype, const OptDevice& device) {
+      [](std::int64_t n, const Ref<Generator>& generator, DType dtype, const DeviceArg& device) {
         return ops::randperm(n, generator, dtype, place(device));
       },
       py::arg("n"), py::kw_only(), py::arg("generator") = py::none(), py::arg("dtype") = DType::Int64,
       py::arg("device") = py::none(), "The numbers 0 to n-1 in random order.");
-  const auto rand_like = [](auto make) {
-    return [make](const Tensor& input, const Ref<Generator>& generator, OptDType dtype, bool requires_grad) {
-      return with_grad(make(input.shape(), generator, dtype.value_or(input.dtype()), input.device()), requires_grad);
-    };
+  const auto rand_like = [&m](const char* op, auto make) {
+    def_function(
+        m, op, false,
+        [op, make](const Tensor& input, const Ref<Generator>& generator, OptDType dtype, const DeviceArg& device,
+                   bool requires_grad) {
+          check_device(op, input, device);
+          return with_grad(make(input.shape(), generator, dtype.value_or(input.dtype()), input.device()),
+                           requires_grad);
+        },
+        py::arg("input"), py::kw_only(), py::arg("generator") = py::none(), py::arg("dtype") = py::none(),
+        py::arg("device") = py::none(), py::arg("requires_grad") = false);
   };
-  def_function(m, "rand_like", false, rand_like(&ops::rand), py::arg("input"), py::kw_only(),
-               py::arg("generator") = py::none(), py::arg("dtype") = py::none(), py::arg("requires_grad") = false);
-  def_function(m, "randn_like", false, rand_like(&ops::randn), py::arg("input"), py::kw_only(),
-               py::arg("generator") = py::none(), py::arg("dtype") = py::none(), py::arg("requires_grad") = false);
+  rand_like("rand_like", &ops::rand);
+  rand_like("randn_like", &ops::randn);
   def_function(
       m, "randint_like", false,
-      [](const Tensor& input, std::int64_t low, std::int64_t high, const Ref<Generator>& generator, OptDType dtype) {
-        return ops::randint(low, high, input.shape(), generator, dtype.value_or(input.dtype()), input.device());
+      [](const Tensor& input, std::int64_t low, std::int64_t high, const Ref<Generator>& generator, OptDType dtype,
+         const DeviceArg& device, bool requires_grad) {
+        check_device("randint_like", input, device);
+        return with_grad(
+            ops::randint(low, high, input.shape(), generator, dtype.value_or(input.dtype()), input.device()),
+            requires_grad);
       },
       py::arg("input"), py::arg("low"), py::arg("high"), py::kw_only(), py::arg("generator") = py::none(),
-      py::arg("dtype") = py::none());
+      py::arg("dtype") = py::none(), py::arg("device") = py::none(), py::arg("requires_grad") = false);
 }
 
 }  // namespace verigrad::bindings

@@ -43,6 +43,8 @@ void def_extremum(py::module_& m, TensorClass& cls, const char* name, PyTypeObje
   def_op(m, cls, name, true, full);
   m.def(name, along, py::arg("input"), py::arg("dim"), py::arg("keepdim") = false);
   cls.def(name, along, py::arg("dim"), py::arg("keepdim") = false);
+  m.def(name, along, py::arg("input"), py::arg("axis"), py::arg("keepdims") = false);
+  cls.def(name, along, py::arg("axis"), py::arg("keepdims") = false);
   m.def(name, elementwise, py::arg("input"), py::arg("other"));
   cls.def(name, elementwise, py::arg("other"));
 }

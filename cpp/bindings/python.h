@@ -50,6 +50,12 @@ struct DimArg {
   ops::DimList list() const { return dims.value_or(ops::DimList{}); }
 };
 
+/// A device, its name, or none for the default.
+struct DeviceArg {
+  std::optional<Device> device;
+  Device or_default() const { return device.value_or(Device{}); }
+};
+
 /// Sizes given as f(2, 3) or f((2, 3)).
 Dims parse_size(const char* op, const py::args& args);
 Dims parse_dims(const char* op, py::handle sequence);
@@ -187,6 +193,21 @@ struct type_caster<verigrad::bindings::DimArg> {
     make_caster<std::vector<std::int64_t>> list;
     if (!list.load(src, true)) return false;
     value.dims = cast_op<std::vector<std::int64_t>>(std::move(list));
+    return true;
+  }
+};
+
+template <>
+struct type_caster<verigrad::bindings::DeviceArg> {
+  PYBIND11_TYPE_CASTER(verigrad::bindings::DeviceArg, const_name("device | str | None"));
+  bool load(handle src, bool) {
+    if (src.is_none()) return true;
+    if (PyUnicode_Check(src.ptr())) {
+      value.device = verigrad::Device::parse(src.cast<std::string>());  // raises with the names that there are
+      return true;
+    }
+    if (!isinstance<verigrad::Device>(src)) return false;
+    value.device = src.cast<verigrad::Device>();
     return true;
   }
 };

@@ -1,7 +1,7 @@
 """Arrays and one text to a safetensors file and back; the one module that calls the `safetensors` package.
 
-The package checks the format (sizes, overlaps, holes, UTF-8, JSON) before it allocates. Here is what it leaves
-to its callers: dtypes that verigrad lacks, bytes of a bool, and errors that name the file and what it is.
+The package checks the format (sizes, overlaps, holes, UTF-8, JSON) before it allocates. Here is what it
+leaves to its callers: dtypes that verigrad lacks, the bytes of a bool, and errors that say what a file is.
 """
 
 from __future__ import annotations
@@ -52,13 +52,14 @@ def write(target: str | IO[bytes], arrays: dict[str, ndarray[Any, Any]], text: s
     from safetensors import SafetensorError
     from safetensors.numpy import save, save_file
 
+    metadata = {_KEY: f"{_KEY} {text}"}
     try:
         if isinstance(target, str):
-            save_file(arrays, target, {_KEY: text})
+            save_file(arrays, target, metadata)
             with open(target, "rb") as file:
                 _check_header(file.read(8))
         else:
-            content = save(arrays, {_KEY: text})
+            content = save(arrays, metadata)
             _check_header(content[:8])
             shutil.copyfileobj(BytesIO(content), target)
     except SafetensorError as error:
@@ -105,7 +106,7 @@ def _read_path(path: str) -> tuple[str | None, dict[str, ndarray[Any, Any]]]:
             view = file.get_slice(name)
             _check(name, view.get_dtype(), view.get_shape())
             arrays[name] = _checked_bools(name, file.get_tensor(name))
-        return (file.metadata() or {}).get(_KEY), arrays
+        return _text(file.metadata() or {}), arrays
 
 
 def _read_bytes(content: bytes) -> tuple[str | None, dict[str, ndarray[Any, Any]]]:
@@ -124,7 +125,18 @@ def _read_bytes(content: bytes) -> tuple[str | None, dict[str, ndarray[Any, Any]
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     except (ValueError, RecursionError) as error:
         raise DamagedFileError(f"expected a header in JSON, got {error}") from None
-    return (header.get(RESERVED) or {}).get(_KEY), arrays
+    return _text(header.get(RESERVED) or {}), arrays
+
+
+def _text(metadata: dict[str, str]) -> str | None:
+    # The name stands in the value as well, so that damage to the key is noticed.
+    for key, value in metadata.items():
+        if key == _KEY or value.startswith(_KEY):
+            start, _, text = value.partition(" ")
+            if key != _KEY or start != _KEY:
+                raise DamagedFileError(f"expected the metadata {_KEY!r}, got damage to it")
+            return text
+    return None
 
 
 def _check(name: str, kind: str, shape: list[int]) -> None:
@@ -133,7 +145,7 @@ def _check(name: str, kind: str, shape: list[int]) -> None:
     # The strides of an empty tensor count its other dimensions, so their product must be small as well.
     if len(shape) > _MAX_DIMS or math.prod(max(size, 1) for size in shape) >= 2**60:
         raise DamagedFileError(
-            f"expected tensor {name!r} of at most {_MAX_DIMS} dimensions and 2**60 elements, got shape {shape}"
+            f"expected tensor {name!r} of up to {_MAX_DIMS} dimensions and 2**60 elements, got shape {shape}"
         )
 
 

@@ -111,7 +111,7 @@ def test_the_document_lists_exactly_the_records_and_all_pass() -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
     rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| `")]
     listed = {row[0].strip("| `").replace("\\|", "|"): row for row in rows}
-    assert set(listed) == set(records()), "run: verigrad verify --markdown docs/verification.md"
+    assert set(listed) == set(records()), "run: python -m verigrad.testing.verify docs/verification.md"
     registered = set(LIB.get("_C._testing.registered_ops")())
     assert {covered_names()[name] for name in registered} <= set(listed)
     for name, row in listed.items():

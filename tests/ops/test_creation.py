@@ -120,7 +120,16 @@ def test_memory_outlives_its_first_owner() -> None:
         (np.arange(4.0)[::-1], ValueError),
         (np.frombuffer(b"\0" * 9, np.uint8)[1:].view(np.float32), ValueError),
     ],
-    ids=["object", "text", "complex", "float16", "big-endian", "records", "reversed", "misaligned and read-only"],
+    ids=[
+        "object",
+        "text",
+        "complex",
+        "float16",
+        "big-endian",
+        "records",
+        "reversed",
+        "misaligned and read-only",
+    ],
 )
 def test_arrays_that_cannot_be_shared(array: np.ndarray, error: type[Exception]) -> None:
     with pytest.raises(error):

@@ -21,12 +21,14 @@ def test_the_least_integer_wraps_like_twos_complement(dtype: str) -> None:
     assert (x % minus_one).tolist() == [0]
     assert (x * minus_one).tolist() == [LEAST[dtype]]
     assert (x - 1).tolist() == [-LEAST[dtype] - 1]
-    assert (minus_one ** 3).tolist() == [-1] and (x**2).tolist() == [0]
+    assert (minus_one**3).tolist() == [-1] and (x**2).tolist() == [0]
 
 
 def test_bytes_wrap() -> None:
     x = vg.tensor([0, 1, 255], dtype=vg.uint8)
-    assert (x - 1).tolist() == [255, 0, 254] and (x + 1).tolist() == [1, 2, 0] and (-x).tolist() == [0, 255, 1]
+    assert (
+        (x - 1).tolist() == [255, 0, 254] and (x + 1).tolist() == [1, 2, 0] and (-x).tolist() == [0, 255, 1]
+    )
 
 
 def test_sums_of_integers_are_long() -> None:
@@ -49,7 +51,13 @@ def test_numbers_that_do_not_fit_are_converted_to_something(target: str) -> None
 
 
 def test_bool_of_nan_is_true() -> None:
-    assert vg.tensor([math.nan, 0.0, -0.0, math.inf, 1e-40]).to(vg.bool).tolist() == [True, False, False, True, True]
+    assert vg.tensor([math.nan, 0.0, -0.0, math.inf, 1e-40]).to(vg.bool).tolist() == [
+        True,
+        False,
+        False,
+        True,
+        True,
+    ]
 
 
 def test_subnormal_numbers_are_kept() -> None:
@@ -90,9 +98,11 @@ def test_many_dimensions_work_or_are_refused() -> None:
     with pytest.raises((RuntimeError, ValueError)):
         vg.tensor(data)
     x = vg.ones(2, 3)
-    for _ in range(30):
+    for _ in range(14):
         x = x.unsqueeze(0)
-    assert x.sum().item() == 6.0 and (x + x).ndim == 32
+    assert x.sum().item() == 6.0 and (x + x).ndim == 16
+    with pytest.raises(RuntimeError, match="at most 16 dimensions, got 17"):
+        x.unsqueeze(0)
 
 
 def test_a_list_that_contains_itself_is_refused() -> None:
@@ -111,7 +121,11 @@ def test_indices_beyond_64_bits_are_refused() -> None:
 
 
 def test_numbers_beyond_64_bits_are_refused() -> None:
-    for call in (lambda: vg.tensor(2**64), lambda: vg.ones(2, dtype=vg.int64) + 2**64, lambda: vg.full((2,), 2**70)):
+    for call in (
+        lambda: vg.tensor(2**64),
+        lambda: vg.ones(2, dtype=vg.int64) + 2**64,
+        lambda: vg.full((2,), 2**70),
+    ):
         with pytest.raises((RuntimeError, OverflowError, TypeError, ValueError)):
             call()
 
@@ -128,7 +142,7 @@ def test_products_without_inner_dimension_are_zero() -> None:
 
 
 def test_a_result_may_be_written_over_its_own_input() -> None:
-    """In-place operations on overlapping views of one memory: refused, or as if the right side had been copied."""
+    """Overlapping views of one memory: as if the right side had been copied first."""
     x = vg.arange(6.0)
     x[1:].copy_(x[:-1])
     assert x.tolist() == [0.0, 0.0, 1.0, 2.0, 3.0, 4.0]

@@ -47,6 +47,23 @@ def test_a_symbolic_link_stays_one(tmp_path):
     assert (tmp_path / "real").read_bytes() == b"new"
 
 
+def test_a_writer_may_replace_the_temporary_file(tmp_path):
+    umask = os.umask(0o027)
+    try:
+        with _files.atomic_path(tmp_path / "f") as path:
+            assert os.path.getsize(path) == 0
+            with open(f"{path}.other", "wb") as file:
+                file.write(b"new")
+            os.chmod(f"{path}.other", 0o600)
+            os.replace(f"{path}.other", path)
+            assert not (tmp_path / "f").exists()
+    finally:
+        os.umask(umask)
+    assert (tmp_path / "f").read_bytes() == b"new"
+    assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == 0o640
+    assert os.listdir(tmp_path) == ["f"]
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_devices_and_pipes_are_not_replaced(tmp_path):
     os.mkfifo(tmp_path / "pipe")
@@ -62,7 +79,7 @@ def test_long_names(tmp_path):
     assert os.listdir(tmp_path) == [name]
 
 
-def test_stale_files_of_the_same_target_are_removed(tmp_path):
+def test_stale_folders_of_the_same_target_are_removed(tmp_path):
     prefix, host = _files._prefix("f"), _files._host()
     dead = f"{prefix}{host}-{2**22 + 1}-abc.verigrad-tmp"  # beyond Linux's largest process id
     crashed_here = f"{prefix}{host}-{os.getpid()}-abc.verigrad-tmp"  # ours, and not being written
@@ -71,7 +88,8 @@ def test_stale_files_of_the_same_target_are_removed(tmp_path):
     foreign_old = f"{prefix}ffffffff-2-abc.verigrad-tmp"
     other_target = f"{_files._prefix('g')}{host}-{2**22 + 1}-abc.verigrad-tmp"
     for name in (dead, crashed_here, alive, foreign, foreign_old, other_target):
-        (tmp_path / name).write_bytes(b"")
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "new").write_bytes(b"half")
     two_days_ago = time.time() - 2 * 24 * 3600
     os.utime(tmp_path / foreign_old, (two_days_ago, two_days_ago))
     with atomic_write(tmp_path / "f") as file:

@@ -20,6 +20,7 @@ namespace {
 constexpr std::int64_t kAlignment = 64;
 constexpr std::int64_t kMaxCachedBytes = std::int64_t{512} << 20;  // per thread
 constexpr int kClasses = 4 * 48;
+constexpr std::int64_t kMaxBlockBytes = std::int64_t{1} << 47;  // the address space of a process
 
 std::atomic<std::int64_t> allocated_bytes{0};
 
@@ -75,6 +76,7 @@ Cache::~Cache() {
 }  // namespace
 
 void* cpu_allocate(std::int64_t nbytes) {
+  VG_CHECK(nbytes <= kMaxBlockBytes, RuntimeError, "allocator: not enough memory: you tried to allocate ", nbytes, " bytes");
   const SizeClass c = size_class(nbytes);
   void* data = nullptr;
 #if VG_CACHE_BLOCKS

@@ -171,7 +171,7 @@ def write_json(
 
 HEADER = """# What is verified
 
-Made by `verigrad verify --markdown docs/verification.md` from the records in
+Made by `python -m verigrad.testing.verify docs/verification.md` from the records in
 `python/verigrad/testing/opspec_*.py`; do not edit. Run `verigrad verify` for the errors on your own machine,
 and `verigrad verify --op NAME` for one operation.
 

@@ -216,3 +216,8 @@ def verify_all(lib: Library, first_failure: bool = False, ops: Sequence[str] | N
         if first_failure and found[-1].failures:
             break
     return found
+
+
+if __name__ == "__main__":
+    # python -m verigrad.testing.verify docs/verification.md
+    raise SystemExit(run(markdown_path=sys.argv[1] if len(sys.argv) > 1 else None))

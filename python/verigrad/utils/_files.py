@@ -35,10 +35,11 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[str]:
     """A path whose file replaces *path* when the block ends without an error.
 
-    It is an empty file in a temporary folder beside *path*; what writes it may replace it, or put files of its
-    own beside it. At the end it is flushed to the disk and renamed, and the folder of *path* is flushed. At
-    every moment *path* is the old file or the new one; an error leaves the old one. A symbolic link is
-    followed. The mode is what the umask says. What a killed process left for the same *path* is removed first.
+    It is an empty file in a temporary folder beside *path*; what writes it may replace it, or put files of
+    its own beside it. At the end it is flushed to the disk and renamed, and the folder of *path* is flushed.
+    At every moment *path* is the old file or the new one; an error leaves the old one. A symbolic link is
+    followed. The mode is what the umask says. What a killed process left for the same *path* is removed
+    first.
 
     Raises:
         OSError: as for `atomic_write`.
@@ -58,8 +59,9 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[str]:
         os.mkdir(place)
         try:
             temporary = os.path.join(place, "new")
-            with open(temporary, "xb") as file:
-                mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+            mode = stat.S_IMODE(os.fstat(descriptor).st_mode)  # 0o666 less the umask, as open() does
+            os.close(descriptor)
             yield temporary
             os.chmod(temporary, mode)
             with open(temporary, "r+b") as file:
