@@ -1,4 +1,5 @@
-// What the kernel tests share: the CPU's table, random data, strided operands, and runs at every level and thread count.
+// What the kernel tests share: the CPU's table, random data, strided operands, and runs at every level and thread
+// count.
 #pragma once
 
 #include <cstring>
@@ -94,8 +95,8 @@ inline std::int64_t product(const Dims& shape) {
   return n;
 }
 
-/// Row-major strides for `shape` laid out in the order `order` (outermost first), each dimension with `gap` times the room
-/// that it needs.
+/// Row-major strides for `shape` laid out in the order `order` (outermost first), each dimension with `gap` times the
+/// room that it needs.
 inline Dims layout(const Dims& shape, const std::vector<int>& order, std::int64_t gap = 1) {
   Dims strides(shape.size(), 0);
   std::int64_t step = gap;

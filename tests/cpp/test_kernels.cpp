@@ -140,9 +140,10 @@ TEST(float_functions_at_the_edges) {
 }
 
 TEST(float_powers) {
-  const std::vector<float> special = {0.0f,  -0.0f,  1.0f,   -1.0f,  2.0f,  -2.0f,  3.0f,       -3.0f,       0.5f,
-                                      -0.5f, 1.5f,   -1.5f,  kInf,   -kInf, kNan,   1e-40f,     -1e-40f,     3e38f,
-                                      -3e38, 0x1p24, -0x1p25, 0x1p23, 1e10f, 1e-10f, 16777215.0f, 0.99999994f, 1.0000001f};
+  const std::vector<float> special = {0.0f,   -0.0f,  1.0f,    -1.0f,       2.0f,        -2.0f,     3.0f,
+                                      -3.0f,  0.5f,   -0.5f,   1.5f,        -1.5f,       kInf,      -kInf,
+                                      kNan,   1e-40f, -1e-40f, 3e38f,       -3e38,       0x1p24,    -0x1p25,
+                                      0x1p23, 1e10f,  1e-10f,  16777215.0f, 0.99999994f, 1.0000001f};
   const functors::pow pow;
   for (const float x : special) {
     for (const float y : special) {
@@ -219,15 +220,16 @@ TEST(binary_rules) {
   CHECK(compare_one(BinaryOp::ne, kNan, kNan) && !compare_one(BinaryOp::eq, kNan, kNan));
   CHECK(compare_one<std::int64_t>(BinaryOp::lt, kMin64, 0) && !compare_one<std::uint8_t>(BinaryOp::gt, 1, 200));
   CHECK(compare_one(BinaryOp::logical_xor, 2.0, 0.0) && !compare_one(BinaryOp::logical_xor, 2.0, kNan + 0.0));
-  CHECK(compare_one<std::int32_t>(BinaryOp::logical_and, 2, 4) && compare_one<std::int32_t>(BinaryOp::logical_or, 0, 4));
+  CHECK(compare_one<std::int32_t>(BinaryOp::logical_and, 2, 4) &&
+        compare_one<std::int32_t>(BinaryOp::logical_or, 0, 4));
 }
 
 TEST(integer_division_by_zero_writes_nothing) {
   for (const BinaryOp op : {BinaryOp::floor_divide, BinaryOp::remainder}) {
     std::vector<std::int32_t> a(1000, 6), b(1000, 2), y(1000, -1);
     b[999] = 0;
-    CHECK_THROWS_WITH(cpu_table().binary(op, DType::Int32, flat_loop(1000, {y.data(), a.data(), b.data()})), RuntimeError,
-                      "expected a non-zero divisor, got 0");
+    CHECK_THROWS_WITH(cpu_table().binary(op, DType::Int32, flat_loop(1000, {y.data(), a.data(), b.data()})),
+                      RuntimeError, "expected a non-zero divisor, got 0");
     CHECK(same_bits(y, std::vector<std::int32_t>(1000, -1)));
   }
 }
@@ -320,9 +322,8 @@ TEST(where_and_fill) {
                         make_loop(shape, {{y.data(), full}, {mask.data(), full}, {a.data(), sa}, {b.data(), sb}}));
       bool right = true;
       for (std::int64_t i = 0; i < 360; ++i) {
-        const float expected = mask[static_cast<std::size_t>(i)]
-                                   ? a[static_cast<std::size_t>(offset_at(shape, sa, i))]
-                                   : b[static_cast<std::size_t>(offset_at(shape, sb, i))];
+        const float expected = mask[static_cast<std::size_t>(i)] ? a[static_cast<std::size_t>(offset_at(shape, sa, i))]
+                                                                 : b[static_cast<std::size_t>(offset_at(shape, sb, i))];
         right = right && y[static_cast<std::size_t>(i)] == expected;
       }
       CHECK(right);

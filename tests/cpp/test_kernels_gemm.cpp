@@ -92,12 +92,12 @@ void check(const Case& c, double tolerance) {
 }  // namespace
 
 TEST(products_of_all_orientations) {
-  const std::int64_t sizes[][3] = {{1, 1, 1}, {1, 7, 5}, {7, 1, 5}, {5, 7, 1}, {1, 1, 9}, {2, 3, 4}, {16, 10, 33},
-                                   {64, 10, 64}, {65, 130, 70}, {3, 5, 0}, {1, 300, 200}, {300, 1, 200}};
+  const std::int64_t sizes[][3] = {{1, 1, 1},    {1, 7, 5},    {7, 1, 5},     {5, 7, 1}, {1, 1, 9},     {2, 3, 4},
+                                   {16, 10, 33}, {64, 10, 64}, {65, 130, 70}, {3, 5, 0}, {1, 300, 200}, {300, 1, 200}};
   for (const auto& size : sizes) {
     for (int flags = 0; flags < 32; ++flags) {
-      const Case c{1 + (flags & 1) * 2, size[0], size[1], size[2], (flags & 2) != 0, (flags & 4) != 0,
-                   (flags & 8) != 0, (flags & 16) != 0, (flags & 1) * 3};
+      const Case c{1 + (flags & 1) * 2, size[0],          size[1],           size[2],        (flags & 2) != 0,
+                   (flags & 4) != 0,    (flags & 8) != 0, (flags & 16) != 0, (flags & 1) * 3};
       check<float>(c, 1e-6);
       check<double>(c, 1e-15);
       check<std::int32_t>(c, 0);
@@ -108,9 +108,10 @@ TEST(products_of_all_orientations) {
 
 TEST(large_products_have_the_same_bits_with_any_threads) {
   const Settings restore;
-  for (const Case& c : {Case{1, 300, 500, 200, false, true, false, true, 0}, Case{1, 64, 1000, 784, false, false, true, false, 0},
-                        Case{1, 1000, 64, 333, true, false, false, false, 1}, Case{1, 1, 4000, 1500, false, true, false, true, 0},
-                        Case{1, 5000, 1, 900, false, false, false, false, 0}, Case{200, 30, 40, 50, false, true, false, false, 0}}) {
+  for (const Case& c :
+       {Case{1, 300, 500, 200, false, true, false, true, 0}, Case{1, 64, 1000, 784, false, false, true, false, 0},
+        Case{1, 1000, 64, 333, true, false, false, false, 1}, Case{1, 1, 4000, 1500, false, true, false, true, 0},
+        Case{1, 5000, 1, 900, false, false, false, false, 0}, Case{200, 30, 40, 50, false, true, false, false, 0}}) {
     Product<float> p(c);
     std::vector<float> first;
     for (const int threads : {1, 2, 5}) {

@@ -40,7 +40,8 @@ TEST(gather_and_scatter_add_in_every_dimension) {
       const auto place = [&](std::int64_t i) {
         Dims without = wide_strides;
         without[dim] = 0;
-        return static_cast<std::size_t>(offset_at(shape, without, i) + index[static_cast<std::size_t>(i)] * wide_strides[dim]);
+        return static_cast<std::size_t>(offset_at(shape, without, i) +
+                                        index[static_cast<std::size_t>(i)] * wide_strides[dim]);
       };
 
       std::vector<float> out;
@@ -116,15 +117,15 @@ TEST(rows_selected_and_added) {
       std::vector<float> picked, added, written;
       CHECK(settings_agree(picked, [&] {
         std::vector<float> y(rows.size());
-        cpu_table().index_select(DType::Float32, {"index_select", outer, size, inner, count, index.data(), table.data(),
-                                                  y.data(), false});
+        cpu_table().index_select(
+            DType::Float32, {"index_select", outer, size, inner, count, index.data(), table.data(), y.data(), false});
         return y;
       }));
       for (const bool overwrite : {false, true}) {
         CHECK(settings_agree(overwrite ? written : added, [&] {
           auto y = table;
-          cpu_table().index_add(DType::Float32, {"index_add", outer, size, inner, count, index.data(), rows.data(),
-                                                 y.data(), overwrite});
+          cpu_table().index_add(
+              DType::Float32, {"index_add", outer, size, inner, count, index.data(), rows.data(), y.data(), overwrite});
           return y;
         }));
       }
@@ -150,7 +151,8 @@ TEST(rows_out_of_range) {
   const std::vector<std::int64_t> index = {0, 3};
   std::vector<std::int32_t> x(3), y(2, 5);
   IndexRows r{"index_select", 1, 3, 1, 2, index.data(), x.data(), y.data(), false};
-  CHECK_THROWS_WITH(cpu_table().index_select(DType::Int32, r), IndexError, "index_select: expected an index in [-3, 3), got 3");
+  CHECK_THROWS_WITH(cpu_table().index_select(DType::Int32, r), IndexError,
+                    "index_select: expected an index in [-3, 3), got 3");
   CHECK(y[0] == 5);
   r = {"index_add", 1, 2, 1, 2, index.data(), x.data(), y.data(), false};
   CHECK_THROWS_WITH(cpu_table().index_add(DType::Int32, r), RuntimeError, "index_add");

@@ -13,7 +13,8 @@ using namespace kernel_test;
 namespace {
 
 template <class T>
-std::vector<T> draw(RandomOp op, std::int64_t n, double low, double high, std::uint64_t seed = 7, std::uint64_t counter = 3) {
+std::vector<T> draw(RandomOp op, std::int64_t n, double low, double high, std::uint64_t seed = 7,
+                    std::uint64_t counter = 3) {
   std::vector<T> y(static_cast<std::size_t>(n));
   cpu_table().random(op, DTypeOf<T>::value, {seed, counter, n, low, high, 0, 0, y.data()});
   return y;
@@ -120,8 +121,8 @@ TEST(sgd_follows_its_formula) {
       CHECK(settings_agree(params, [&] {
         auto q = p;
         buffer = v;
-        cpu_table().sgd(DType::Float64, {n, q.data(), g.data(), momentum ? buffer.data() : nullptr, first, 0.1, 0.9, 0.2,
-                                         0.01, nesterov, maximize});
+        cpu_table().sgd(DType::Float64, {n, q.data(), g.data(), momentum ? buffer.data() : nullptr, first, 0.1, 0.9,
+                                         0.2, 0.01, nesterov, maximize});
         return q;
       }));
       bool right = true;
@@ -148,9 +149,9 @@ TEST(adam_follows_its_formula) {
         mean = m;
         square = v;
         largest = top;
-        cpu_table().adam(DType::Float64, {n, q.data(), g.data(), mean.data(), square.data(),
-                                          amsgrad ? largest.data() : nullptr, 0.01, 0.9, 0.99, 1e-8, 0.1, 0.19, 0.0199,
-                                          decoupled, maximize});
+        cpu_table().adam(DType::Float64,
+                         {n, q.data(), g.data(), mean.data(), square.data(), amsgrad ? largest.data() : nullptr, 0.01,
+                          0.9, 0.99, 1e-8, 0.1, 0.19, 0.0199, decoupled, maximize});
         return q;
       }));
       double worst = 0;

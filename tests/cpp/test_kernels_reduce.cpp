@@ -49,9 +49,20 @@ void visit(const Problem& p, F&& f) {
 
 std::vector<Problem> problems() {
   std::vector<Problem> all;
-  const std::vector<Dims> shapes = {Dims{},         Dims{1},         Dims{9},           Dims{300},     Dims{5000},
-                                    Dims{700000},   Dims{37, 41},    Dims{3, 100003},   Dims{2100, 130}, Dims{100003, 3},
-                                    Dims{5, 1, 70}, Dims{40, 70, 33}, Dims{2, 3, 4, 5, 6}, Dims{600, 2, 300}};
+  const std::vector<Dims> shapes = {Dims{},
+                                    Dims{1},
+                                    Dims{9},
+                                    Dims{300},
+                                    Dims{5000},
+                                    Dims{700000},
+                                    Dims{37, 41},
+                                    Dims{3, 100003},
+                                    Dims{2100, 130},
+                                    Dims{100003, 3},
+                                    Dims{5, 1, 70},
+                                    Dims{40, 70, 33},
+                                    Dims{2, 3, 4, 5, 6},
+                                    Dims{600, 2, 300}};
   for (const Dims& shape : shapes) {
     const int rank = shape.size();
     std::vector<int> order;
@@ -160,8 +171,8 @@ TEST(products_and_logic) {
   CHECK(same_bits(run<std::int64_t, std::int64_t>(ReduceOp::prod, {{3}, {1}, {true}}, {3, -5, 7}), {-105}));
 
   std::vector<float> ones(150, 2.0f), zeros(150, 0.0f);
-  ones[7] = 0;         // row 0 and column 1
-  zeros[100] = kNan;   // row 2 and column 1; NaN is true
+  ones[7] = 0;        // row 0 and column 1
+  zeros[100] = kNan;  // row 2 and column 1; NaN is true
   CHECK(same_bits(run<float, char>(ReduceOp::all, rows, ones), {0, 1, 1}));
   CHECK(same_bits(run<float, char>(ReduceOp::any, rows, zeros), {0, 0, 1}));
   CHECK(same_bits(run<float, char>(ReduceOp::all, columns, ones), {1, 0, 1}));
@@ -220,7 +231,8 @@ TEST(extremes_of_integers_and_infinities) {
   std::vector<std::uint8_t> bytes(100, 7);
   bytes[60] = 0;
   CHECK(same_bits(run<std::uint8_t, std::uint8_t>(ReduceOp::min, all, bytes), {0}));
-  CHECK(same_bits(run<std::int64_t, std::int64_t>(ReduceOp::max, all, std::vector<std::int64_t>(100, INT64_MIN)), {INT64_MIN}));
+  CHECK(same_bits(run<std::int64_t, std::int64_t>(ReduceOp::max, all, std::vector<std::int64_t>(100, INT64_MIN)),
+                  {INT64_MIN}));
   CHECK(same_bits(run<float, float>(ReduceOp::max, all, std::vector<float>(100, -kInf)), {-kInf}));
   CHECK(same_bits(run<char, char>(ReduceOp::max, all, std::vector<char>(100, 0)), {0}));
 }
@@ -280,7 +292,8 @@ TEST(softmax_of_infinities_and_nan) {
       const auto one = column([](std::int64_t s) { return s == 1 ? 3.0f : -kInf; });
       CHECK_EQ(one[static_cast<std::size_t>(inner)], 1.0);
       CHECK_EQ(one[0], 0.0);
-      for (const double v : column([](std::int64_t) { return 1e308; })) CHECK_NEAR(v, 1.0 / static_cast<double>(size), 1e-12);
+      for (const double v : column([](std::int64_t) { return 1e308; }))
+        CHECK_NEAR(v, 1.0 / static_cast<double>(size), 1e-12);
     }
   }
 }

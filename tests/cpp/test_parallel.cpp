@@ -157,7 +157,8 @@ TEST(blocking_hooks_surround_long_loops) {
   set_blocking_hooks({});
 }
 
-#if defined(__unix__) || defined(__APPLE__)
+// ThreadSanitizer refuses new threads in the child of a process with threads.
+#if (defined(__unix__) || defined(__APPLE__)) && !defined(__SANITIZE_THREAD__)
 TEST(fork_leaves_a_child_that_computes) {
   const Threads threads(3);
   CHECK_EQ(sum_in_parallel(1000), 499500);  // the parent has workers, the child will not

@@ -1,7 +1,7 @@
 // Threads: fixed chunks over an own pool.
 //
-// The bounds of the chunks depend on `count` and `grain` alone, never on the number of threads; a kernel that writes one
-// partial result per chunk and adds them in order has the same bits with any number of threads.
+// The bounds of the chunks depend on `count` and `grain` alone, never on the number of threads; a kernel that writes
+// one partial result per chunk and adds them in order has the same bits with any number of threads.
 #pragma once
 
 #include <algorithm>
@@ -10,8 +10,8 @@
 
 namespace verigrad {
 
-/// The number of threads that share a parallel loop, the caller among them. At the start: OMP_NUM_THREADS if that is set,
-/// else the number of processors that the process may run on.
+/// The number of threads that share a parallel loop, the caller among them. At the start: OMP_NUM_THREADS if that is
+/// set, else the number of processors that the process may run on.
 int get_num_threads();
 /// Raises RuntimeError unless n > 0.
 void set_num_threads(std::int64_t n);
@@ -36,9 +36,9 @@ struct LoopBody {
 void parallel_run(std::int64_t count, std::int64_t grain, LoopBody body);
 }  // namespace detail
 
-/// Calls f(begin, end) for [0, grain), [grain, 2 * grain), ... up to `count`. Each thread takes a contiguous run of chunks
-/// in ascending order; nested calls and calls while another thread holds the pool run on the caller. The exception of the
-/// first failing run of chunks is rethrown when all threads are done. `grain` < 1 counts as 1.
+/// Calls f(begin, end) for [0, grain), [grain, 2 * grain), ... up to `count`. Each thread takes a contiguous run of
+/// chunks in ascending order; nested calls and calls while another thread holds the pool run on the caller. The
+/// exception of the first failing run of chunks is rethrown when all threads are done. `grain` < 1 counts as 1.
 template <class F>
 void parallel_for(std::int64_t count, std::int64_t grain, const F& f) {
   if (count <= 0) return;

@@ -26,9 +26,7 @@ VG_HD inline float from_bits(std::uint32_t u) {
 }
 VG_HD inline float magnitude(float x) { return from_bits(bits(x) & 0x7FFFFFFFu); }
 /// `a` with the sign of `s`.
-VG_HD inline float with_sign(float a, float s) {
-  return from_bits((bits(a) & 0x7FFFFFFFu) | (bits(s) & 0x80000000u));
-}
+VG_HD inline float with_sign(float a, float s) { return from_bits((bits(a) & 0x7FFFFFFFu) | (bits(s) & 0x80000000u)); }
 /// All ones where the condition holds.
 VG_HD inline std::uint32_t mask(bool condition) { return condition ? 0xFFFFFFFFu : 0u; }
 /// 2^n for -126 <= n <= 127; other n give some float.
@@ -126,8 +124,8 @@ VG_HD inline float sigmoid(float x) {
   return (x < 0.0f ? e : 1.0f) / (1.0f + e);
 }
 
-/// log2 of a positive float to about 40 bits, in double: log2(m) = 2 / ln 2 * artanh(s) with s = (m - 1) / (m + 1), by its
-/// power series. Zero, infinity and NaN give -infinity, infinity and NaN.
+/// log2 of a positive float to about 40 bits, in double: log2(m) = 2 / ln 2 * artanh(s) with s = (m - 1) / (m + 1), by
+/// its power series. Zero, infinity and NaN give -infinity, infinity and NaN.
 VG_HD inline double log2_extended(float x) {
   const bool tiny = x < 1.17549435e-38f;
   const float scaled = tiny ? x * 8388608.0f : x;
@@ -180,8 +178,8 @@ VG_HD inline float pow(float x, float y) {
   const float a = magnitude(x);
   const float infinity = from_bits(0x7F800000u);
   const float result = exp2_extended(static_cast<double>(y) * log2_extended(a));
-  // Whether y is an integer, and an odd one; floats from 2^24 on are even integers. Conditions are masks of bits here: as
-  // booleans, GCC makes branches of them and the loop stays scalar.
+  // Whether y is an integer, and an odd one; floats from 2^24 on are even integers. Conditions are masks of bits here:
+  // as booleans, GCC makes branches of them and the loop stays scalar.
   const float b = magnitude(y);
   const float small = b < 16777216.0f ? b : 0.0f;
   const std::int32_t n = static_cast<std::int32_t>(small);

@@ -1,8 +1,8 @@
 // Each scalar formula once, under the name of its row in unary.def or binary.def; compiled by g++ and by nvcc.
 //
 // Semantics are PyTorch's: integers wrap, integer division rounds to minus infinity, NaN goes through maximum, minimum
-// and relu, and for bool `add` is or and `mul` is and. Integer division by zero is the loop's business, since it must be
-// refused before anything is written; here it gives 0, so that nothing traps.
+// and relu, and for bool `add` is or and `mul` is and. Integer division by zero is the loop's business, since it must
+// be refused before anything is written; here it gives 0, so that nothing traps.
 #pragma once
 
 #include <cmath>
@@ -72,8 +72,8 @@ struct sign {
 };
 
 // The float32 versions are ours, for speed; float64 is the standard library's.
-#define VG_ELEMENTARY(NAME)                                      \
-  struct NAME {                                                  \
+#define VG_ELEMENTARY(NAME)                                               \
+  struct NAME {                                                           \
     VG_HD float operator()(float x) const { return float_math::NAME(x); } \
     VG_HD double operator()(double x) const { return std::NAME(x); }      \
   };
@@ -258,8 +258,8 @@ struct remainder {
   }
 };
 
-/// Rounds to minus infinity. For floats as Python's divmod: from the remainder, so that a == floor_divide * b + remainder
-/// holds as nearly as rounding allows.
+/// Rounds to minus infinity. For floats as Python's divmod: from the remainder, so that a == floor_divide * b +
+/// remainder holds as nearly as rounding allows.
 struct floor_divide {
   template <class T>
   VG_HD T operator()(T a, T b) const {
@@ -306,12 +306,12 @@ struct sigmoid_backward {
 
 // ---- two arguments, result bool -----------------------------------------------------------------------------------
 
-#define VG_COMPARISON(NAME, EXPRESSION)  \
-  struct NAME {                          \
-    template <class T>                   \
+#define VG_COMPARISON(NAME, EXPRESSION)     \
+  struct NAME {                             \
+    template <class T>                      \
     VG_HD bool operator()(T a, T b) const { \
-      return EXPRESSION;                 \
-    }                                    \
+      return EXPRESSION;                    \
+    }                                       \
   };
 VG_COMPARISON(eq, a == b)
 VG_COMPARISON(ne, a != b)

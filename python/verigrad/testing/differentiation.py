@@ -80,7 +80,6 @@ def problem_of(spec: OpSpec, lib: Library, sample: Sample, grad_layout: str = CO
         " ".join(
             x for x in (sample.label, "" if grad_layout == CONTIGUOUS else f"gradient {grad_layout}") if x
         ),
-        peer=sample.peer,
     )
 
 
@@ -130,9 +129,9 @@ def gradient_checks(spec: OpSpec, lib: Library, coverage: Coverage) -> Iterator[
         return
     for problem in problems(spec, lib):
         coverage.seen.update(problem.labels)
-        yield Check("gradient", "float64", problem.case, _first(spec, problem, coverage), problem.peer)
+        yield Check("gradient", "float64", problem.case, _first(spec, problem, coverage))
         if spec.order > 1 and not spec.zero_gradient:
-            yield Check("second", "float64", problem.case, _second(problem, coverage), problem.peer)
+            yield Check("second", "float64", problem.case, _second(problem, coverage))
 
 
 def _note(coverage: Coverage, finding: Finding) -> float:

@@ -113,9 +113,8 @@ def gradgradcheck(
         gen_non_contig_grad_outputs: whether random incoming gradients are not contiguous.
         check_fwd_over_rev: must be False; verigrad has no forward mode.
         check_rev_over_rev: must be True.
-        eps, atol, rtol, raise_exception, nondet_tol, check_undefined_grad, check_grad_dtypes,
-        check_batched_grad, fast_mode,
-            masked: as for ``gradcheck``.
+        eps, atol, rtol, raise_exception, nondet_tol: as for ``gradcheck``.
+        check_undefined_grad, check_grad_dtypes, check_batched_grad, fast_mode, masked: as for ``gradcheck``.
 
     Returns:
         True if all second derivatives agree.

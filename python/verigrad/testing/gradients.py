@@ -77,7 +77,6 @@ class Problem:
         grad_layout: memory layout of the incoming gradient.
         case: the call in words.
         order: of the derivative that the check finds, for reports.
-        peer: whether PyTorch must pass as well.
     """
 
     name: str
@@ -89,7 +88,6 @@ class Problem:
     grad_layout: str = CONTIGUOUS
     case: str = ""
     order: int = 1
-    peer: bool = True
 
     def layout(self, i: int) -> str:
         """The layout of input i."""

@@ -1,9 +1,8 @@
 """The same values in different memory layouts.
 
 Every wrong stride must show, so the memory around and between the elements is poisoned: NaN for floating
-    point, a large
-number for integers. A check can compare it afterwards, because tensors share the memory of the numpy array
-below.
+point, a large number for integers. A check can compare it afterwards, because tensors share the memory of the
+numpy array below.
 """
 
 from __future__ import annotations

@@ -1,10 +1,8 @@
 """One record per operation, and the registry of all records.
 
 A record says what the operation is compared with, on which inputs, and how far its derivatives go. Everything
-iterates
-over the records: ``verigrad verify``, ``tests/ops`` and the tests of the checks. A new elementwise operation
-    is one line in
-its family's file; see ``opspec_unary.py``.
+iterates over the records: ``verigrad verify``, ``tests/ops`` and the tests of the checks. A new elementwise
+operation is one line in its family's file; see ``opspec_unary.py``.
 """
 
 from __future__ import annotations

@@ -164,6 +164,7 @@ def bitwise(symbol: str, formula: Callable[..., Any], function: Callable[..., An
         ref.binary_op(formula, "same"),
         binary_samples(scalars=(True,), mixed=(), edges=False),
         order=0,
+        tolerance=0.0,
         function=lambda lib, a, b: function(a, b),
         dtypes=("bool",),
         registered=False,

@@ -200,7 +200,7 @@ def markdown(results: Sequence[OpResult]) -> str:
     ]
     for r in results:
         tolerance = "exact" if r.tolerance == 0 else f"{r.tolerance:g} eps"
-        name = r.name.replace("|", "\\\\|")
+        name = r.name.replace("|", "\\|")
         lines.append(
             f"| `{name}` | {r.family} | {short_dtypes(r.dtypes)} | {r.samples} | {tolerance} | {_orders(r)} "
             f"| {r.verdict} |"

@@ -13,7 +13,6 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from verigrad.testing.calls import CheckError
 from verigrad.testing.differentiation import Coverage, gradient_checks, kink_checks, refuse_blind
@@ -200,22 +199,6 @@ def run(
     if markdown_path is not None:
         Path(markdown_path).write_text(markdown(results), encoding="utf-8")
     return 1 if any(result.failures for result in results) else 0
-
-
-def verify_all(lib: Library, first_failure: bool = False, ops: Sequence[str] | None = None) -> list[OpResult]:
-    """The results of the named records, or of all, without printing.
-
-    Args:
-        lib: the library.
-        first_failure: whether to stop at the first failed record.
-        ops: names of records.
-    """
-    found: list[Any] = []
-    for spec in [records()[name] for name in ops] if ops is not None else records().values():
-        found.append(verify_record(spec, lib, 1 if first_failure else MOST_FAILURES))
-        if first_failure and found[-1].failures:
-            break
-    return found
 
 
 if __name__ == "__main__":

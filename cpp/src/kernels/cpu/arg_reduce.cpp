@@ -151,9 +151,8 @@ void run(const Reduction& reduction) {
   parallel_for(plan.kept_numel * chunks, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const std::int64_t first = i % chunks * kGrainElements;
-      partial[static_cast<std::size_t>(i)] =
-          scan<Better>(plan, in + plan.kept.offset(plan.kept.in, i / chunks), first,
-                       std::min(plan.reduced_numel, first + kGrainElements));
+      partial[static_cast<std::size_t>(i)] = scan<Better>(plan, in + plan.kept.offset(plan.kept.in, i / chunks), first,
+                                                          std::min(plan.reduced_numel, first + kGrainElements));
     }
   });
   for (std::int64_t k = 0; k < plan.kept_numel; ++k) {

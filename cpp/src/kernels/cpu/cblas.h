@@ -11,8 +11,8 @@
 #endif
 
 extern "C" {
-void VG_BLAS(cblas_sgemm)(int order, int trans_a, int trans_b, int m, int n, int k, float alpha, const float* a, int lda,
-                          const float* b, int ldb, float beta, float* c, int ldc);
+void VG_BLAS(cblas_sgemm)(int order, int trans_a, int trans_b, int m, int n, int k, float alpha, const float* a,
+                          int lda, const float* b, int ldb, float beta, float* c, int ldc);
 void VG_BLAS(cblas_dgemm)(int order, int trans_a, int trans_b, int m, int n, int k, double alpha, const double* a,
                           int lda, const double* b, int ldb, double beta, double* c, int ldc);
 void VG_BLAS(cblas_sgemv)(int order, int trans, int m, int n, float alpha, const float* a, int lda, const float* x,
@@ -38,7 +38,8 @@ inline void cblas_gemm(bool ta, bool tb, int m, int n, int k, const double* a, i
   VG_BLAS(cblas_dgemm)(kRowMajor, transposed(ta), transposed(tb), m, n, k, 1.0, a, lda, b, ldb, beta, c, ldc);
 }
 /// y += op(A) * x, where A is stored as m rows of n.
-inline void cblas_gemv(bool trans, int m, int n, const float* a, int lda, const float* x, int incx, float* y, int incy) {
+inline void cblas_gemv(bool trans, int m, int n, const float* a, int lda, const float* x, int incx, float* y,
+                       int incy) {
   VG_BLAS(cblas_sgemv)(kRowMajor, transposed(trans), m, n, 1.0f, a, lda, x, incx, 1.0f, y, incy);
 }
 inline void cblas_gemv(bool trans, int m, int n, const double* a, int lda, const double* x, int incx, double* y,

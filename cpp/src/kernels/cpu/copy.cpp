@@ -76,8 +76,8 @@ struct TransposeRows {
   }
 };
 
-/// True and done if the last two dimensions are a transposed matrix: the output runs along the last, the input along the
-/// one before.
+/// True and done if the last two dimensions are a transposed matrix: the output runs along the last, the input along
+/// the one before.
 template <class T>
 bool transpose(const Loop& loop) {
   const int rank = loop.shape.size();
@@ -112,8 +112,7 @@ bool transpose(const Loop& loop) {
 }
 
 bool is_contiguous_run(const Loop& loop) {
-  return loop.shape.size() == 0 ||
-         (loop.shape.size() == 1 && loop.strides[0][0] == 1 && loop.strides[1][0] == 1);
+  return loop.shape.size() == 0 || (loop.shape.size() == 1 && loop.strides[0][0] == 1 && loop.strides[1][0] == 1);
 }
 
 template <class T>
@@ -168,9 +167,8 @@ struct WhereLoop {
     }
     for (std::int64_t i = 0; i < n; ++i) {
       const bool first = *(data[1] + i * strides[1]) != 0;
-      *reinterpret_cast<T*>(data[0] + i * strides[0]) =
-          first ? *reinterpret_cast<const T*>(data[2] + i * strides[2])
-                : *reinterpret_cast<const T*>(data[3] + i * strides[3]);
+      *reinterpret_cast<T*>(data[0] + i * strides[0]) = first ? *reinterpret_cast<const T*>(data[2] + i * strides[2])
+                                                              : *reinterpret_cast<const T*>(data[3] + i * strides[3]);
     }
   }
 };

@@ -1,11 +1,12 @@
 // Matrix products. Floats go to CBLAS, one thread per call; integers have a plain blocked loop.
 //
-// A large product is cut into tiles of the output. The cut depends on the shape alone and is made with one thread as well,
-// so that any number of threads gives the same bits. The tile starts as the bias (or zero) and BLAS adds the product.
+// A large product is cut into tiles of the output. The cut depends on the shape alone and is made with one thread as
+// well, so that any number of threads gives the same bits. The tile starts as the bias (or zero) and BLAS adds the
+// product.
 #include <algorithm>
 #include <climits>
-#include <type_traits>
 #include <memory>
+#include <type_traits>
 
 #include "kernels/cpu/cblas.h"
 #include "kernels/cpu/kernels.h"
@@ -21,7 +22,7 @@ constexpr double kSerialWork = 2.0e6;
 constexpr double kTileWork = 2.0e6;
 
 struct Tiling {
-  std::int64_t rows, columns;          // of a tile
+  std::int64_t rows, columns;  // of a tile
   std::int64_t row_tiles, column_tiles;
   std::int64_t tiles() const { return row_tiles * column_tiles; }
 };
@@ -94,8 +95,8 @@ struct AddScaledRow {
   }
 };
 
-/// The plain product, for types and strides that CBLAS does not take: a block of B is gathered by rows, then each row of A
-/// goes over it.
+/// The plain product, for types and strides that CBLAS does not take: a block of B is gathered by rows, then each row
+/// of A goes over it.
 template <class T>
 void plain_product(const Tile<T>& t) {
   constexpr std::int64_t kRows = 64, kColumns = 256;
@@ -113,8 +114,8 @@ void plain_product(const Tile<T>& t) {
       }
       for (std::int64_t i = 0; i < t.m; ++i) {
         for (std::int64_t r = 0; r < rows; ++r) {
-          simd_run<AddScaledRow<T>, T*, const T*, T, std::int64_t>(
-              t.c + i * t.ldc + j, block.get() + r * kColumns, t.a[i * a_row + (p + r) * a_column], columns);
+          simd_run<AddScaledRow<T>, T*, const T*, T, std::int64_t>(t.c + i * t.ldc + j, block.get() + r * kColumns,
+                                                                   t.a[i * a_row + (p + r) * a_column], columns);
         }
       }
     }
@@ -178,7 +179,8 @@ template <class T>
 void run(const Gemm& g) {
   const Tiling tiling = make_tiling(g);
   const std::int64_t count = g.batch * tiling.tiles();
-  const double work = static_cast<double>(g.m) * static_cast<double>(g.n) * static_cast<double>(std::max<std::int64_t>(g.k, 1));
+  const double work =
+      static_cast<double>(g.m) * static_cast<double>(g.n) * static_cast<double>(std::max<std::int64_t>(g.k, 1));
   const double tile_work = work / static_cast<double>(tiling.tiles());
   std::int64_t grain = count;
   if (work * static_cast<double>(g.batch) > kSerialWork) {

@@ -85,7 +85,8 @@ std::int64_t stride_of(const Dims& strides, int dim) { return strides.empty() ? 
 void check_rows(const IndexRows& r, bool accumulates) {
   for (std::int64_t i = 0; i < r.count; ++i) {
     const std::int64_t at = r.index[i];
-    if (at >= -r.size && at < r.size) [[likely]] continue;
+    if (at >= -r.size && at < r.size) [[likely]]
+      continue;
     if (accumulates) out_of_range<RuntimeError>(r.op, -r.size, r.size, at);
     out_of_range<IndexError>(r.op, -r.size, r.size, at);
   }

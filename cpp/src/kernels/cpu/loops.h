@@ -1,7 +1,7 @@
 // Driving elementwise loops: any rank, any strides, threads for large ones.
 //
-// A kernel supplies an inner loop over one dimension; `run_loop` walks the others. The output may be the same memory as an
-// input, element by element; other overlaps are excluded by the ops layer.
+// A kernel supplies an inner loop over one dimension; `run_loop` walks the others. The output may be the same memory as
+// an input, element by element; other overlaps are excluded by the ops layer.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,8 @@ using InnerLoop = void (*)(char* const* data, const std::int64_t* strides, std::
 /// `sizes`: bytes per element of each operand.
 void run_loop(const Loop& loop, const std::int64_t* sizes, InnerLoop inner);
 
-/// The inner loop of a struct with `static void run(char* const*, const std::int64_t*, std::int64_t)` for this processor.
+/// The inner loop of a struct with `static void run(char* const*, const std::int64_t*, std::int64_t)` for this
+/// processor.
 template <class Body>
 InnerLoop inner_loop() {
   return simd_select<Body, char* const*, const std::int64_t*, std::int64_t>();
@@ -110,8 +111,8 @@ struct BinaryLoop {
     const char* b = data[2];
     const std::int64_t step_out = strides[0], step_a = strides[1], step_b = strides[2];
     for (std::int64_t i = 0; i < n; ++i) {
-      *reinterpret_cast<Out*>(out + i * step_out) = Op()(*reinterpret_cast<const In*>(a + i * step_a),
-                                                         *reinterpret_cast<const In*>(b + i * step_b));
+      *reinterpret_cast<Out*>(out + i * step_out) =
+          Op()(*reinterpret_cast<const In*>(a + i * step_a), *reinterpret_cast<const In*>(b + i * step_b));
     }
   }
 };

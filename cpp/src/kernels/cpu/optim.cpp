@@ -1,5 +1,5 @@
-// Parameter updates. The order of operations is that of PyTorch's single-tensor implementations; factors are computed in
-// double and rounded once to the parameter's type.
+// Parameter updates. The order of operations is that of PyTorch's single-tensor implementations; factors are computed
+// in double and rounded once to the parameter's type.
 #include <cmath>
 
 #include "kernels/cpu/kernels.h"
@@ -55,13 +55,13 @@ void run_sgd(const Sgd& s) {
 
 template <class T>
 struct AdamFactors {
-  T weight_decay;    // coupled: added to the gradient
-  T shrink;          // decoupled: factor of the parameter
-  T beta1_rest;      // 1 - beta1
+  T weight_decay;  // coupled: added to the gradient
+  T shrink;        // decoupled: factor of the parameter
+  T beta1_rest;    // 1 - beta1
   T beta2, beta2_rest;
-  T root_correction; // sqrt(bias_correction2)
-  T eps, rate;       // rate = -lr / bias_correction1
-  T sign;            // -1 to maximize
+  T root_correction;  // sqrt(bias_correction2)
+  T eps, rate;        // rate = -lr / bias_correction1
+  T sign;             // -1 to maximize
 };
 
 template <class T, bool kAmsgrad>

@@ -110,7 +110,9 @@ class Worker {
 
  private:
   void wake() {
-    { const std::lock_guard lock(mutex_); }
+    {
+      const std::lock_guard lock(mutex_);
+    }
     condition_.notify_one();
   }
 
@@ -199,8 +201,8 @@ std::atomic<int> g_threads{0};
 std::atomic<void* (*)()> g_enter{nullptr};
 std::atomic<void (*)(void*)> g_leave{nullptr};
 
-/// Joins the workers when the process ends or the library is unloaded. The pool itself stays, since a thread that outlives
-/// this may still ask it.
+/// Joins the workers when the process ends or the library is unloaded. The pool itself stays, since a thread that
+/// outlives this may still ask it.
 struct PoolShutdown {
   ~PoolShutdown() {
     if (Pool* p = g_pool.load()) p->stop();

@@ -5,7 +5,8 @@
 //   everything else     block counter + i / 2, words 0 and 1 for even i, 2 and 3 for odd i (64 bits an element)
 //   normal, float64     one block for elements 2j and 2j + 1: words 0 and 1 the radius, 2 and 3 the angle
 //
-// Box-Muller: G. E. P. Box, M. E. Muller, "A note on the generation of random normal deviates", Ann. Math. Stat. 29, 1958.
+// Box-Muller: G. E. P. Box, M. E. Muller, "A note on the generation of random normal deviates", Ann. Math. Stat. 29,
+// 1958.
 #include <cmath>
 #include <limits>
 #include <type_traits>
@@ -33,7 +34,7 @@ struct Words {
   }
 };
 
-/// Fewer than `high` of the type, at least `low`: rounding may carry low + u * (high - low) up to `high`.
+/// In [low, high): where rounding carries low + u * (high - low) up to `high`, the number below it is taken.
 template <class T>
 struct UniformBlocks {
   static constexpr std::int64_t kPerBlock = sizeof(T) == 4 ? 4 : 2;

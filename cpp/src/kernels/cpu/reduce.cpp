@@ -1,8 +1,8 @@
 // sum, prod, max, min, all, any.
 //
-// Every result is a tree over ranges of its elements: a range is halved until a leaf is short enough for one loop. Large
-// reductions to few elements are split into fixed chunks, whose results are combined in order. All bounds depend on
-// the shape alone.
+// Every result is a tree over ranges of its elements: a range is halved until a leaf is short enough for one loop.
+// Large reductions to few elements are split into fixed chunks, whose results are combined in order. All bounds depend
+// on the shape alone.
 #include <memory>
 
 #include "kernels/cpu/kernels.h"
@@ -18,10 +18,10 @@ void extremum_with_index(ReduceOp op, DType dtype, const Reduction& reduction);
 
 namespace {
 
-constexpr std::int64_t kBlock = 512;     // results that are computed together
-constexpr std::int64_t kLeafRows = 256;  // rows of a leaf when columns are reduced
+constexpr std::int64_t kBlock = 512;        // results that are computed together
+constexpr std::int64_t kLeafRows = 256;     // rows of a leaf when columns are reduced
 constexpr std::int64_t kLeafSegments = 64;  // innermost runs that one call takes
-constexpr std::int64_t kManyItems = 16;  // enough independent results for any number of threads worth having
+constexpr std::int64_t kManyItems = 16;     // enough independent results for any number of threads worth having
 
 std::int64_t round_up(std::int64_t n, std::int64_t unit) { return (n + unit - 1) / unit * unit; }
 
@@ -59,7 +59,8 @@ class Reducer {
       return;
     }
     // Few results of many elements each: chunks of the reduced index space.
-    const std::int64_t step = columns_ ? round_up(std::max<std::int64_t>(1, kGrainElements / width), 4) : kGrainElements;
+    const std::int64_t step =
+        columns_ ? round_up(std::max<std::int64_t>(1, kGrainElements / width), 4) : kGrainElements;
     const std::int64_t chunks = (plan_.reduced_numel - 1) / step + 1;
     const std::unique_ptr<Acc[]> partial(new Acc[static_cast<std::size_t>(items * chunks * width)]);
     parallel_for(items * chunks, std::max<std::int64_t>(1, kGrainElements / (step * width)),
@@ -76,8 +77,8 @@ class Reducer {
       // Neighbours first, so that this too is a tree.
       for (std::int64_t distance = 1; distance < chunks; distance *= 2) {
         for (std::int64_t c = 0; c + distance < chunks; c += 2 * distance) {
-          simd_run<CombineLoop<Op, Acc>, Acc*, const Acc*, std::int64_t>(sums + c * width, sums + (c + distance) * width,
-                                                                         kept.end - kept.begin);
+          simd_run<CombineLoop<Op, Acc>, Acc*, const Acc*, std::int64_t>(
+              sums + c * width, sums + (c + distance) * width, kept.end - kept.begin);
         }
       }
       store(out, sums, kept);

@@ -1,6 +1,6 @@
-// The inner loops of reductions. Their order of operations depends on the number of elements alone, so every instruction
-// set and every number of threads gives the same bits; it is close to pairwise summation, whose error grows with log n
-// (N. J. Higham, "The accuracy of floating point summation", SIAM J. Sci. Comput. 14, 1993).
+// The inner loops of reductions. Their order of operations depends on the number of elements alone, so every
+// instruction set and every number of threads gives the same bits; it is close to pairwise summation, whose error grows
+// with log n (N. J. Higham, "The accuracy of floating point summation", SIAM J. Sci. Comput. 14, 1993).
 #pragma once
 
 #include <cstdint>
@@ -36,8 +36,8 @@ struct MaxOf : functors::maximum {
     return x > best;
   }
   template <class T>
-  static constexpr T identity = std::is_floating_point_v<T> ? -std::numeric_limits<T>::infinity()
-                                                            : std::numeric_limits<T>::lowest();
+  static constexpr T identity =
+      std::is_floating_point_v<T> ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest();
 };
 struct MinOf : functors::minimum {
   template <class T>
@@ -132,16 +132,16 @@ VG_INLINE Acc fold_lanes(Acc* lanes) {
   return op(op(lanes[0], lanes[1]), op(lanes[2], lanes[3]));
 }
 
-/// Contiguous elements. `kLanes` partial results, each over every 32nd element, four of them combined at a time; then the
-/// partial results are halved until one is left.
+/// Contiguous elements. `kLanes` partial results, each over every 32nd element, four of them combined at a time; then
+/// the partial results are halved until one is left.
 template <class Op, class Acc, class In>
   requires(!kFloatExtremum<Op, Acc>)
 VG_INLINE Acc reduce_run(const In* p, std::int64_t n) {
   const Op op;
   std::int64_t i = 0;
   if (n < kLanes) {
-    // One running result over groups of four. (Four running results are what GCC 12 compiles to wrong code here, for int32
-    // into int64 with AVX2; test_kernels_reduce.cpp has the case.)
+    // One running result over groups of four. (Four running results are what GCC 12 compiles to wrong code here, for
+    // int32 into int64 with AVX2; test_kernels_reduce.cpp has the case.)
     Acc result = Op::template identity<Acc>;
     for (; i + 4 <= n; i += 4) {
       result = op(result, op(op(load<Acc>(p[i]), load<Acc>(p[i + 1])), op(load<Acc>(p[i + 2]), load<Acc>(p[i + 3]))));

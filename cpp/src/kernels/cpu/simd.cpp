@@ -52,8 +52,8 @@ SimdLevel max_simd_level() { return g_max; }
 SimdLevel simd_level() { return g_level.load(std::memory_order_relaxed); }
 
 void set_simd_level(SimdLevel level) {
-  VG_CHECK(level >= SimdLevel::baseline && level <= g_max, ValueError, "set_simd_level: expected at most '", name(g_max),
-           "' on this processor, got '", name(level), "'");
+  VG_CHECK(level >= SimdLevel::baseline && level <= g_max, ValueError, "set_simd_level: expected at most '",
+           name(g_max), "' on this processor, got '", name(level), "'");
   g_level.store(level, std::memory_order_relaxed);
 }
 

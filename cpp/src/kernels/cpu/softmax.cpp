@@ -43,7 +43,8 @@ struct SoftmaxRows {
     } else {
 #pragma GCC ivdep
       for (std::int64_t i = 0; i < n; ++i) out[i] = exp(in[i] - top);
-      for (std::int64_t i = 0; i < n; i += kBlock) sum += reduce_run<SumOf, T>(out + i, n - i < kBlock ? n - i : kBlock);
+      for (std::int64_t i = 0; i < n; i += kBlock)
+        sum += reduce_run<SumOf, T>(out + i, n - i < kBlock ? n - i : kBlock);
       for (std::int64_t i = 0; i < n; ++i) out[i] /= sum;
     }
   }

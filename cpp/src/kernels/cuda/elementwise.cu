@@ -78,8 +78,8 @@ template <Kind kKind, class F>
 void dispatch_kind(const char* op, DType dtype, F&& f) {
   dispatch(dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    constexpr bool kHas = kKind == Kind::Any || (kKind == Kind::Numeric && !std::is_same_v<T, bool>) ||
-                          std::is_floating_point_v<T>;
+    constexpr bool kHas =
+        kKind == Kind::Any || (kKind == Kind::Numeric && !std::is_same_v<T, bool>) || std::is_floating_point_v<T>;
     if constexpr (kHas) {
       f(tag);
     } else {
