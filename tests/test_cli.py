@@ -307,7 +307,7 @@ def test_misuses_of_evaluate(run, capsys):
         ("config.json", b'{"format": 1}', "expected the entries"),
         ("config.json", b'{"format": 1, "config": {"dataset": "mnist"}}', "expected the entries"),
         ("model.safetensors", None, "No such file"),
-        ("model.safetensors", b"", "at least 8 bytes"),
+        ("model.safetensors", b"", "expected a safetensors file"),
         ("model.safetensors", b"\x80\x04pickle", "verigrad never unpickles"),
     ],
 )

@@ -1,14 +1,14 @@
 """verigrad: a verified deep-learning library with PyTorch's names.
 
-Tensors, the computational graph and the kernels are native; every kernel has an independent reference and a gradient
-check, which ``verigrad verify`` runs on this machine.
+Tensors, the computational graph and the kernels are native; every kernel has an independent reference and a
+gradient check, which ``verigrad verify`` runs on this machine.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import _C, autograd, nn, optim, utils
+from . import _C, autograd, cuda, nn, optim, utils
 from ._C import (
     Generator,
     Size,
@@ -202,6 +202,7 @@ __all__ = [
     "clone",
     "concat",
     "cos",
+    "cuda",
     "data",
     "default_generator",
     "detach",

@@ -93,7 +93,9 @@ def read(source: str | bytes) -> tuple[str | None, dict[str, ndarray[Any, Any]]]
         return _read_path(source) if isinstance(source, str) else _read_bytes(source)
     except SafetensorError as error:
         # Only now: a good file may begin with these bytes too, as its header's length.
-        what = next((what for magic, what in _FOREIGN.items() if start.startswith(magic)), error)
+        reason = str(error).removeprefix("Error while deserializing").removeprefix(" header")
+        reason = f"another or a damaged one{reason}"
+        what = next((what for magic, what in _FOREIGN.items() if start.startswith(magic)), reason)
         raise DamagedFileError(f"expected a safetensors file, got {what}") from None
 
 

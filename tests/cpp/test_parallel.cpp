@@ -112,6 +112,7 @@ TEST(the_first_exception_comes_out) {
     const Threads threads(n);
     CHECK_THROWS_WITH(fail_from(0), std::out_of_range, "chunk 0");
     CHECK_THROWS_WITH(fail_from(99), std::out_of_range, "chunk 99");
+    for (int i = 0; i < 300; ++i) CHECK_THROWS_WITH(fail_from(40), std::out_of_range, "chunk 40");
     CHECK(!in_parallel_region());
     CHECK_EQ(sum_in_parallel(1000), 499500);
   }

@@ -37,8 +37,9 @@ void parallel_run(std::int64_t count, std::int64_t grain, LoopBody body);
 }  // namespace detail
 
 /// Calls f(begin, end) for [0, grain), [grain, 2 * grain), ... up to `count`. Each thread takes a contiguous run of
-/// chunks in ascending order; nested calls and calls while another thread holds the pool run on the caller. The
-/// exception of the first failing run of chunks is rethrown when all threads are done. `grain` < 1 counts as 1.
+/// chunks in ascending order; one that is done helps the others. Nested calls, and calls while another thread holds the
+/// pool, run on the caller. When all threads are done, the exception of the first failing chunk is rethrown. `grain` <
+/// 1 counts as 1.
 template <class F>
 void parallel_for(std::int64_t count, std::int64_t grain, const F& f) {
   if (count <= 0) return;

@@ -108,7 +108,7 @@ def listed(s: Sampler) -> Iterator[Sample]:
 
 def to_numpy(lib: Library, x: Any) -> Any:
     """The array, as a tensor again so that it can be compared."""
-    return lib.from_numpy(np.array(x.numpy()))
+    return lib.from_numpy(np.array(x.detach().numpy()))
 
 
 @kernel

@@ -191,9 +191,9 @@ def verify(op: str | None, json_path: str | None) -> int:
 
     Prints a table; exit code 1 if anything fails.
     """
-    from verigrad.testing import verify as verification
+    from verigrad.testing.verify import run
 
-    return int(verification.run(op=op, json_path=json_path, progress=sys.stderr.isatty()))
+    return int(run(op=op, json_path=json_path, progress=sys.stderr.isatty()))
 
 
 def _use_threads(threads: int | None) -> None:

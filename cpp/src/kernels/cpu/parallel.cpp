@@ -62,28 +62,47 @@ struct RegionScope {
   bool before;
 };
 
-/// One parallel loop; lives on the caller's stack until `remaining` is 0.
+/// A contiguous run of chunks. One thread starts on it; others may take chunks from it when their own are done.
+struct alignas(64) Part {
+  std::atomic<std::int64_t> next{0};
+  std::int64_t end = 0;
+};
+
+/// One parallel loop; lives on the caller's stack until `active` is 0.
 struct Job {
   detail::LoopBody body;
-  std::int64_t count, grain, chunks;
-  int parts;
-  std::atomic<int> remaining;
+  std::int64_t count, grain;
+  Part* parts;
+  int part_count;
+  std::atomic<int> active;  // workers that may still come or are at work
   std::mutex error_mutex;
   std::exception_ptr error;
-  int error_part = 0;
+  std::int64_t error_chunk = 0;
 
-  void run(int part) {
+  /// The chunks of part `first`, then what is left of the other parts: a worker may sleep, or wait for a processor that
+  /// another program has, and the loop should not wait for it.
+  void run(int first) {
     const RegionScope scope;
-    try {
-      const std::int64_t last = chunks * (part + 1) / parts;
-      for (std::int64_t c = chunks * part / parts; c < last; ++c) {
+    for (int i = 0; i < part_count; ++i) {
+      if (!run_part(parts[(first + i) % part_count])) return;
+    }
+  }
+
+ private:
+  bool run_part(Part& part) {
+    for (;;) {
+      const std::int64_t c = part.next.fetch_add(1, std::memory_order_relaxed);
+      if (c >= part.end) return true;
+      try {
         body.call(body.context, c * grain, std::min(count, (c + 1) * grain));
-      }
-    } catch (...) {
-      const std::lock_guard lock(error_mutex);
-      if (!error || part < error_part) {
-        error = std::current_exception();
-        error_part = part;
+      } catch (...) {
+        // The chunks of a part are taken in order, so the first chunk that fails is always among those that were run.
+        const std::lock_guard lock(error_mutex);
+        if (!error || c < error_chunk) {
+          error = std::current_exception();
+          error_chunk = c;
+        }
+        return false;
       }
     }
   }
@@ -92,7 +111,7 @@ struct Job {
 /// A thread with a mailbox of one job.
 class Worker {
  public:
-  Worker() : thread_([this] { loop(); }) {}
+  explicit Worker(int part) : part_(part), thread_([this] { loop(); }) {}
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
   ~Worker() {
@@ -101,12 +120,14 @@ class Worker {
     thread_.join();
   }
 
-  void post(Job* job, int part) {
-    part_ = part;
+  void post(Job* job) {
     // Sequentially consistent with `asleep_`: either the worker sees the job before it sleeps, or we see it asleep.
     job_.store(job);
     if (asleep_.load()) wake();
   }
+
+  /// Takes the job back; false if the worker has it.
+  bool retract() { return job_.exchange(nullptr) != nullptr; }
 
  private:
   void wake() {
@@ -135,16 +156,16 @@ class Worker {
   void loop() {
     for (;;) {
       wait();
-      Job* job = job_.load();
-      if (!job) return;  // stopped
+      if (stop_.load()) return;
+      Job* job = job_.exchange(nullptr);
+      if (!job) continue;  // retracted
       job->run(part_);
-      job_.store(nullptr);
-      job->remaining.fetch_sub(1, std::memory_order_release);  // the last touch of the caller's stack
+      job->active.fetch_sub(1, std::memory_order_release);  // the last touch of the caller's stack
     }
   }
 
   alignas(64) std::atomic<Job*> job_{nullptr};
-  int part_ = 0;
+  const int part_;
   std::atomic<bool> asleep_{false};
   std::atomic<bool> stop_{false};
   std::mutex mutex_;
@@ -161,16 +182,27 @@ class Pool {
     const int helpers = static_cast<int>(std::min<std::int64_t>(threads, chunks)) - 1;
     while (static_cast<int>(workers_.size()) < helpers) {
       try {
-        workers_.push_back(std::make_unique<Worker>());
+        workers_.push_back(std::make_unique<Worker>(static_cast<int>(workers_.size()) + 1));
       } catch (const std::system_error&) {
         break;  // the system gives no more threads: fewer will do
       }
     }
     const int parts = 1 + std::min(helpers, static_cast<int>(workers_.size()));
-    Job job{body, count, grain, chunks, parts, parts - 1, {}, {}};
-    for (int i = 1; i < parts; ++i) workers_[static_cast<std::size_t>(i - 1)]->post(&job, i);
+    if (parts > part_capacity_) {
+      parts_.reset(new Part[static_cast<std::size_t>(parts)]);
+      part_capacity_ = parts;
+    }
+    for (int i = 0; i < parts; ++i) {
+      parts_[static_cast<std::size_t>(i)].next.store(chunks * i / parts, std::memory_order_relaxed);
+      parts_[static_cast<std::size_t>(i)].end = chunks * (i + 1) / parts;
+    }
+    Job job{body, count, grain, parts_.get(), parts, parts - 1, {}, {}};
+    for (int i = 0; i < parts - 1; ++i) workers_[static_cast<std::size_t>(i)]->post(&job);
     job.run(0);
-    for (int spins = 0; job.remaining.load(std::memory_order_acquire) != 0; ++spins) {
+    for (int i = 0; i < parts - 1; ++i) {
+      if (workers_[static_cast<std::size_t>(i)]->retract()) job.active.fetch_sub(1, std::memory_order_relaxed);
+    }
+    for (int spins = 0; job.active.load(std::memory_order_acquire) != 0; ++spins) {
       if (spins < 2000) {
         cpu_relax();
       } else {
@@ -191,6 +223,8 @@ class Pool {
  private:
   std::mutex mutex_;
   bool stopped_ = false;
+  std::unique_ptr<Part[]> parts_;
+  int part_capacity_ = 0;
   std::vector<std::unique_ptr<Worker>> workers_;
 };
 
