@@ -71,9 +71,11 @@ def test_benchmark(cls: Any, method: str, values: tuple[Any, ...]) -> None:
             benchmark.setup(*values)
         result = getattr(benchmark, method)(*values)
     except NotImplementedError as reason:
-        if library != "verigrad":
+        if library == "verigrad":
+            raise
+        if "no counterpart" not in str(reason):
             pytest.skip(str(reason))
-        raise
+        return
     if method.startswith("track_"):
         assert result > 0
 
