@@ -76,7 +76,8 @@ Cache::~Cache() {
 }  // namespace
 
 void* cpu_allocate(std::int64_t nbytes) {
-  VG_CHECK(nbytes <= kMaxBlockBytes, RuntimeError, "allocator: not enough memory: you tried to allocate ", nbytes, " bytes");
+  VG_CHECK(nbytes <= kMaxBlockBytes, RuntimeError, "allocator: not enough memory: you tried to allocate ", nbytes,
+           " bytes");
   const SizeClass c = size_class(nbytes);
   void* data = nullptr;
 #if VG_CACHE_BLOCKS
