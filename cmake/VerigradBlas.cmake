@@ -2,7 +2,9 @@
 #
 # openblas32 takes OpenBLAS from the build requirement scipy-openblas32, whose symbols carry the prefix scipy_ so that
 # they meet no other OpenBLAS in the process. Its shared library is shipped beside ours (VERIGRAD_BLAS_SHIPPED).
-# system links any CBLAS (no prefix) and ships nothing.
+# system links any CBLAS (no prefix) and ships nothing. Our threads call it, so it should be one that computes on the
+# calling thread only; otherwise results may depend on its number of threads. No header is needed: the few functions that
+# we call are declared in kernels/cpu/cblas.h.
 
 set(VERIGRAD_BLAS_SHIPPED "")
 set(VERIGRAD_BLAS_LICENSES "")
@@ -17,13 +19,11 @@ if(VERIGRAD_BLAS STREQUAL "openblas32")
   endif()
   list(GET _openblas 0 _library)
   list(GET _openblas 1 _import_library)
-  list(GET _openblas 2 _include_dir)
-  list(SUBLIST _openblas 3 -1 VERIGRAD_BLAS_LICENSES)
+  list(SUBLIST _openblas 2 -1 VERIGRAD_BLAS_LICENSES)
   add_library(verigrad_blas SHARED IMPORTED)
   set_target_properties(verigrad_blas PROPERTIES
     IMPORTED_LOCATION "${_library}"
-    INTERFACE_INCLUDE_DIRECTORIES "${_include_dir}"
-    INTERFACE_COMPILE_DEFINITIONS "VG_CBLAS_PREFIX=scipy_;BLAS_SYMBOL_PREFIX=scipy_")
+    INTERFACE_COMPILE_DEFINITIONS "VG_CBLAS_PREFIX=scipy_")
   if(_import_library)
     set_target_properties(verigrad_blas PROPERTIES IMPORTED_IMPLIB "${_import_library}")
   endif()
@@ -40,14 +40,7 @@ elseif(VERIGRAD_BLAS STREQUAL "system")
       list(PREPEND _libraries "${VERIGRAD_CBLAS_SEPARATE}")
     endif()
   endif()
-  if(VERIGRAD_CBLAS_INCLUDE_DIR)
-    set(_include_dir "${VERIGRAD_CBLAS_INCLUDE_DIR}")
-  else()
-    find_path(VERIGRAD_CBLAS_INCLUDE_FOUND cblas.h PATH_SUFFIXES openblas openblas-pthread blis REQUIRED)
-    set(_include_dir "${VERIGRAD_CBLAS_INCLUDE_FOUND}")
-  endif()
   target_link_libraries(verigrad_blas INTERFACE ${_libraries})
-  target_include_directories(verigrad_blas SYSTEM INTERFACE "${_include_dir}")
 else()
   message(FATAL_ERROR "VERIGRAD_BLAS: expected openblas32 or system, got '${VERIGRAD_BLAS}'")
 endif()

@@ -33,8 +33,13 @@ if(VERIGRAD_SANITIZE AND CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang")
   list(APPEND _env "LD_PRELOAD=${_preload}" "PYTHONMALLOC=malloc" "VERIGRAD_TEST_SANITIZER=${VERIGRAD_SANITIZE}")
 endif()
 
+# Guards against testing another build, such as one that is installed in the environment.
+set(_where "import sys, verigrad._C as c; print(c.__file__); sys.exit(not c.__file__.startswith(sys.argv[1]))")
+add_test(NAME package_is_of_this_build
+  COMMAND ${_launcher} "${Python_EXECUTABLE}" -c "${_where}" "${VERIGRAD_PACKAGE_DIR}")
 add_test(NAME cpp COMMAND ${_launcher} $<TARGET_FILE:verigrad_cpp_tests>)
 add_test(NAME pytest COMMAND ${_launcher} "${Python_EXECUTABLE}" -m pytest -q -p no:cacheprovider
   WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
-set_tests_properties(cpp pytest PROPERTIES ENVIRONMENT "${_env}")
-set_tests_properties(pytest PROPERTIES TIMEOUT 7200)
+set_tests_properties(package_is_of_this_build cpp pytest PROPERTIES ENVIRONMENT "${_env}")
+set_tests_properties(package_is_of_this_build PROPERTIES FIXTURES_SETUP package)
+set_tests_properties(pytest PROPERTIES FIXTURES_REQUIRED package TIMEOUT 7200)

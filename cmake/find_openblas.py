@@ -1,6 +1,6 @@
 """Print where scipy-openblas32 keeps its files, as one CMake list.
 
-Items: the shared library, the import library (empty except on Windows), the folder of cblas.h, licence files.
+Items: the shared library, the import library (empty except on Windows), licence files.
 """
 
 import importlib.metadata
@@ -21,6 +21,5 @@ for entry in importlib.metadata.files("scipy-openblas32") or []:
     if ".dist-info" in entry.parts[0] and "LICENSE" in entry.name.upper():
         licenses.append(Path(str(entry.locate())).resolve())
 
-include_dir = Path(scipy_openblas32.get_include_dir())
-items = [found[0], import_library if import_library.is_file() else "", include_dir, *licenses]
+items = [found[0], import_library if import_library.is_file() else "", *licenses]
 print(";".join(item.as_posix() if isinstance(item, Path) else item for item in items))

@@ -9,6 +9,17 @@ import sys
 import tomllib
 from pathlib import Path
 
+SITE = '''"""Let this build tree win over an editable install, whose import hook is asked before any path."""
+
+import sys
+
+sys.meta_path[:] = [
+    finder
+    for finder in sys.meta_path
+    if not ("editable" in type(finder).__module__ and "verigrad" in type(finder).__module__)
+]
+'''
+
 
 def main() -> None:
     source, package = Path(sys.argv[1]), Path(sys.argv[2])
@@ -33,6 +44,7 @@ def main() -> None:
     lines = ["Metadata-Version: 2.1", "Name: verigrad", f"Version: {project['version']}"]
     lines += [f"Requires-Dist: {requirement}" for requirement in project["dependencies"]]
     (metadata / "METADATA").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (package.parent / "sitecustomize.py").write_text(SITE, encoding="utf-8")
 
 
 if __name__ == "__main__":
