@@ -29,7 +29,7 @@ struct PowerOf {
 
 template <int kExponent, class T>
 void launch_power(const Loop& loop) {
-  const std::int64_t sizes[] = {sizeof(T), sizeof(T)};
+  const std::int64_t sizes[] = {sizeof(T), sizeof(T), sizeof(T)};  // the loop still has the exponent as an operand
   run_loop(loop, sizes, inner_loop<UnaryLoop<PowerOf<kExponent>, T, T>>());
 }
 

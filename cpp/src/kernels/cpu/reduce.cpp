@@ -18,8 +18,8 @@ void extremum_with_index(ReduceOp op, DType dtype, const Reduction& reduction);
 
 namespace {
 
-constexpr std::int64_t kBlock = 512;        // results that are computed together
-constexpr std::int64_t kLeafRows = 256;     // rows of a leaf when columns are reduced
+constexpr std::int64_t kBlock = 512;    // results that are computed together
+constexpr std::int64_t kLeafRows = 64;  // rows of a leaf when columns are reduced: 16 additions, one after the other
 constexpr std::int64_t kLeafSegments = 64;  // innermost runs that one call takes
 constexpr std::int64_t kManyItems = 16;     // enough independent results for any number of threads worth having
 

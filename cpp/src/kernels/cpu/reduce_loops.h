@@ -169,13 +169,28 @@ VG_INLINE Acc reduce_run(const In* p, std::int64_t n) {
   return fold_lanes<Op>(lanes);
 }
 
-/// Strided elements: eight interleaved partial results.
+/// Strided elements: eight interleaved partial results. In a sum four elements of each are combined at a time and long
+/// runs are halved, so that no more than 16 additions follow one another: equal elements (an expanded tensor) all round
+/// the same way. The relative errors of a product add up in any order.
 template <class Op, class Acc, class In>
 Acc reduce_strided_run(const In* p, std::int64_t n, std::int64_t stride) {
   const Op op;
+  constexpr bool kSum = std::is_base_of_v<SumOf, Op>;
+  if (kSum && n > 512) {
+    const std::int64_t half = (n / 2 + 31) / 32 * 32;
+    return op(reduce_strided_run<Op, Acc>(p, half, stride),
+              reduce_strided_run<Op, Acc>(p + half * stride, n - half, stride));
+  }
   Acc lanes[8];
   for (Acc& lane : lanes) lane = Op::template identity<Acc>;
   std::int64_t i = 0;
+  for (; kSum && i + 32 <= n; i += 32) {
+    const In* q = p + i * stride;
+    for (int j = 0; j < 8; ++j) {
+      lanes[j] = op(lanes[j], op(op(load<Acc>(q[j * stride]), load<Acc>(q[(j + 8) * stride])),
+                                 op(load<Acc>(q[(j + 16) * stride]), load<Acc>(q[(j + 24) * stride]))));
+    }
+  }
   for (; i + 8 <= n; i += 8) {
     for (int j = 0; j < 8; ++j) lanes[j] = op(lanes[j], load<Acc>(p[(i + j) * stride]));
   }
