@@ -8,12 +8,16 @@ and ``gradgradcheck`` compare its answers with finite differences.
 from __future__ import annotations
 
 import functools
+import importlib
 import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from . import _C
 from ._C import Tensor, is_grad_enabled, is_inference_mode_enabled
+
+if TYPE_CHECKING:
+    from .testing.gradcheck import gradcheck, gradgradcheck
 
 __all__ = [
     "backward",
@@ -388,83 +392,8 @@ def _batched_grad(
     return tuple(None if column[0] is None else _C.stack(list(column)) for column in zip(*rows, strict=True))
 
 
-def gradcheck(
-    func: Callable[..., Tensor | Sequence[Tensor]],
-    inputs: Tensor | Sequence[Tensor],
-    *,
-    eps: float = 1e-6,
-    atol: float = 1e-5,
-    rtol: float = 1e-3,
-    raise_exception: bool = True,
-    nondet_tol: float = 0.0,
-    check_undefined_grad: bool = True,
-    check_grad_dtypes: bool = False,
-    check_batched_grad: bool = False,
-    check_batched_forward_grad: bool = False,
-    check_forward_ad: bool = False,
-    check_backward_ad: bool = True,
-    fast_mode: bool = False,
-    masked: bool | None = None,
-) -> bool:
-    """Compares the gradients of ``func`` with central finite differences; see ``testing.gradcheck``."""
-    from .testing.gradcheck import gradcheck as check
-
-    return check(
-        func,
-        inputs,
-        eps=eps,
-        atol=atol,
-        rtol=rtol,
-        raise_exception=raise_exception,
-        nondet_tol=nondet_tol,
-        check_undefined_grad=check_undefined_grad,
-        check_grad_dtypes=check_grad_dtypes,
-        check_batched_grad=check_batched_grad,
-        check_batched_forward_grad=check_batched_forward_grad,
-        check_forward_ad=check_forward_ad,
-        check_backward_ad=check_backward_ad,
-        fast_mode=fast_mode,
-        masked=masked,
-    )
-
-
-def gradgradcheck(
-    func: Callable[..., Tensor | Sequence[Tensor]],
-    inputs: Tensor | Sequence[Tensor],
-    grad_outputs: Tensor | Sequence[Tensor] | None = None,
-    *,
-    eps: float = 1e-6,
-    atol: float = 1e-5,
-    rtol: float = 1e-3,
-    gen_non_contig_grad_outputs: bool = False,
-    raise_exception: bool = True,
-    nondet_tol: float = 0.0,
-    check_undefined_grad: bool = True,
-    check_grad_dtypes: bool = False,
-    check_batched_grad: bool = False,
-    check_fwd_over_rev: bool = False,
-    check_rev_over_rev: bool = True,
-    fast_mode: bool = False,
-    masked: bool = False,
-) -> bool:
-    """Compares second derivatives of ``func`` with finite differences; see ``testing.gradcheck``."""
-    from .testing.gradcheck import gradgradcheck as check
-
-    return check(
-        func,
-        inputs,
-        grad_outputs,
-        eps=eps,
-        atol=atol,
-        rtol=rtol,
-        gen_non_contig_grad_outputs=gen_non_contig_grad_outputs,
-        raise_exception=raise_exception,
-        nondet_tol=nondet_tol,
-        check_undefined_grad=check_undefined_grad,
-        check_grad_dtypes=check_grad_dtypes,
-        check_batched_grad=check_batched_grad,
-        check_fwd_over_rev=check_fwd_over_rev,
-        check_rev_over_rev=check_rev_over_rev,
-        fast_mode=fast_mode,
-        masked=masked,
-    )
+def __getattr__(name: str) -> Any:
+    """gradcheck and gradgradcheck come from ``verigrad.testing`` on first use: they need numpy at import."""
+    if name in ("gradcheck", "gradgradcheck"):
+        return getattr(importlib.import_module("verigrad.testing.gradcheck"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
