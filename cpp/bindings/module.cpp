@@ -20,6 +20,12 @@ PYBIND11_MODULE(_C, m) {
   bind_reduce(m, tensor);
   bind_shape(m, tensor);
   bind_functional(m, tensor);
+  bind_activation(m, tensor);
+  bind_convolution(m, tensor);
+  bind_pooling(m, tensor);
+  bind_normalization(m, tensor);
+  bind_resampling(m, tensor);
+  bind_warp(m, tensor);
   bind_autograd(m, tensor);
   bind_optim(m);
   bind_testing(m);

@@ -50,4 +50,4 @@ def test_every_dtype_of_the_record_feels_it(slot: str) -> None:
 
 def test_an_unknown_slot_is_refused() -> None:
     with pytest.raises(ValueError, match="slot"):
-        TESTING.plant_kernel_fault("convolution")
+        TESTING.plant_kernel_fault("convolve")

@@ -73,6 +73,19 @@ void corrupt(RandomOp, DType dtype, const Random& r) { corrupt_value(dtype, r.ou
 void corrupt(DType dtype, const Range& r) { corrupt_value(dtype, r.out); }
 void corrupt(DType dtype, const Sgd& s) { corrupt_value(dtype, s.param); }
 void corrupt(DType dtype, const Adam& a) { corrupt_value(dtype, a.param); }
+void corrupt(ActivationOp, DType dtype, const Activation& a) { corrupt_value(dtype, a.loop.data[0]); }
+void corrupt(ConvolutionOp op, DType dtype, const Convolution& c) {
+  corrupt_value(dtype, op == ConvolutionOp::output ? c.y : op == ConvolutionOp::input ? c.x : c.w);
+}
+void corrupt(ColumnsOp, DType dtype, const Columns& c) { corrupt_value(dtype, c.out); }
+void corrupt(PoolOp, DType dtype, const Pool& p) { corrupt_value(dtype, p.out); }
+void corrupt(NormalizeOp op, DType dtype, const Normalize& n) {
+  if (op == NormalizeOp::forward) return corrupt_value(dtype, n.y);
+  for (void* out : {n.grad_x, n.grad_weight, n.grad_bias}) {
+    if (out) corrupt_value(dtype, out);
+  }
+}
+void corrupt(DType dtype, const Warp& w) { corrupt_value(dtype, w.out); }
 
 template <auto Slot, class F>
 struct Faulty;

@@ -27,10 +27,20 @@ enum class BinaryOp : std::int8_t {
 #include "verigrad/binary.def"
 };
 
+enum class ActivationOp : std::int8_t {
+#define VG_ACTIVATION(NAME, ...) NAME,
+#include "verigrad/activation.def"
+};
+
 enum class ReduceOp : std::int8_t { sum, prod, max, min, all, any };
 enum class ArgReduceOp : std::int8_t { argmax, argmin };
 enum class SoftmaxOp : std::int8_t { softmax, log_softmax };
 enum class RandomOp : std::int8_t { uniform, normal, integers };
+/// Which of the three arrays of a convolution is computed from the other two.
+enum class ConvolutionOp : std::int8_t { output, input, weight };
+enum class ColumnsOp : std::int8_t { unfold, fold };
+enum class PoolOp : std::int8_t { max, max_backward, max_gather, average, average_backward };
+enum class NormalizeOp : std::int8_t { forward, backward };
 
 inline constexpr int kMaxOperands = 4;
 
@@ -158,6 +168,99 @@ struct Adam {
   bool decoupled_weight_decay = false, maximize = false;
 };
 
+/// An activation with up to three numbers. Operands: out, x; or, as gradient by x times the incoming one: out, g, x.
+struct Activation {
+  Loop loop;
+  bool backward = false;
+  double a = 0, b = 0, c = 0;
+};
+
+/// How a window moves over an image; sizes and steps in elements. `pad` counts the zeros before the first element and
+/// may be negative, which skips elements; those after the last one follow from the sizes.
+struct Window {
+  std::int64_t in_h = 1, in_w = 1, out_h = 1, out_w = 1;
+  std::int64_t kernel_h = 1, kernel_w = 1;
+  std::int64_t stride_h = 1, stride_w = 1;
+  std::int64_t pad_h = 0, pad_w = 0;
+  std::int64_t dilation_h = 1, dilation_w = 1;
+};
+
+/// y[n][k][p][q] = sum x[n][c][p * stride_h - pad_h + r * dilation_h][q * ...] w[k][c][r][s], c over the group of k, and
+/// the two linear maps that belong to it. Contiguous: x [batch, in_channels, in_h, in_w], w [out_channels, in_channels /
+/// groups, kernel_h, kernel_w], y [batch, out_channels, out_h, out_w]. The array that the op names is written, the
+/// others are read. No size is 0, except for the batch in `weight`, whose result is then 0. `bias`, for `output` and
+/// `input`: one element per channel of the result, or null.
+struct Convolution {
+  std::int64_t batch = 0, in_channels = 0, out_channels = 0, groups = 1;
+  Window window;
+  void* x = nullptr;
+  void* w = nullptr;
+  void* y = nullptr;
+  const void* bias = nullptr;
+};
+
+/// Contiguous image [planes, in_h, in_w] and columns [planes * kernel_h * kernel_w, out_h * out_w]; unfold copies, fold
+/// adds what belongs to the same element. Planes of one image are neighbours: planes = batch * channels.
+struct Columns {
+  std::int64_t planes = 0;
+  Window window;
+  const void* in = nullptr;
+  void* out = nullptr;
+};
+
+/// Contiguous planes; window (i, j) covers rows start_h[i], start_h[i] + step_h, ... below stop_h[i] and columns
+/// likewise, all of them inside of the plane. max writes the greatest element and its position in the plane (the
+/// first one of equals; a NaN wins), max_backward adds gradients [planes, out_h, out_w] into zeros at those positions,
+/// max_gather reads a plane there. average divides by divisor_h[i] * divisor_w[j]; average_backward is its transpose.
+struct Pool {
+  std::int64_t planes = 0, in_h = 0, in_w = 0, out_h = 0, out_w = 0;
+  std::int64_t step_h = 1, step_w = 1;
+  const std::int64_t* start_h = nullptr;
+  const std::int64_t* stop_h = nullptr;
+  const std::int64_t* start_w = nullptr;
+  const std::int64_t* stop_w = nullptr;
+  const double* divisor_h = nullptr;
+  const double* divisor_w = nullptr;
+  const void* in = nullptr;
+  void* out = nullptr;
+  std::int64_t* index = nullptr;  // written by max, read by max_backward and max_gather
+};
+
+/// Normalisation of contiguous x [outer, channels, inner] over outer and inner:
+///   y = (x - mean[channel]) rstd[channel] weight[k] + bias[k],  rstd = 1 / sqrt(variance + eps),
+/// with the biased variance; without `centered` mean is 0 and the variance the mean square. k, the number of the affine
+/// pair, is (channel % period) * span + i / (inner / span) for the element i of the inner dimension. `given`: mean and
+/// rstd are read, else they are written.
+///   backward: from g, x, mean, rstd and weight the gradients by x (also through mean and rstd unless `given`), weight
+/// and bias; each is written only where its pointer is not null. Statistics have the dtype of x.
+struct Normalize {
+  std::int64_t outer = 1, channels = 0, inner = 0;
+  std::int64_t period = 1, span = 1;
+  bool centered = true, given = false;
+  double eps = 0;
+  const void* x = nullptr;
+  const void* weight = nullptr;  // period * span elements, or null for 1
+  const void* bias = nullptr;    // the same, or null for 0
+  void* mean = nullptr;          // null if not centered
+  void* rstd = nullptr;
+  void* y = nullptr;
+  const void* g = nullptr;
+  void* grad_x = nullptr;
+  void* grad_weight = nullptr;
+  void* grad_bias = nullptr;
+};
+
+/// out[n][c][i][j] = image n, channel c at row m3 j + m4 i + m5 and column m0 j + m1 i + m2 of its own matrix m;
+/// contiguous [batch, channels, height, width]. Bilinear or nearest; `fill` outside.
+struct Warp {
+  std::int64_t batch = 0, channels = 0, in_h = 0, in_w = 0, out_h = 0, out_w = 0;
+  const double* matrix = nullptr;  // [batch, 6]
+  bool bilinear = true;
+  double fill = 0;
+  const void* in = nullptr;
+  void* out = nullptr;
+};
+
 // clang-format off
 // The slots: VG_SLOT(name, parameters). One list, so that the table, its names and the planted faults stay in step.
 #define VG_KERNEL_SLOTS(VG_SLOT)                                             \
@@ -178,7 +281,13 @@ struct Adam {
   VG_SLOT(random,       (RandomOp, DType, const Random&))                    \
   VG_SLOT(range,        (DType, const Range&))                               \
   VG_SLOT(sgd,          (DType, const Sgd&))                                 \
-  VG_SLOT(adam,         (DType, const Adam&))
+  VG_SLOT(adam,         (DType, const Adam&))                                \
+  VG_SLOT(activation,   (ActivationOp, DType, const Activation&))            \
+  VG_SLOT(convolution,  (ConvolutionOp, DType, const Convolution&))          \
+  VG_SLOT(columns,      (ColumnsOp, DType, const Columns&))                  \
+  VG_SLOT(pool,         (PoolOp, DType, const Pool&))                        \
+  VG_SLOT(normalize,    (NormalizeOp, DType, const Normalize&))              \
+  VG_SLOT(warp,         (DType, const Warp&))
 // clang-format on
 
 struct KernelTable {

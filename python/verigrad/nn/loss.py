@@ -16,8 +16,8 @@ class _Loss(Module):
     def __init__(self, size_average: bool | None, reduce: bool | None, reduction: str) -> None:
         super().__init__()
         if size_average is not None or reduce is not None:
-            reduction = functional.legacy_reduction(size_average, reduce, 4)
-        functional.check_reduction(reduction)
+            reduction = legacy_reduction(size_average, reduce, 4)
+        check_reduction(reduction)
         self.reduction = reduction
 
 

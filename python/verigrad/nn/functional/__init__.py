@@ -1,0 +1,18 @@
+"""Functions behind the layers; they hold no state. One file for each group."""
+
+from .activation import log_softmax, relu, relu_, sigmoid, softmax, tanh
+from .linear import linear
+from .loss import cross_entropy, mse_loss, nll_loss
+
+__all__ = [
+    "cross_entropy",
+    "linear",
+    "log_softmax",
+    "mse_loss",
+    "nll_loss",
+    "relu",
+    "relu_",
+    "sigmoid",
+    "softmax",
+    "tanh",
+]

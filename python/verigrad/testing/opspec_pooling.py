@@ -1,0 +1,7 @@
+"""Records of the pooling functions."""
+
+from __future__ import annotations
+
+from verigrad.testing.opspec import OpSpec
+
+SPECS: tuple[OpSpec, ...] = ()
