@@ -5,6 +5,7 @@ from __future__ import annotations
 from .._C import Tensor
 from .._C import nn_functional as _native
 from . import functional
+from .functional._reduction import check_reduction, legacy_reduction
 from .module import Module
 
 __all__ = ["CrossEntropyLoss", "MSELoss", "NLLLoss"]
