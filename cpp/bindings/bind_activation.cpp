@@ -58,23 +58,28 @@ void bind_clamp(py::module_& m, TensorClass& cls) {
 }
 
 void bind_dropout(py::module_& f) {
-  const auto define = [&](const char* name, auto op, const char* form, ops::DropoutUnit unit, const char* doc) {
+  const auto define = [&](const char* name, auto op, ops::DropoutUnit unit, bool training, const char* doc) {
     def_function(
         f, name, true,
-        [op, form, unit](const Tensor& input, double p, bool training, bool inplace, const Ref<Generator>& generator) {
-          return op(form, input, p, training, inplace, unit, generator);
+        [op, name, unit](const Tensor& input, double p, bool training, bool inplace, const Ref<Generator>& generator) {
+          return op(name, input, p, training, inplace, unit, generator);
         },
-        py::arg("input"), py::arg("p"), py::arg("training"), py::arg("inplace"), py::kw_only(),
+        py::arg("input"), py::arg("p") = 0.5, py::arg("training") = training, py::arg("inplace") = false, py::kw_only(),
         py::arg("generator") = py::none(), doc);
   };
   using ops::DropoutUnit;
-  define("_dropout", &ops::dropout, "dropout", DropoutUnit::Element, "Zeros with probability p, the rest scaled.");
-  define("_feature_dropout", &ops::dropout, "feature_dropout", DropoutUnit::Channel,
-         "_dropout of whole channels, input [N, C, *].");
-  define("_alpha_dropout", &ops::alpha_dropout, "alpha_dropout", DropoutUnit::Element,
-         "Dropout that keeps mean and variance of SELU.");
-  define("_feature_alpha_dropout", &ops::alpha_dropout, "feature_alpha_dropout", DropoutUnit::Channel,
-         "_alpha_dropout of whole channels, input [N, C, *].");
+  define("dropout", &ops::dropout, DropoutUnit::Element, true,
+         "While training, each element is 0 with probability p, else divided by 1 - p (N. Srivastava et al., JMLR 15, "
+         "2014, section 10); otherwise the input itself. With `inplace` in the input itself.\n\n"
+         "Raises ValueError for a p outside of [0, 1].");
+  define("feature_dropout", &ops::dropout, DropoutUnit::Channel, true,
+         "dropout of whole channels of an input [N, C, *].\n\nRaises ValueError for a p outside of [0, 1].");
+  define(
+      "alpha_dropout", &ops::alpha_dropout, DropoutUnit::Element, false,
+      "While training, each element becomes the limit of SELU at minus infinity with probability p, and a linear map "
+      "restores mean 0 and variance 1 (arXiv 1706.02515, section 2).\n\nRaises ValueError for a p outside of [0, 1].");
+  define("feature_alpha_dropout", &ops::alpha_dropout, DropoutUnit::Channel, false,
+         "alpha_dropout of whole channels of an input [N, C, *].\n\nRaises ValueError for a p outside of [0, 1].");
 }
 
 }  // namespace
