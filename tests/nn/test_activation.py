@@ -128,7 +128,7 @@ def test_small_arguments_keep_their_digits():
 
 def test_third_derivatives_exist():
     x = vg.tensor([-2.0, -0.3, 0.7, 2.5], dtype=vg.float64, requires_grad=True)
-    for function in (F.gelu, F.silu, F.mish, F.elu, F.softplus, F.logsigmoid, F.hardswish, F.leaky_relu):
+    for function in (F.gelu, F.silu, F.mish, F.elu, F.softplus, F.logsigmoid, F.tanhshrink):
         grad = function(x)
         for _ in range(3):
             (grad,) = vg.autograd.grad(grad.sum(), x, create_graph=True)
