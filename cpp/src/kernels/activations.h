@@ -33,6 +33,7 @@ VG_HD inline T times_vanishing(T x, T y) {
 }
 
 struct leaky_relu {
+  static constexpr bool kAlwaysMultiplies = true;  // the loop stays free of branches
   VG_VALUE({ return x > T(0) ? x : x * k.a; })
   VG_SLOPE({ return x > T(0) ? T(1) : k.a; })
 };
@@ -69,6 +70,13 @@ struct gelu_tanh {
     return s + times_vanishing(x * inner, rest);
   })
 };
+
+/// ln(1 + e) for 0 <= e <= 1; float32 as float_math::log1p, without the branches that other arguments need.
+VG_HD inline float log1p_unit(float e) {
+  const float u = 1.0f + e;
+  return float_math::log(u) + (e - (u - 1.0f)) / u;
+}
+VG_HD inline double log1p_unit(double e) { return std::log1p(e); }
 
 /// x sigmoid(x) (S. Elfwing et al., arXiv 1702.03118, equation 5).
 struct silu {
@@ -151,8 +159,8 @@ struct thresholded {
 struct softplus {
   VG_VALUE({
     const T z = x * k.a;
-    const T soft = functors::log1p()(functors::exp()(-functors::abs()(z))) + (z < T(0) ? T(0) : z);
-    return z > k.b ? x : soft / k.a;
+    const T soft = (log1p_unit(functors::exp()(-functors::abs()(z))) + (z < T(0) ? T(0) : z)) / k.a;
+    return z > k.b ? x : soft;
   })
   VG_SLOPE({
     const T z = x * k.a;
@@ -161,7 +169,7 @@ struct softplus {
 };
 
 struct logsigmoid {
-  VG_VALUE({ return (x > T(0) ? T(0) : x) - functors::log1p()(functors::exp()(-functors::abs()(x))); })
+  VG_VALUE({ return (x > T(0) ? T(0) : x) - log1p_unit(functors::exp()(-functors::abs()(x))); })
   VG_SLOPE({ return functors::sigmoid()(-x); })
 };
 

@@ -35,6 +35,7 @@ template <class Op, class T>
 struct SlopeLoop {
   VG_INLINE static T one(T g, T x, const Numbers<T>& k) {
     const T slope = Op::slope(x, k);
+    if constexpr (requires { Op::kAlwaysMultiplies; }) return g * slope;
     return slope == T(0) ? T(0) : g * slope;
   }
   VG_INLINE static void run(char* const* data, const std::int64_t* strides, std::int64_t n) {
