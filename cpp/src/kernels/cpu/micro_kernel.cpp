@@ -41,7 +41,7 @@ struct Outer {
       for (int j = 0; j < kVectors; ++j) right[j] = load<V>(b + j * kLanes);
 #pragma GCC unroll 16
       for (int i = 0; i < kRows; ++i) {
-        const V left = V{} + a[i];
+        const V left = a[i] - V{};  // in every lane
 #pragma GCC unroll 4
         for (int j = 0; j < kVectors; ++j) sum[i][j] += left * right[j];
       }
@@ -53,7 +53,7 @@ struct Outer {
 #pragma GCC unroll 4
       for (int j = 0; j < kVectors; ++j) {
         T* to = c + i * ldc + j * kLanes;
-        store(to, sum[i][j] + (start ? V{} + start[i] : load<V>(to)));
+        store(to, sum[i][j] + (start ? start[i] - V{} : load<V>(to)));
       }
     }
   }
