@@ -414,11 +414,41 @@ class _testing:
 class nn_functional:
     """The native functions of verigrad.nn.functional."""
     @staticmethod
+    def adaptive_avg_pool1d(input: Tensor, output_size: _int | Sequence[_int]) -> Tensor:
+        """The mean of each of output_size windows."""
+    @staticmethod
+    def adaptive_avg_pool2d(input: Tensor, output_size: _int | Sequence[_int]) -> Tensor:
+        """The mean of each of output_size windows."""
+    @staticmethod
+    def adaptive_max_pool1d(input: Tensor, output_size: _int | Sequence[_int]) -> _tuple[Tensor, Tensor]:
+        """The greatest element of each of output_size windows, and its int64 place in the plane."""
+    @staticmethod
+    def adaptive_max_pool2d(input: Tensor, output_size: _int | Sequence[_int]) -> _tuple[Tensor, Tensor]:
+        """The greatest element of each of output_size windows, and its int64 place in the plane."""
+    @staticmethod
+    def avg_pool1d(input: Tensor, kernel_size: _int | Sequence[_int], stride: _int | Sequence[_int] | None = None, padding: _int | Sequence[_int] = 0, ceil_mode: _bool = False, count_include_pad: _bool = True) -> Tensor:
+        """The mean of each window."""
+    @staticmethod
+    def avg_pool2d(input: Tensor, kernel_size: _int | Sequence[_int], stride: _int | Sequence[_int] | None = None, padding: _int | Sequence[_int] = 0, ceil_mode: _bool = False, count_include_pad: _bool = True, divisor_override: _int | None = None) -> Tensor:
+        """The mean of each window."""
+    @staticmethod
     def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, ignore_index: _int = -100, reduction: str = 'mean', label_smoothing: _float = 0.0) -> Tensor:
         """nll_loss of log_softmax of logits [N, C, ...]; the target holds int64 labels [N, ...] or probabilities of the input's shape."""
     @staticmethod
     def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """input [*, in] times weight [out, in] transposed, plus bias [out]: [*, out]."""
+    @staticmethod
+    def max_pool1d(input: Tensor, kernel_size: _int | Sequence[_int], stride: _int | Sequence[_int] | None = None, padding: _int | Sequence[_int] = 0, dilation: _int | Sequence[_int] = 1, ceil_mode: _bool = False) -> Tensor:
+        """The greatest element of each window."""
+    @staticmethod
+    def max_pool1d_with_indices(input: Tensor, kernel_size: _int | Sequence[_int], stride: _int | Sequence[_int] | None = None, padding: _int | Sequence[_int] = 0, dilation: _int | Sequence[_int] = 1, ceil_mode: _bool = False) -> _tuple[Tensor, Tensor]:
+        """The greatest element of each window and its int64 place in the plane."""
+    @staticmethod
+    def max_pool2d(input: Tensor, kernel_size: _int | Sequence[_int], stride: _int | Sequence[_int] | None = None, padding: _int | Sequence[_int] = 0, dilation: _int | Sequence[_int] = 1, ceil_mode: _bool = False) -> Tensor:
+        """The greatest element of each window."""
+    @staticmethod
+    def max_pool2d_with_indices(input: Tensor, kernel_size: _int | Sequence[_int], stride: _int | Sequence[_int] | None = None, padding: _int | Sequence[_int] = 0, dilation: _int | Sequence[_int] = 1, ceil_mode: _bool = False) -> _tuple[Tensor, Tensor]:
+        """The greatest element of each window and its int64 place in the plane."""
     @staticmethod
     def mse_loss(input: Tensor, target: Tensor, reduction: str = 'mean') -> Tensor:
         """(input - target)^2, broadcast."""
