@@ -41,9 +41,31 @@ from .convolution import conv1d, conv2d, conv_transpose1d, conv_transpose2d
 from .dropout import alpha_dropout, dropout, dropout1d, dropout2d, feature_alpha_dropout
 from .linear import linear
 from .loss import cross_entropy, mse_loss, nll_loss
+from .pooling import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_max_pool1d,
+    adaptive_max_pool1d_with_indices,
+    adaptive_max_pool2d,
+    adaptive_max_pool2d_with_indices,
+    avg_pool1d,
+    avg_pool2d,
+    max_pool1d,
+    max_pool1d_with_indices,
+    max_pool2d,
+    max_pool2d_with_indices,
+)
 
 __all__ = [
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool1d_with_indices",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool2d_with_indices",
     "alpha_dropout",
+    "avg_pool1d",
+    "avg_pool2d",
     "celu",
     "celu_",
     "conv1d",
@@ -69,6 +91,10 @@ __all__ = [
     "linear",
     "log_softmax",
     "logsigmoid",
+    "max_pool1d",
+    "max_pool1d_with_indices",
+    "max_pool2d",
+    "max_pool2d_with_indices",
     "mish",
     "mse_loss",
     "nll_loss",
