@@ -1,1 +1,3 @@
 """Tools for modules."""
+
+__all__ = []
