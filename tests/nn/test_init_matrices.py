@@ -68,7 +68,7 @@ def test_truncated_normal_far_out(sign):
     a, b = sorted((sign * 20.0, sign * math.inf))
     with pytest.warns(UserWarning, match="more than 2 std from"):
         values = init.trunc_normal_(vg.empty(N, dtype=vg.float64), a=a, b=b).numpy() * sign
-    # Beyond 20 the excess is nearly exponential of rate 20: mean 1/20 (1 - 1/20^2 + ...), standard deviation 1/20.
+    # Beyond 20 the excess is nearly exponential of rate 20: mean 1/20 (1 - 2/20^2 + ...), deviation 1/20.
     assert values.min() >= 20
     assert abs((values - 20).mean() - 0.05 * (1 - 2 / 400)) < 6 * 0.05 / math.sqrt(N) + 0.05 * 1e-4
 
@@ -143,13 +143,13 @@ def test_orthogonal(shape, dtype):
     matrix = tensor.detach().numpy().reshape(shape[0], -1).astype(np.float64)
     small = matrix @ matrix.T if matrix.shape[0] <= matrix.shape[1] else matrix.T @ matrix
     epsilon = {vg.float32: 2.0**-23, vg.float64: 2.0**-52}[dtype]
-    # Entries of Q are off by half an epsilon of the dtype, products of unit vectors by at most sqrt(n) of those.
+    # Entries of Q are off by half an epsilon of the dtype, products of unit vectors by a few of those.
     np.testing.assert_allclose(small, 4 * np.eye(len(small)), atol=4 * 8 * epsilon, rtol=0)
 
 
 def test_orthogonal_is_uniform():
-    # Under Haar measure Q and -Q, and any rotation of it, are equally likely: the entries have mean 0 and variance
-    # 1/n, and the trace has mean 0 and variance 1 (for n >= 2). Without the signs of R the trace has another mean.
+    # Under Haar measure Q, -Q and any rotation of Q are equally likely: the entries have mean 0 and variance
+    # 1/n, the trace has mean 0 and variance 1 (n >= 2). Without the signs of R the trace has another mean.
     vg.manual_seed(0)
     n, draws = 3, 4000
     q = np.stack([init.orthogonal_(vg.empty(n, n)).numpy() for _ in range(draws)]).astype(np.float64)

@@ -4,15 +4,17 @@ from . import functional, init
 from .activation import LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
 from .container import ModuleDict, ModuleList, Sequential
 from .flatten import Flatten
+from .lazy import LazyLinear
 from .linear import Identity, Linear
 from .loss import CrossEntropyLoss, MSELoss, NLLLoss
 from .module import Module
-from .parameter import Parameter
+from .parameter import Parameter, UninitializedParameter
 
 __all__ = [
     "CrossEntropyLoss",
     "Flatten",
     "Identity",
+    "LazyLinear",
     "Linear",
     "LogSoftmax",
     "MSELoss",
@@ -26,6 +28,7 @@ __all__ = [
     "Sigmoid",
     "Softmax",
     "Tanh",
+    "UninitializedParameter",
     "functional",
     "init",
 ]
