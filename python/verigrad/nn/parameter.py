@@ -47,10 +47,22 @@ class Parameter(Tensor):
 
 
 # What an uninitialized tensor still answers; everything else of Tensor needs its elements.
-_ANSWERS = set(
-    "cpu data detach detach_ device double dtype element_size float grad grad_fn is_cuda is_floating_point "
-    "is_inference is_leaf itemsize output_nr register_hook requires_grad requires_grad_ retain_grad "
-    "retains_grad to type_as".split()
+_ANSWERS = frozenset(
+    [
+        "cpu",
+        "data",
+        "detach",
+        "detach_",
+        "device",
+        "double",
+        "dtype",
+        "element_size",
+        "float",
+        "grad",
+        "grad_fn",
+    ]
+    + ["is_cuda", "is_floating_point", "is_inference", "is_leaf", "itemsize", "output_nr", "register_hook"]
+    + ["requires_grad", "requires_grad_", "retain_grad", "retains_grad", "to", "type_as"]
 )
 _REFUSED = frozenset(name for name in dir(Tensor) if not name.startswith("_")) - _ANSWERS
 _OPERATORS = [
@@ -111,7 +123,8 @@ class UninitializedTensorMixin:
             raise RuntimeError(
                 "Can't access the shape of an uninitialized parameter or buffer. This error usually "
                 "happens in `load_state_dict` when trying to load an uninitialized parameter into an "
-                "initialized one. Call `forward` to initialize the parameters before accessing their attributes."
+                "initialized one. Call `forward` to initialize the parameters before accessing their "
+                "attributes."
             )
         if name in _REFUSED:
             _refuse(self, name)
