@@ -414,6 +414,24 @@ class _testing:
 class nn_functional:
     """The native functions of verigrad.nn.functional."""
     @staticmethod
+    def conv1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _int | Sequence[_int] | None = 1, padding: str | _int | Sequence[_int] | None = 0, dilation: _int | Sequence[_int] | None = 1, groups: _int = 1) -> Tensor:
+        """Correlates input [N, C, L] or [C, L] with weight [K, C / groups, R] and adds bias [K]: [N, K, (L + 2 padding - dilation (R - 1) - 1) / stride + 1].
+
+        padding: numbers of zeros on both sides, 'valid' for none, or 'same' for an output of the input's size. Raises RuntimeError where sizes do not fit.
+        """
+    @staticmethod
+    def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _int | Sequence[_int] | None = 1, padding: str | _int | Sequence[_int] | None = 0, dilation: _int | Sequence[_int] | None = 1, groups: _int = 1) -> Tensor:
+        """Correlates input [N, C, H, W] or [C, H, W] with weight [K, C / groups, R, S] and adds bias [K]: [N, K, (H + 2 padding - dilation (R - 1) - 1) / stride + 1, ...].
+
+        padding: numbers of zeros on both sides, 'valid' for none, or 'same' for an output of the input's size. Raises RuntimeError where sizes do not fit.
+        """
+    @staticmethod
+    def conv_transpose1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _int | Sequence[_int] | None = 1, padding: _int | Sequence[_int] | None = 0, output_padding: _int | Sequence[_int] | None = 0, groups: _int = 1, dilation: _int | Sequence[_int] | None = 1) -> Tensor:
+        """The transpose of conv1d as a map of its input: input [N, K, L] or [K, L], weight [K, C / groups, R], bias [C]; [N, C, (L - 1) stride - 2 padding + dilation (R - 1) + output_padding + 1]."""
+    @staticmethod
+    def conv_transpose2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _int | Sequence[_int] | None = 1, padding: _int | Sequence[_int] | None = 0, output_padding: _int | Sequence[_int] | None = 0, groups: _int = 1, dilation: _int | Sequence[_int] | None = 1) -> Tensor:
+        """The transpose of conv2d as a map of its input: input [N, K, H, W] or [K, H, W], weight [K, C / groups, R, S], bias [C]; [N, C, (H - 1) stride - 2 padding + dilation (R - 1) + output_padding + 1, ...]."""
+    @staticmethod
     def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, ignore_index: _int = -100, reduction: str = 'mean', label_smoothing: _float = 0.0) -> Tensor:
         """nll_loss of log_softmax of logits [N, C, ...]; the target holds int64 labels [N, ...] or probabilities of the input's shape."""
     @staticmethod

@@ -3,6 +3,7 @@
 from . import functional, init, utils
 from .activation import LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
 from .container import ModuleDict, ModuleList, Sequential
+from .conv import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
 from .flatten import Flatten
 from .lazy import LazyLinear
 from .linear import Identity, Linear
@@ -12,6 +13,10 @@ from .parameter import Parameter, UninitializedParameter
 from .parameter_container import ParameterDict, ParameterList
 
 __all__ = [
+    "Conv1d",
+    "Conv2d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
     "CrossEntropyLoss",
     "Flatten",
     "Identity",
