@@ -185,3 +185,52 @@ def test_uninitialized_parameters_are_hashable_and_can_be_cast():
     assert type(parameter) is nn.Parameter and parameter.shape == (2, 3)
     assert parameter.dtype == vg.float32 and not parameter.requires_grad
     assert isinstance(parameter, vg.Tensor) and not is_lazy(parameter)
+
+
+# -- convolutions --------------------------------------------------------------------------------------------
+
+CONVOLUTIONS = [
+    ("Conv1d", (4, 3), {"stride": 2, "groups": 2}, (2, 6, 9)),
+    ("Conv2d", (4, (3, 5)), {"padding": "same", "bias": False}, (2, 6, 7, 7)),
+    ("Conv2d", (4, 3), {}, (6, 7, 7)),
+    ("ConvTranspose1d", (4, 3), {"output_padding": 1, "stride": 2, "groups": 2}, (2, 6, 9)),
+    ("ConvTranspose2d", (4, 2), {"dilation": 2}, (2, 6, 4, 4)),
+]
+
+
+@pytest.mark.parametrize(("name", "args", "options", "shape"), CONVOLUTIONS)
+def test_lazy_convolutions(name, args, options, shape):
+    lazy = getattr(nn, f"Lazy{name}")(*args, **options)
+    assert lazy.has_uninitialized_params() and repr(lazy).startswith(f"Lazy{name}(0, 4, ")
+    x = vg.randn(*shape)
+    vg.manual_seed(9)
+    out = lazy(x)
+    vg.manual_seed(9)
+    plain = getattr(nn, name)(6, *args, **options)
+    assert type(lazy) is type(plain) and repr(lazy) == repr(plain)
+    assert list(lazy.state_dict()) == list(plain.state_dict())
+    assert vg.equal(lazy.weight, plain.weight) and vg.equal(out, plain(x))
+    torch = pytest.importorskip("torch")
+    other = getattr(torch.nn, f"Lazy{name}")(*args, **options)
+    other(torch.tensor(x.numpy()))
+    assert repr(other) == repr(lazy) and tuple(other.weight.shape) == tuple(lazy.weight.shape)
+
+
+@pytest.mark.parametrize(("name", "args", "options", "shape"), CONVOLUTIONS)
+def test_lazy_convolutions_take_a_state_dict(name, args, options, shape):
+    plain = getattr(nn, name)(6, *args, **options)
+    lazy = getattr(nn, f"Lazy{name}")(*args, **options)
+    lazy.load_state_dict(plain.state_dict())
+    x = vg.randn(*shape)
+    assert vg.equal(lazy(x), plain(x)) and type(lazy) is type(plain) and lazy.in_channels == 6
+
+
+def test_lazy_convolutions_check_their_input():
+    with pytest.raises(
+        RuntimeError, match=r"Expected 3D \(unbatched\) or 4D \(batched\) input to LazyConv2d"
+    ):
+        nn.LazyConv2d(2, 3)(vg.ones(2, 2))
+    layer = nn.LazyConv1d(4, 3, groups=4)
+    with pytest.raises(ValueError, match="in_channels must be divisible by groups, got 6 and 4"):
+        layer(vg.ones(1, 6, 5))
+    assert layer.has_uninitialized_params() and layer(vg.ones(1, 8, 5)).shape == (1, 4, 3)

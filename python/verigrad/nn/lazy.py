@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from .._C import Tensor
 from ..autograd import no_grad
+from .conv import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d, Sizes
 from .linear import Linear
 from .parameter import UninitializedParameter, is_lazy
 
@@ -16,7 +17,14 @@ if TYPE_CHECKING:
 else:
     _Base = object
 
-__all__ = ["LazyLinear", "LazyModuleMixin"]
+__all__ = [
+    "LazyConv1d",
+    "LazyConv2d",
+    "LazyConvTranspose1d",
+    "LazyConvTranspose2d",
+    "LazyLinear",
+    "LazyModuleMixin",
+]
 
 
 class LazyModuleMixin(_Base):
@@ -103,3 +111,121 @@ class LazyLinear(LazyModuleMixin, Linear):
         elif self.in_features == 0:
             # Loaded from a state dict.
             self.in_features = self.weight.shape[-1]
+
+
+class _LazyConv(LazyModuleMixin):
+    """What the lazy convolutions share: they take ``in_channels`` from their first input."""
+
+    in_channels: int
+    out_channels: int
+    groups: int
+    transposed: bool
+    kernel_size: tuple[int, ...]
+    weight: UninitializedParameter
+    bias: UninitializedParameter | None
+    _spatial: ClassVar[int]
+
+    def _forget(self, out_channels: int, bias: bool, device: Any, dtype: Any) -> None:
+        """Puts parameters without a shape in place of the empty ones that the layer made."""
+        self.out_channels = out_channels
+        self.weight = UninitializedParameter(device=device, dtype=dtype)
+        if bias:
+            self.bias = UninitializedParameter(device=device, dtype=dtype)
+
+    def reset_parameters(self) -> None:
+        """Draws the parameters anew, once their shapes are known."""
+        if not self.has_uninitialized_params() and self.in_channels != 0:
+            super().reset_parameters()  # type: ignore[misc]
+
+    def initialize_parameters(self, input: Tensor, *args: Any, **kwargs: Any) -> None:
+        """Takes ``in_channels`` from the input and draws the parameters.
+
+        Raises:
+            RuntimeError: the input has neither a batch dimension nor is it a single sample.
+            ValueError: channels are not divisible by ``groups``.
+        """
+        if not self.has_uninitialized_params():
+            if self.in_channels == 0:
+                # Loaded from a state dict.
+                first, second = self.weight.shape[:2]
+                self.in_channels = first if self.transposed else second * self.groups
+            return
+        if input.dim() not in (self._spatial + 1, self._spatial + 2):
+            raise RuntimeError(
+                f"Expected {self._spatial + 1}D (unbatched) or {self._spatial + 2}D (batched) input to "
+                f"{type(self).__name__}, but got input of size: {tuple(input.shape)}"
+            )
+        channels = input.shape[-self._spatial - 1]
+        for name, number in (("in_channels", channels), ("out_channels", self.out_channels)):
+            if number % self.groups != 0:
+                raise ValueError(f"{name} must be divisible by groups, got {number} and {self.groups}")
+        self.in_channels = channels
+        first, second = (channels, self.out_channels) if self.transposed else (self.out_channels, channels)
+        with no_grad():
+            self.weight.materialize((first, second // self.groups, *self.kernel_size))
+            if self.bias is not None:
+                self.bias.materialize((self.out_channels,))
+            self.reset_parameters()
+
+
+class _LazyForward(_LazyConv):
+    def __init__(
+        self,
+        out_channels: int,
+        kernel_size: Sizes,
+        stride: Sizes = 1,
+        padding: str | Sizes = 0,
+        dilation: Sizes = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(0, 0, kernel_size, stride, padding, dilation, groups, False, padding_mode)
+        self._forget(out_channels, bias, device, dtype)
+
+
+class _LazyTransposed(_LazyConv):
+    def __init__(
+        self,
+        out_channels: int,
+        kernel_size: Sizes,
+        stride: Sizes = 1,
+        padding: Sizes = 0,
+        output_padding: Sizes = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Sizes = 1,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(
+            0, 0, kernel_size, stride, padding, output_padding, groups, False, dilation, padding_mode
+        )
+        self._forget(out_channels, bias, device, dtype)
+
+
+class LazyConv1d(_LazyForward, Conv1d):  # type: ignore[misc]
+    """A Conv1d that takes ``in_channels`` from its first input; the other arguments are those of Conv1d."""
+
+    cls_to_become = Conv1d
+
+
+class LazyConv2d(_LazyForward, Conv2d):  # type: ignore[misc]
+    """A Conv2d that takes ``in_channels`` from its first input; the other arguments are those of Conv2d."""
+
+    cls_to_become = Conv2d
+
+
+class LazyConvTranspose1d(_LazyTransposed, ConvTranspose1d):  # type: ignore[misc]
+    """A ConvTranspose1d that takes ``in_channels`` from its first input; other arguments as there."""
+
+    cls_to_become = ConvTranspose1d
+
+
+class LazyConvTranspose2d(_LazyTransposed, ConvTranspose2d):  # type: ignore[misc]
+    """A ConvTranspose2d that takes ``in_channels`` from its first input; other arguments as there."""
+
+    cls_to_become = ConvTranspose2d
