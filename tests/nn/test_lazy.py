@@ -234,3 +234,51 @@ def test_lazy_convolutions_check_their_input():
     with pytest.raises(ValueError, match="in_channels must be divisible by groups, got 6 and 4"):
         layer(vg.ones(1, 6, 5))
     assert layer.has_uninitialized_params() and layer(vg.ones(1, 8, 5)).shape == (1, 4, 3)
+
+
+# -- batch normalisation -------------------------------------------------------------------------------------
+
+NORMS = [
+    ("BatchNorm1d", {}, (4, 3)),
+    ("BatchNorm1d", {"momentum": None, "bias": False}, (4, 3, 5)),
+    ("BatchNorm2d", {"eps": 1e-3}, (4, 3, 5, 2)),
+    ("BatchNorm2d", {"affine": False}, (4, 3, 5, 2)),
+    ("BatchNorm2d", {"track_running_stats": False}, (4, 3, 5, 2)),
+]
+
+
+@pytest.mark.parametrize(("name", "options", "shape"), NORMS)
+def test_lazy_batch_norm(name, options, shape):
+    lazy = getattr(nn, f"Lazy{name}")(**options)
+    plain = getattr(nn, name)(3, **options)
+    assert list(lazy.state_dict()) == list(plain.state_dict())
+    x = vg.randn(*shape)
+    assert vg.equal(lazy(x), plain(x)) and vg.equal(lazy(x), plain(x))
+    assert type(lazy) is type(plain) and repr(lazy) == repr(plain)
+    for one, two in zip(lazy.state_dict().values(), plain.state_dict().values(), strict=True):
+        assert vg.equal(one, two)
+    again = getattr(nn, f"Lazy{name}")(**options)
+    again.load_state_dict(plain.state_dict())
+    assert vg.equal(again.eval()(x), plain.eval()(x)) and type(again) is type(plain)
+    if options.get("affine", True) or options.get("track_running_stats", True):
+        assert again.num_features == 3
+    torch = pytest.importorskip("torch")
+    other = getattr(torch.nn, f"Lazy{name}")(**options)
+    assert list(other.state_dict()) == list(getattr(nn, f"Lazy{name}")(**options).state_dict())
+    np.testing.assert_allclose(other(torch.tensor(x.numpy())).tolist(), plain.train()(x).tolist(), atol=1e-5)
+
+
+def test_lazy_batch_norm_checks_its_input():
+    layer = nn.LazyBatchNorm2d()
+    with pytest.raises(ValueError, match="expected 4D input"):
+        layer(vg.ones(2, 3))
+    assert layer.has_uninitialized_params()
+
+
+def test_a_lazy_network():
+    net = nn.Sequential(
+        nn.LazyConv2d(4, 3), nn.LazyBatchNorm2d(), nn.ReLU(), nn.Flatten(), nn.LazyLinear(2)
+    ).double()
+    assert net(vg.ones(2, 1, 6, 6, dtype=vg.float64)).shape == (2, 2)
+    assert [tuple(p.shape) for p in net.parameters()] == [(4, 1, 3, 3), (4,), (4,), (4,), (2, 64), (2,)]
+    assert net[1].running_mean.dtype == vg.float64 and net[1].num_batches_tracked.item() == 1

@@ -8,7 +8,8 @@ from .._C import Tensor
 from ..autograd import no_grad
 from .conv import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d, Sizes
 from .linear import Linear
-from .parameter import UninitializedParameter, is_lazy
+from .normalization import BatchNorm1d, BatchNorm2d
+from .parameter import UninitializedBuffer, UninitializedParameter, UninitializedTensorMixin, is_lazy
 
 if TYPE_CHECKING:
     from .module import Module
@@ -18,6 +19,8 @@ else:
     _Base = object
 
 __all__ = [
+    "LazyBatchNorm1d",
+    "LazyBatchNorm2d",
     "LazyConv1d",
     "LazyConv2d",
     "LazyConvTranspose1d",
@@ -229,3 +232,67 @@ class LazyConvTranspose2d(_LazyTransposed, ConvTranspose2d):  # type: ignore[mis
     """A ConvTranspose2d that takes ``in_channels`` from its first input; other arguments as there."""
 
     cls_to_become = ConvTranspose2d
+
+
+class _LazyBatchNorm(LazyModuleMixin):
+    """What the lazy batch normalisations share: they take ``num_features`` from their first input."""
+
+    num_features: int
+
+    def __init__(
+        self,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(0, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
+        for name, parameter in self._parameters.items():
+            if parameter is not None:
+                setattr(self, name, UninitializedParameter(device=device, dtype=dtype))
+        for name in ("running_mean", "running_var"):
+            if self._buffers[name] is not None:
+                setattr(self, name, UninitializedBuffer(device=device, dtype=dtype))
+
+    def reset_parameters(self) -> None:
+        """Sets parameters and statistics to their beginning, once their shapes are known."""
+        if not self.has_uninitialized_params() and self.num_features != 0:
+            super().reset_parameters()  # type: ignore[misc]
+
+    def initialize_parameters(self, input: Tensor) -> None:
+        """Takes ``num_features`` from the second dimension of the input and makes parameters and statistics.
+
+        Raises:
+            ValueError: the input has another number of dimensions than the layer takes.
+        """
+        self._check_input_dim(input)
+        tensors = [
+            tensor
+            for kind in (self._parameters, self._buffers)
+            for tensor in kind.values()
+            if tensor is not None
+        ]
+        # What a state dict gave a shape to; the number of batches has none.
+        loaded = [tensor.shape[0] for tensor in tensors if not is_lazy(tensor) and tensor.dim() == 1]
+        self.num_features = loaded[0] if loaded else input.shape[1]
+        if self.has_uninitialized_params():
+            for tensor in tensors:
+                if isinstance(tensor, UninitializedTensorMixin):
+                    tensor.materialize((self.num_features,))
+            self.reset_parameters()
+
+
+class LazyBatchNorm1d(_LazyBatchNorm, BatchNorm1d):
+    """A BatchNorm1d that takes ``num_features`` from its first input; other arguments as there."""
+
+    cls_to_become = BatchNorm1d
+
+
+class LazyBatchNorm2d(_LazyBatchNorm, BatchNorm2d):
+    """A BatchNorm2d that takes ``num_features`` from its first input; other arguments as there."""
+
+    cls_to_become = BatchNorm2d

@@ -61,7 +61,7 @@ class Module(Hooked):
                     changes.append(_change_parameter(parameter, fn))
                 for name, buffer in module._buffers.items():
                     if buffer is not None:
-                        changes.append(_change_buffer(module, name, fn(buffer)))
+                        changes.append(_change_buffer(module, name, buffer, fn))
             for change in changes:
                 change()
         return self
@@ -292,7 +292,14 @@ def _change_parameter(parameter: Parameter, fn: Callable[[Tensor], Tensor]) -> C
     return change
 
 
-def _change_buffer(module: Module, name: str, value: Tensor) -> Callable[[], None]:
+def _change_buffer(
+    module: Module, name: str, buffer: Tensor, fn: Callable[[Tensor], Tensor]
+) -> Callable[[], None]:
+    if is_lazy(buffer):
+        # It stays the same object, which learns its shape later.
+        data = fn(buffer.detach())
+        return lambda: setattr(buffer, "data", data)
+    value = fn(buffer)
     return lambda: module._buffers.__setitem__(name, value)
 
 
