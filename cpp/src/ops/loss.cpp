@@ -62,9 +62,8 @@ Labels prepare(const char* op, const Tensor& input, const Tensor& target_, const
   labels.classes = input.shape()[labels.class_dim];
   Dims expected = input.shape();
   expected.erase(labels.class_dim);
-  const bool same_batch =
-      input.ndim() == 1 ? target.ndim() != 1 || target.numel() == 1
-                        : target.ndim() > 0 && input.shape()[0] == target.shape()[0];
+  const bool same_batch = input.ndim() == 1 ? target.ndim() != 1 || target.numel() == 1
+                                            : target.ndim() > 0 && input.shape()[0] == target.shape()[0];
   VG_CHECK(same_batch, ValueError, op, ": Expected input batch_size to match target batch_size, got input ",
            input.shape(), " and target ", target.shape());
   VG_CHECK(target.shape() == expected, RuntimeError, op, ": expected target of shape ", expected, " for input ",
