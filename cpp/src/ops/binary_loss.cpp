@@ -6,8 +6,8 @@
 namespace verigrad::ops {
 namespace {
 
-constexpr double kLeastLog = -100;        // as PyTorch: keeps the loss finite at probabilities 0 and 1
-constexpr double kLeastVariance = 1e-12;  // likewise the gradient
+constexpr double kLeastLog = -100;         // as in PyTorch: keeps the loss finite at probabilities 0 and 1
+constexpr double kLeastVariance = 1e-12f;  // likewise the gradient
 
 void check_pair(const char* op, const Tensor& input, const Tensor& target) {
   check_same_device(op, input, target);

@@ -63,9 +63,8 @@ def reduced(losses: Array, shape: tuple[int, ...], reduction: str, weight: float
     """The losses in a shape, their sum, or their sum over a weight."""
     if reduction == "none":
         return promotion.cast(losses, dtype).reshape(shape)
-    total = 0.0
-    for value in losses.reshape(-1):
-        total += float(value)
+    values = losses.reshape(-1).tolist()
+    total = math.fsum(values) if all(map(math.isfinite, values)) else sum(values)
     with np.errstate(all="ignore"):
         result = np.float64(total) if reduction == "sum" else np.float64(total) / np.float64(weight)
     return promotion.cast(np.asarray(result), dtype)
