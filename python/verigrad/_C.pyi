@@ -173,6 +173,15 @@ class Tensor:
     def bmm(self, mat2: Tensor) -> Tensor: ...
     def bool(self) -> Tensor: ...
     def byte(self) -> Tensor: ...
+    def clamp(self, min: _Operand | None = None, max: _Operand | None = None) -> Tensor:
+        """The input limited to [min, max]: numbers, tensors (broadcast) or None; max where min is greater. The gradient is 1 from min to max, both included."""
+    def clamp_(self, min: _Operand | None = None, max: _Operand | None = None) -> Self: ...
+    def clamp_max(self, max: _Operand) -> Tensor:
+        """min(input, max); see clamp."""
+    def clamp_max_(self, max: _Operand) -> Self: ...
+    def clamp_min(self, min: _Operand) -> Tensor:
+        """max(input, min); see clamp."""
+    def clamp_min_(self, min: _Operand) -> Self: ...
     def clone(self) -> Tensor: ...
     def contiguous(self) -> Tensor: ...
     def copy_(self, src: Tensor, non_blocking: _bool = False) -> Self: ...
@@ -387,11 +396,49 @@ class Tensor:
 class _gradients:
     """Gradients of unary ops as ops of their own."""
     @staticmethod
+    def celu_backward(grad: Tensor, input: Tensor, a: _float = 0.0, b: _float = 0.0, c: _float = 0.0) -> Tensor: ...
+    @staticmethod
+    def clamped_backward(grad: Tensor, input: Tensor, a: _float = 0.0, b: _float = 0.0, c: _float = 0.0) -> Tensor: ...
+    @staticmethod
+    def elu_backward(grad: Tensor, input: Tensor, a: _float = 0.0, b: _float = 0.0, c: _float = 0.0) -> Tensor: ...
+    @staticmethod
+    def gelu_backward(grad: Tensor, input: Tensor, a: _float = 0.0, b: _float = 0.0, c: _float = 0.0) -> Tensor: ...
+    @staticmethod
+    def gelu_tanh_backward(grad: Tensor, input: Tensor, a: _float = 0.0, b: _float = 0.0, c: _float = 0.0) -> Tensor: ...
+    @staticmethod
+    def hardshrink_backward(grad: Tensor, input: Tensor, a: _float = 0.0, b: _float = 0.0, c: _float = 0.0) -> Tensor: ...
+    @staticmethod
+    def hardsigmoid_backward(grad: Tensor, input: Tensor, a: _float = 0.0, b: _float = 0.0, c: _float = 0.0) -> Tensor: ...
+    @staticmethod
+    def hardswish_backward(grad: Tensor, input: Tensor, a: _float = 0.0, b: _float = 0.0, c: _float = 0.0) -> Tensor: ...
+    @staticmethod
+    def hardtanh_backward(grad: Tensor, input: Tensor, a: _float = 0.0, b: _float = 0.0, c: _float = 0.0) -> Tensor: ...
+    @staticmethod
+    def leaky_relu_backward(grad: Tensor, input: Tensor, a: _float = 0.0, b: _float = 0.0, c: _float = 0.0) -> Tensor: ...
+    @staticmethod
+    def logsigmoid_backward(grad: Tensor, input: Tensor, a: _float = 0.0, b: _float = 0.0, c: _float = 0.0) -> Tensor: ...
+    @staticmethod
+    def mish_backward(grad: Tensor, input: Tensor, a: _float = 0.0, b: _float = 0.0, c: _float = 0.0) -> Tensor: ...
+    @staticmethod
     def sigmoid_backward(grad: Tensor, output: Tensor) -> Tensor: ...
+    @staticmethod
+    def silu_backward(grad: Tensor, input: Tensor, a: _float = 0.0, b: _float = 0.0, c: _float = 0.0) -> Tensor: ...
+    @staticmethod
+    def softplus_backward(grad: Tensor, input: Tensor, a: _float = 0.0, b: _float = 0.0, c: _float = 0.0) -> Tensor: ...
+    @staticmethod
+    def softshrink_backward(grad: Tensor, input: Tensor, a: _float = 0.0, b: _float = 0.0, c: _float = 0.0) -> Tensor: ...
+    @staticmethod
+    def softsign_backward(grad: Tensor, input: Tensor, a: _float = 0.0, b: _float = 0.0, c: _float = 0.0) -> Tensor: ...
     @staticmethod
     def tanh_backward(grad: Tensor, output: Tensor) -> Tensor: ...
     @staticmethod
+    def tanhshrink_backward(grad: Tensor, input: Tensor, a: _float = 0.0, b: _float = 0.0, c: _float = 0.0) -> Tensor: ...
+    @staticmethod
+    @overload
     def threshold_backward(grad: Tensor, output: Tensor) -> Tensor: ...
+    @staticmethod
+    @overload
+    def threshold_backward(grad: Tensor, input: Tensor, a: _float = 0.0, b: _float = 0.0, c: _float = 0.0) -> Tensor: ...
 
 class _optim:
     """One call updates all tensors of a parameter group."""
@@ -432,6 +479,12 @@ class _testing:
 class nn_functional:
     """The native functions of verigrad.nn.functional."""
     @staticmethod
+    def alpha_dropout(input: Tensor, p: _float = 0.5, training: _bool = False, inplace: _bool = False, *, generator: Generator | None = None) -> Tensor:
+        """While training, each element becomes the limit of SELU at minus infinity with probability p, and a linear map restores mean 0 and variance 1 (arXiv 1706.02515, section 2).
+
+        Raises ValueError for a p outside of [0, 1].
+        """
+    @staticmethod
     def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = 'mean') -> Tensor:
         """-target log(input) - (1 - target) log(1 - input), the logarithms not below -100.
 
@@ -441,8 +494,23 @@ class nn_functional:
     def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, weight: Tensor | None = None, pos_weight: Tensor | None = None, reduction: str = 'mean') -> Tensor:
         """binary_cross_entropy of sigmoid(input), without overflow."""
     @staticmethod
+    def celu(input: Tensor, alpha: _float = 1.0, inplace: _bool = False) -> Tensor:
+        """x for x > 0, else alpha (exp(x / alpha) - 1) (arXiv 1704.07483, eq. 2); with `inplace` in the input itself.
+
+        Raises RuntimeError for an alpha of 0.
+        """
+    @staticmethod
     def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, ignore_index: _int = -100, reduction: str = 'mean', label_smoothing: _float = 0.0) -> Tensor:
         """nll_loss of log_softmax of logits [N, C, ...]; the target holds int64 labels [N, ...] or probabilities of the input's shape."""
+    @staticmethod
+    def dropout(input: Tensor, p: _float = 0.5, training: _bool = True, inplace: _bool = False, *, generator: Generator | None = None) -> Tensor:
+        """While training, each element is 0 with probability p, else divided by 1 - p (N. Srivastava et al., JMLR 15, 2014, section 10); otherwise the input itself. With `inplace` in the input itself.
+
+        Raises ValueError for a p outside of [0, 1].
+        """
+    @staticmethod
+    def elu(input: Tensor, alpha: _float = 1.0, inplace: _bool = False) -> Tensor:
+        """x for x > 0, else alpha (exp(x) - 1) (arXiv 1511.07289, eq. 15); with `inplace` in the input itself."""
     @staticmethod
     def embedding(weight: Tensor, indices: Tensor, padding_idx: _int | None = None, scale_grad_by_freq: _bool = False) -> Tensor:
         """Rows of weight [num_embeddings, embedding_dim] at int64 or int32 indices: [*indices, embedding_dim].
@@ -450,8 +518,56 @@ class nn_functional:
         Raises IndexError for an index outside of [0, num_embeddings).
         """
     @staticmethod
+    def feature_alpha_dropout(input: Tensor, p: _float = 0.5, training: _bool = False, inplace: _bool = False, *, generator: Generator | None = None) -> Tensor:
+        """alpha_dropout of whole channels of an input [N, C, *].
+
+        Raises ValueError for a p outside of [0, 1].
+        """
+    @staticmethod
+    def feature_dropout(input: Tensor, p: _float = 0.5, training: _bool = True, inplace: _bool = False, *, generator: Generator | None = None) -> Tensor:
+        """dropout of whole channels of an input [N, C, *].
+
+        Raises ValueError for a p outside of [0, 1].
+        """
+    @staticmethod
+    def gelu(input: Tensor, *, approximate: str = 'none') -> Tensor:
+        """x times the standard normal distribution function at x (arXiv 1606.08415, section 2); 'tanh' takes the approximation given there.
+
+        Raises RuntimeError for another word.
+        """
+    @staticmethod
+    def glu(input: Tensor, dim: _int = -1) -> Tensor:
+        """The first half along `dim` times the sigmoid of the second (arXiv 1612.08083, eq. 1): `dim` is halved.
+
+        Raises RuntimeError for an odd size.
+        """
+    @staticmethod
+    def hardshrink(input: Tensor, lambd: _float = 0.5) -> Tensor:
+        """x for |x| > lambd, else 0."""
+    @staticmethod
+    def hardsigmoid(input: Tensor, inplace: _bool = False) -> Tensor:
+        """relu6(x + 3) / 6; with `inplace` in the input itself."""
+    @staticmethod
+    def hardswish(input: Tensor, inplace: _bool = False) -> Tensor:
+        """x relu6(x + 3) / 6 (arXiv 1905.02244, section 5.2); with `inplace` in the input itself."""
+    @staticmethod
+    def hardtanh(input: Tensor, min_val: _float = -1.0, max_val: _float = 1.0, inplace: _bool = False) -> Tensor:
+        """x limited to [min_val, max_val], with gradient 0 at the bounds; integers too. With `inplace` in the input itself.
+
+        Raises ValueError if min_val is greater than max_val.
+        """
+    @staticmethod
+    def leaky_relu(input: Tensor, negative_slope: _float = 0.01, inplace: _bool = False) -> Tensor:
+        """x for x > 0, else negative_slope * x; with `inplace` in the input itself."""
+    @staticmethod
     def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """input [*, in] times weight [out, in] transposed, plus bias [out]: [*, out]."""
+    @staticmethod
+    def logsigmoid(input: Tensor) -> Tensor:
+        """log(sigmoid(x)), without overflow."""
+    @staticmethod
+    def mish(input: Tensor, inplace: _bool = False) -> Tensor:
+        """x tanh(softplus(x)) (arXiv 1908.08681, eq. 1); with `inplace` in the input itself."""
     @staticmethod
     def mse_loss(input: Tensor, target: Tensor, reduction: str = 'mean') -> Tensor:
         """(input - target)^2, broadcast."""
@@ -461,6 +577,45 @@ class nn_functional:
 
         Raises IndexError for a label that is neither a class nor `ignore_index`.
         """
+    @staticmethod
+    def prelu(input: Tensor, weight: Tensor) -> Tensor:
+        """x for x > 0, else weight * x, with one weight or one for each channel [C] of an input [N, C, *] (arXiv 1502.01852, eq. 1).
+
+        Raises RuntimeError for another number of weights.
+        """
+    @staticmethod
+    def relu6(input: Tensor, inplace: _bool = False) -> Tensor:
+        """hardtanh from 0 to 6."""
+    @staticmethod
+    def rrelu(input: Tensor, lower: _float = 0.125, upper: _float = 0.3333333333333333, training: _bool = False, inplace: _bool = False) -> Tensor:
+        """leaky_relu whose slope is drawn from [lower, upper) for each element while training, else their mean (arXiv 1505.00853, section 2.4); with `inplace` in the input itself.
+
+        Raises RuntimeError if lower is greater than upper.
+        """
+    @staticmethod
+    def selu(input: Tensor, inplace: _bool = False) -> Tensor:
+        """scale * elu(x, alpha) with the constants that keep mean 0 and variance 1 (arXiv 1706.02515, eq. 14); with `inplace` in the input itself."""
+    @staticmethod
+    def silu(input: Tensor, inplace: _bool = False) -> Tensor:
+        """x sigmoid(x), also called swish (arXiv 1702.03118, eq. 5); with `inplace` in the input itself."""
+    @staticmethod
+    def softplus(input: Tensor, beta: _float = 1.0, threshold: _float = 20.0) -> Tensor:
+        """log(1 + exp(beta x)) / beta, or x where beta x is greater than threshold."""
+    @staticmethod
+    def softshrink(input: Tensor, lambd: _float = 0.5) -> Tensor:
+        """x - lambd above lambd, x + lambd below -lambd, else 0.
+
+        Raises RuntimeError for a negative lambd.
+        """
+    @staticmethod
+    def softsign(input: Tensor) -> Tensor:
+        """x / (1 + |x|)."""
+    @staticmethod
+    def tanhshrink(input: Tensor) -> Tensor:
+        """x - tanh(x), without cancellation."""
+    @staticmethod
+    def threshold(input: Tensor, threshold: _float, value: _float, inplace: _bool = False) -> Tensor:
+        """x for x > threshold, else value; integers too. With `inplace` in the input itself."""
 
 class return_types:
     """Named results of ops that return several tensors."""
@@ -539,6 +694,15 @@ def bmm(input: Tensor, mat2: Tensor) -> Tensor: ...
 def cat(tensors: Sequence[Tensor], dim: _int = 0) -> Tensor: ...
 @overload
 def cat(tensors: Sequence[Tensor], axis: _int) -> Tensor: ...
+
+def clamp(input: Tensor, min: _Operand | None = None, max: _Operand | None = None) -> Tensor:
+    """The input limited to [min, max]: numbers, tensors (broadcast) or None; max where min is greater. The gradient is 1 from min to max, both included."""
+
+def clamp_max(input: Tensor, max: _Operand) -> Tensor:
+    """min(input, max); see clamp."""
+
+def clamp_min(input: Tensor, min: _Operand) -> Tensor:
+    """max(input, min); see clamp."""
 
 def clone(input: Tensor) -> Tensor: ...
 

@@ -68,7 +68,8 @@ def curved(name: str, *knees: float) -> Callable[[Sampler], Iterator[Sample]]:
         yield from pairs(input, target)
         for knee in knees:
             for reduction in REDUCTIONS:
-                yield call(input(3, 4), target(3, 4), reduction=reduction, **{name: knee})
+                options: dict[str, Any] = {name: knee, "reduction": reduction}
+                yield call(input(3, 4), target(3, 4), **options)
         if name == "delta":
             for reduction in REDUCTIONS:
                 yield call(input(3, 4), target(3, 4), reduction=reduction, weight=s.array(3, 4, low=0.5))
@@ -113,7 +114,10 @@ def logits_samples(s: Sampler) -> Iterator[Sample]:
         yield call(s.array(3, 4), target(3, 4), reduction="none", pos_weight=weight, peer=False)
         yield call(s.array(3, 4), target(3, 4), reduction="none", pos_weight=Const(weight))
     for reduction in REDUCTIONS:
-        both = {"weight": Const(s.array(3, 4, low=0.5)), "pos_weight": Const(s.array(4, low=0.5))}
+        both: dict[str, Any] = {
+            "weight": Const(s.array(3, 4, low=0.5)),
+            "pos_weight": Const(s.array(4, low=0.5)),
+        }
         yield call(s.array(3, 4), target(3, 4), reduction=reduction, **both)
     yield call(np.zeros((2, 2), s.dtype), target(2, 2), note="logits 0")
     yield call(
@@ -177,7 +181,7 @@ def gaussian_samples(s: Sampler) -> Iterator[Sample]:
     yield call(s.array(), s.array(), var())
     for reduction in REDUCTIONS:
         for full in (False, True):
-            options = {"full": full, "reduction": reduction}
+            options: dict[str, Any] = {"full": full, "reduction": reduction}
             yield call(s.array(3, 4), s.array(3, 4), var(3, 4), **options)
             yield call(s.array(3, 4), s.array(3, 4), var(3), **options)
             yield call(s.array(3, 4), s.array(3, 4), var(3, 1), **options)
@@ -194,7 +198,7 @@ def hinge_samples(s: Sampler) -> Iterator[Sample]:
     """Pairs that are alike and others, on both sides of the margin."""
 
     def input(*shape: int) -> Array:
-        return s.array(*shape, gap=0.3) + s.dtype.type(1)
+        return np.asarray(s.array(*shape, gap=0.3) + s.dtype.type(1))
 
     yield from pairs(input, signs(s))
     yield from pairs(input, signs(s), margin=0.5)
@@ -269,7 +273,7 @@ def multi_margin_samples(s: Sampler) -> Iterator[Sample]:
     weight = Const(np.array([0.5, 2.0, 0.0, 1.5], s.dtype))
     for reduction in REDUCTIONS:
         for p in (1, 2):
-            options = {"p": p, "margin": 0.9, "reduction": reduction}
+            options: dict[str, Any] = {"p": p, "margin": 0.9, "reduction": reduction}
             yield call(scores(5, 4), s.index(5, high=4), **options)
             yield call(scores(5, 4), s.index(5, high=4), weight=weight, **options)
     yield call(scores(64, 10), s.index(64, high=10), grad=False)
@@ -313,7 +317,7 @@ def triplet_samples(s: Sampler) -> Iterator[Sample]:
     for reduction in REDUCTIONS:
         for p in (1.0, 1.5, 2, 3.0):
             for swap in (False, True):
-                options = {"margin": 6.0, "p": p, "swap": swap, "reduction": reduction}
+                options: dict[str, Any] = {"margin": 6.0, "p": p, "swap": swap, "reduction": reduction}
                 yield call(near(3, 4), near(3, 4) + 2, near(3, 4) - 2, **options)
     yield call(near(3, 4), near(3, 4), near(3, 4) + 9, reduction="sum", note="far enough", grad=False)
     yield call(near(0, 4), near(0, 4), near(0, 4), reduction="sum")

@@ -50,8 +50,8 @@ def losses(s: Sampler, smoothing: bool) -> Iterator[Sample]:
     yield call(draw(2, 4), Const(np.array([1, 2], np.uint8)), reduction="none")
     special = draw(3, 4)
     special[0, 1], special[1, 2], special[2, 0] = np.nan, np.inf, -np.inf
-    for ignored in ([1, 2, 0], [0, 0, 1], [-100, -100, -100]):
-        yield call(special, Const(np.array(ignored)), grad=False, reduction="none", note="NaN and infinities")
+    for goal in ([1, 2, 0], [0, 0, 1], [-100, -100, -100]):
+        yield call(special, Const(np.array(goal)), grad=False, reduction="none", note="NaN and infinities")
     yield call(draw(64, 10), s.index(64, high=10), grad=False)
 
 

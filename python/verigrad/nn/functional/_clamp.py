@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from ... import _C
 from ..._C import Tensor
-from ..._C import nn_functional as _native
 from ...autograd import no_grad
 
 
@@ -19,8 +17,3 @@ def at_least(x: Tensor, least: float) -> Tensor:
     with no_grad():
         clamped.copy_(x.masked_fill(x < least, least))
     return clamped
-
-
-def logsigmoid(x: Tensor) -> Tensor:
-    """``log(sigmoid(x))``."""
-    return -_native.binary_cross_entropy_with_logits(x, _C.ones_like(x), reduction="none")

@@ -6,8 +6,8 @@ import warnings
 
 from ..._C import Tensor
 from ..._C import nn_functional as _native
-from ._clamp import logsigmoid
 from ._reduction import check_reduction, legacy_reduction, reduced, which_reduction
+from .activation import logsigmoid
 
 __all__ = [
     "binary_cross_entropy",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from ... import _C
 from ..._C import Tensor
-from ._clamp import logsigmoid, not_negative
+from ._clamp import not_negative
 from ._reduction import reduced, which_reduction
+from .activation import logsigmoid
 from .distance import pairwise_distance
 
 __all__ = [

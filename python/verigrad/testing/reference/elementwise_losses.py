@@ -143,10 +143,10 @@ def elementwise(
 ) -> Array:
     """The losses of broadcast operands in float64."""
     operands = (input, target, np.float64(1.0) if third is None else third)
-    parts = [np.ascontiguousarray(x, np.float64) for x in np.broadcast_arrays(*operands)]
-    out = np.empty(parts[0].size)
-    sweep(formula, out, *(x.reshape(-1) for x in parts), a, b)
-    return out.reshape(parts[0].shape)
+    x, t, v = (np.ascontiguousarray(part, np.float64) for part in np.broadcast_arrays(*operands))
+    out = np.empty(x.size)
+    sweep(formula, out, x.reshape(-1), t.reshape(-1), v.reshape(-1), a, b)
+    return out.reshape(np.broadcast_shapes(*(np.shape(operand) for operand in operands)))
 
 
 def mse_loss_op(input: Array, target: Array, reduction: str = "mean", weight: Array | None = None) -> Array:
