@@ -44,11 +44,13 @@ struct Labels {
   int class_dim = 0;
   std::int64_t classes = 0;
   Tensor index;    // as the input with a class dimension of 1; ignored labels are 0
+  Tensor ignored;  // where the label is ignored, of the same shape; undefined where none is
   Tensor weights;  // of each label, 0 where ignored; undefined where every weight is 1
 };
 
-Labels prepare(const char* op, const Tensor& input, const Tensor& target, const Tensor& weight,
+Labels prepare(const char* op, const Tensor& input, const Tensor& target_, const Tensor& weight,
                std::int64_t ignore_index) {
+  const Tensor target = target_.dtype() == DType::UInt8 ? to(target_, DType::Int64) : target_;
   VG_CHECK(is_floating_point(input.dtype()), NotImplementedError, op, ": expected a floating-point input, got ",
            input.dtype());
   VG_CHECK(input.ndim() >= 1, ValueError, op, ": Expected 1 or more dimensions, got 0");
@@ -60,14 +62,15 @@ Labels prepare(const char* op, const Tensor& input, const Tensor& target, const 
   labels.classes = input.shape()[labels.class_dim];
   Dims expected = input.shape();
   expected.erase(labels.class_dim);
-  if (input.ndim() > 1 && target.ndim() >= 1) {
-    VG_CHECK(input.shape()[0] == target.shape()[0], ValueError, op, ": Expected input batch_size (", input.shape()[0],
-             ") to match target batch_size (", target.shape()[0], "), got input ", input.shape(), " and target ",
-             target.shape());
-  }
+  const bool same_batch = input.ndim() == 1 ? target.ndim() != 1 || target.numel() == 1
+                                            : target.ndim() > 0 && input.shape()[0] == target.shape()[0];
+  VG_CHECK(same_batch, ValueError, op, ": Expected input batch_size to match target batch_size, got input ",
+           input.shape(), " and target ", target.shape());
   VG_CHECK(target.shape() == expected, RuntimeError, op, ": expected target of shape ", expected, " for input ",
            input.shape(), ", got ", target.shape());
   check_weight(op, weight, input, labels.classes);
+  VG_CHECK(labels.classes > 0 || target.numel() == 0, RuntimeError, op, ": expected at least one class, got input ",
+           input.shape(), " and target ", target.shape());
   check_labels(op, target, labels.classes, ignore_index);
   const Tensor zero = wrapped_scalar(0, DType::Int64, target.device());
   // ignore_index may itself be a class; its samples count for nothing all the same.
@@ -79,29 +82,30 @@ Labels prepare(const char* op, const Tensor& input, const Tensor& target, const 
     labels.weights = reshape(index_select(detach(weight), 0, reshape(index, {-1})), labels.index.shape());
   }
   if (any_ignored) {
-    const Tensor kept = to(logical_not(unsqueeze(ignored, labels.class_dim)), input.dtype());
+    labels.ignored = unsqueeze(ignored, labels.class_dim);
+    const Tensor kept = to(logical_not(labels.ignored), input.dtype());
     labels.weights = labels.weights.defined() ? mul(labels.weights, kept) : kept;
   }
   return labels;
 }
 
-/// What a summed loss is divided by for the mean: the weights of the labels, or their number.
-Tensor weighted_mean(const Tensor& losses, const Labels& labels) {
-  return labels.weights.defined() ? div(sum(losses), sum(labels.weights)) : mean(losses);
+/// The losses with 0 where the label is ignored, whatever value stands there.
+Tensor without_ignored(const Tensor& losses, const Labels& labels) {
+  if (!labels.ignored.defined()) return losses;
+  return where(labels.ignored, wrapped_scalar(0, losses.dtype(), losses.device()), losses);
 }
 
 /// -w input[label]; the gradient is -w g at the label and zero elsewhere.
 Tensor picked(const Tensor& input, const Labels& labels) {
-  const Tensor values = gather(input, labels.class_dim, labels.index);
-  if (!labels.weights.defined()) return neg(values);
-  // A product with weight 0 would turn an infinite ignored value into NaN.
-  const Tensor zero = wrapped_scalar(0, values.dtype(), values.device());
-  return where(eq(labels.weights, 0.0), zero, mul(neg(values), labels.weights));
+  const Tensor values = neg(gather(input, labels.class_dim, labels.index));
+  return without_ignored(labels.weights.defined() ? mul(values, labels.weights) : values, labels);
 }
 
+/// The mean is over the weights of the labels.
 Tensor finish(const Tensor& losses, const Labels& labels, Reduction reduction) {
   if (reduction == Reduction::None) return squeeze(losses, DimList{labels.class_dim});
-  return reduction == Reduction::Sum ? sum(losses) : weighted_mean(losses, labels);
+  if (reduction == Reduction::Sum) return sum(losses);
+  return labels.weights.defined() ? div(sum(losses), sum(labels.weights)) : mean(losses);
 }
 
 /// A composed loss carries the name that PyTorch gives its node.
@@ -162,14 +166,9 @@ Tensor cross_entropy(const Tensor& input, const Tensor& target, const Tensor& we
     shape[labels.class_dim] = labels.classes;
     all = mul(log_p, reshape(weight, shape));
   }
-  Tensor spread = neg(sum(all, {labels.class_dim}, true));
-  if (labels.weights.defined()) {
-    const Tensor zero = wrapped_scalar(0, spread.dtype(), spread.device());
-    spread = where(eq(unsqueeze(target, labels.class_dim), Scalar(ignore_index)), zero, spread);
-  }
-  const Tensor mixed =
-      add(mul(hard, 1 - label_smoothing), mul(spread, label_smoothing / static_cast<double>(labels.classes)));
-  return finish(mixed, labels, reduction);
+  const Tensor spread = without_ignored(neg(sum(all, {labels.class_dim}, true)), labels);
+  return add(mul(finish(hard, labels, reduction), 1 - label_smoothing),
+             mul(finish(spread, labels, reduction), label_smoothing / static_cast<double>(labels.classes)));
 }
 
 Tensor mse_loss(const Tensor& input, const Tensor& target, Reduction reduction) {
