@@ -414,6 +414,12 @@ class _testing:
 class nn_functional:
     """The native functions of verigrad.nn.functional."""
     @staticmethod
+    def affine_image(input: Tensor, matrix: Tensor, size: Sequence[_int], mode: str = 'bilinear', fill: _float = 0.0) -> Tensor:
+        """Images [N, C, H, W] (uint8, float32 or float64) read at other places: pixel (i, j) of the result, of *size* (height, width), is image n at row m[3] j + m[4] i + m[5] and column m[0] j + m[1] i + m[2] with m = matrix[n] ([N, 6], float64).
+
+        mode: 'bilinear' or 'nearest' (half to even). Pixels outside of the image have the value *fill*. uint8 is rounded half to even. Not differentiable.
+        """
+    @staticmethod
     def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, ignore_index: _int = -100, reduction: str = 'mean', label_smoothing: _float = 0.0) -> Tensor:
         """nll_loss of log_softmax of logits [N, C, ...]; the target holds int64 labels [N, ...] or probabilities of the input's shape."""
     @staticmethod
