@@ -1,0 +1,212 @@
+// The build allows contraction into fused multiply-add for this file alone.
+#include "kernels/cpu/micro_kernel.h"
+
+#include <cstring>
+
+#include "kernels/cpu/simd.h"
+
+namespace verigrad::kernels::cpu {
+namespace {
+
+template <class T, int kBytes>
+struct VectorOf {
+  typedef T type __attribute__((vector_size(kBytes)));
+};
+
+template <class T, int kBytes>
+using Vector = typename VectorOf<T, kBytes>::type;
+
+template <class V, class T>
+VG_INLINE V load(const T* p) {
+  V v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+template <class V, class T>
+VG_INLINE void store(T* p, V v) {
+  std::memcpy(p, &v, sizeof v);
+}
+
+template <class T, int kBytes, int kRows, int kVectors>
+struct Outer {
+  using V = Vector<T, kBytes>;
+  static constexpr int kLanes = kBytes / static_cast<int>(sizeof(T));
+  static constexpr int kColumns = kLanes * kVectors;
+
+  VG_INLINE static void run(std::int64_t depth, const T* a, const T* b, T* c, std::int64_t ldc, const T* start) {
+    V sum[kRows][kVectors] = {};
+    for (std::int64_t p = 0; p < depth; ++p) {
+      V right[kVectors];
+#pragma GCC unroll 4
+      for (int j = 0; j < kVectors; ++j) right[j] = load<V>(b + j * kLanes);
+#pragma GCC unroll 16
+      for (int i = 0; i < kRows; ++i) {
+        const V left = a[i] - V{};  // in every lane
+#pragma GCC unroll 4
+        for (int j = 0; j < kVectors; ++j) sum[i][j] += left * right[j];
+      }
+      a += kRows;
+      b += kColumns;
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 4
+      for (int j = 0; j < kVectors; ++j) {
+        T* to = c + i * ldc + j * kLanes;
+        store(to, sum[i][j] + (start ? start[i] - V{} : load<V>(to)));
+      }
+    }
+  }
+};
+
+template <class T, int kBytes, int kRows, int kColumns>
+struct Dot {
+  using V = Vector<T, kBytes>;
+  static constexpr int kLanes = kBytes / static_cast<int>(sizeof(T));
+
+  VG_INLINE static void run(std::int64_t length, const T* a, std::int64_t lda, const T* b, std::int64_t ldb, T* c,
+                            std::int64_t ldc) {
+    V sum[kRows][kColumns] = {};
+    for (std::int64_t l = 0; l < length; l += kLanes) {
+      V right[kColumns];
+#pragma GCC unroll 8
+      for (int j = 0; j < kColumns; ++j) right[j] = load<V>(b + j * ldb + l);
+#pragma GCC unroll 8
+      for (int i = 0; i < kRows; ++i) {
+        const V left = load<V>(a + i * lda + l);
+#pragma GCC unroll 8
+        for (int j = 0; j < kColumns; ++j) sum[i][j] += left * right[j];
+      }
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 8
+      for (int j = 0; j < kColumns; ++j) c[i * ldc + j] += total(sum[i][j]);
+    }
+  }
+
+ private:
+  VG_INLINE static T total(V v) {
+    T lanes[kLanes];
+    std::memcpy(lanes, &v, sizeof v);
+#pragma GCC unroll 4
+    for (int half = kLanes / 2; half > 0; half /= 2) {
+      for (int i = 0; i < half; ++i) lanes[i] += lanes[i + half];
+    }
+    return lanes[0];
+  }
+};
+
+template <class T, int kBytes>
+struct Pack {
+  using V = Vector<T, kBytes>;
+  static constexpr int kLanes = kBytes / static_cast<int>(sizeof(T));
+
+  VG_INLINE static void run(const T* source, const std::int64_t* offset, std::int64_t taps, const Run* runs,
+                            std::int64_t count, T* panel, std::int64_t pitch, std::int64_t width) {
+    if (count == 1) {
+      for (std::int64_t k = 0; k < taps; ++k) copy(source + offset[k] + runs[0].from, panel + k * pitch, width);
+    } else if (count == 2) {
+      for (std::int64_t k = 0; k < taps; ++k) {
+        const T* from = source + offset[k];
+        copy(from + runs[0].from, panel + k * pitch, width);
+        copy(from + runs[1].from, panel + k * pitch + runs[1].to, width);
+      }
+    } else {
+      for (std::int64_t k = 0; k < taps; ++k) {
+        for (std::int64_t r = 0; r < count; ++r) {
+          copy(source + offset[k] + runs[r].from, panel + k * pitch + runs[r].to, width);
+        }
+      }
+    }
+  }
+
+ private:
+  VG_INLINE static void copy(const T* from, T* to, std::int64_t width) {
+    for (std::int64_t j = 0; j < width; j += kLanes) store(to + j, load<V>(from + j));
+  }
+};
+
+// Each level has a wide and a tall tile; both keep the multipliers busy, and one of them wastes fewer rows.
+template <class Tile, class... Args>
+void run_plain(Args... args) {
+  Tile::run(args...);
+}
+#if VG_X86_LEVELS
+template <class Tile, class... Args>
+[[gnu::target("avx2,fma")]] void run_fma(Args... args) {
+  Tile::run(args...);
+}
+template <class Tile, class... Args>
+[[gnu::target("avx512f,avx512bw,avx512dq,avx512vl,fma,prefer-vector-width=512")]] void run_fma512(Args... args) {
+  Tile::run(args...);
+}
+
+SimdLevel fma_level() {
+  static const bool fma = __builtin_cpu_supports("fma");
+  return fma ? simd_level() : SimdLevel::baseline;
+}
+#endif
+
+template <class T>
+using OuterArgs = void (*)(std::int64_t, const T*, const T*, T*, std::int64_t, const T*);
+template <class T>
+using DotArgs = void (*)(std::int64_t, const T*, std::int64_t, const T*, std::int64_t, T*, std::int64_t);
+
+template <class Kernel>
+Kernel less_waste(std::int64_t rows, Kernel first, Kernel second) {
+  const auto padded = [rows](const Kernel& k) { return (rows + k.rows - 1) / k.rows * k.rows; };
+  return padded(second) < padded(first) ? second : first;
+}
+
+}  // namespace
+
+template <class T>
+OuterKernel<T> outer_kernel(std::int64_t rows) {
+  using K = OuterKernel<T>;
+  constexpr int kWord = sizeof(T);
+#if VG_X86_LEVELS
+  if (fma_level() == SimdLevel::avx512) {
+    return less_waste(rows, K{8, 3 * 64 / kWord, &run_fma512<Outer<T, 64, 8, 3>>},
+                      K{14, 2 * 64 / kWord, &run_fma512<Outer<T, 64, 14, 2>>});
+  }
+  if (fma_level() == SimdLevel::avx2) {
+    return less_waste(rows, K{4, 3 * 32 / kWord, &run_fma<Outer<T, 32, 4, 3>>},
+                      K{6, 2 * 32 / kWord, &run_fma<Outer<T, 32, 6, 2>>});
+  }
+#endif
+  return less_waste(rows, K{4, 2 * 16 / kWord, &run_plain<Outer<T, 16, 4, 2>>},
+                    K{3, 3 * 16 / kWord, &run_plain<Outer<T, 16, 3, 3>>});
+}
+
+template <class T>
+DotKernel<T> dot_kernel(std::int64_t rows) {
+  using K = DotKernel<T>;
+#if VG_X86_LEVELS
+  if (fma_level() == SimdLevel::avx512) {
+    return less_waste(rows, K{4, 6, &run_fma512<Dot<T, 64, 4, 6>>}, K{6, 4, &run_fma512<Dot<T, 64, 6, 4>>});
+  }
+  if (fma_level() == SimdLevel::avx2) {
+    return less_waste(rows, K{4, 3, &run_fma<Dot<T, 32, 4, 3>>}, K{6, 2, &run_fma<Dot<T, 32, 6, 2>>});
+  }
+#endif
+  return less_waste(rows, K{4, 3, &run_plain<Dot<T, 16, 4, 3>>}, K{3, 3, &run_plain<Dot<T, 16, 3, 3>>});
+}
+
+template <class T>
+PackKernel<T> pack_kernel() {
+#if VG_X86_LEVELS
+  if (fma_level() == SimdLevel::avx512) return &run_fma512<Pack<T, 64>>;
+  if (fma_level() == SimdLevel::avx2) return &run_fma<Pack<T, 32>>;
+#endif
+  return &run_plain<Pack<T, 16>>;
+}
+
+template OuterKernel<float> outer_kernel(std::int64_t);
+template OuterKernel<double> outer_kernel(std::int64_t);
+template DotKernel<float> dot_kernel(std::int64_t);
+template DotKernel<double> dot_kernel(std::int64_t);
+template PackKernel<float> pack_kernel();
+template PackKernel<double> pack_kernel();
+
+}  // namespace verigrad::kernels::cpu
