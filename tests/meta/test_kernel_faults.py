@@ -18,6 +18,7 @@ RECORD_OF_SLOT = {
     "index_select": "index_select", "index_add": "index_add", "nonzero": "nonzero", "random": "rand",
         "range": "arange",
     "sgd": "sgd", "adam": "adam", "warp": "affine_image",
+    "sgd": "sgd", "adam": "adam", "convolution": "conv1d",
 }  # fmt: skip
 
 

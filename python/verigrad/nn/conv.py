@@ -1,7 +1,7 @@
 """Convolution layers.
 
-The geometry of kernels, strides, padding and dilation is that of V. Dumoulin and F. Visin, "A guide to convolution
-arithmetic for deep learning" (arXiv 1603.07285).
+The geometry of kernels, strides, padding and dilation is that of V. Dumoulin and F. Visin, "A guide to
+convolution arithmetic for deep learning" (arXiv 1603.07285).
 """
 
 from __future__ import annotations

@@ -108,7 +108,7 @@ class Runner {
       const T* block_weights = weights + first * panels_ * taps_ * kernel_.rows;
       for_strips(g, scratch_, chunk, kernel_.columns,
                  [&](std::int64_t pixel, std::int64_t count, const Run* runs, std::int64_t used) {
-                   pack_(scratch, scratch_.offsets(), depth, runs, used, panel, kernel_.columns, kernel_.columns);
+                   pack_(scratch, scratch_.offsets(), depth, runs, used, panel, kernel_.columns);
                    const std::int64_t size = chunk.rows * g.columns;  // of an image's part
                    const bool whole = dense && count == kernel_.columns && pixel / size == (pixel + count - 1) / size;
                    std::array<std::int64_t, 64> at;

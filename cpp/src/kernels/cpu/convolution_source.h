@@ -194,7 +194,7 @@ void for_strips(const Grid& grid, const Scratch<T>& scratch, const Chunk& chunk,
     std::int64_t used = 0, done = 0;
     while (done < count) {
       const std::int64_t length = std::min(count - done, scratch.run(column, chunk.rows - row));
-      runs[static_cast<std::size_t>(used++)] = {scratch.position(image, row, column), done};
+      runs[static_cast<std::size_t>(used++)] = {scratch.position(image, row, column), done, length};
       done += length;
       column += length;
       row += column / grid.columns;

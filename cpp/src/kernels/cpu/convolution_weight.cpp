@@ -81,12 +81,11 @@ class Gradient {
   /// right[tap] = the pixels that it reads; zero past the end, as the taps that fill up the last tile are.
   void gather_source(const Chunk& chunk, const T* scratch, T* right, std::int64_t taps, std::int64_t length) const {
     std::vector<Run> runs;
-    std::int64_t pixels = 0, width = 0;
+    std::int64_t pixels = 0;
     for (std::int64_t n = 0; n < chunk.images; ++n) {
       for (std::int64_t row = 0; row < chunk.rows;) {
         const std::int64_t count = scratch_.run(0, chunk.rows - row);
-        runs.push_back({scratch_.position(n, row, 0), pixels});
-        width = std::max(width, round_up(count, kLine));
+        runs.push_back({scratch_.position(n, row, 0), pixels, count});
         pixels += count;
         row += count / grid_.columns;
       }
@@ -95,8 +94,7 @@ class Gradient {
     for (std::int64_t k = 0; k < padded; ++k) {
       T* to = right + k * length;
       if (k < taps) {
-        pack_(scratch, scratch_.offsets() + k, 1, runs.data(), static_cast<std::int64_t>(runs.size()), to, length,
-              width);
+        pack_(scratch, scratch_.offsets() + k, 1, runs.data(), static_cast<std::int64_t>(runs.size()), to, length);
       }
       std::fill(k < taps ? to + pixels : to, to + length, T(0));
     }

@@ -103,27 +103,29 @@ struct Pack {
   static constexpr int kLanes = kBytes / static_cast<int>(sizeof(T));
 
   VG_INLINE static void run(const T* source, const std::int64_t* offset, std::int64_t taps, const Run* runs,
-                            std::int64_t count, T* panel, std::int64_t pitch, std::int64_t width) {
-    if (count == 1) {
-      for (std::int64_t k = 0; k < taps; ++k) copy(source + offset[k] + runs[0].from, panel + k * pitch, width);
-    } else if (count == 2) {
+                            std::int64_t count, T* panel, std::int64_t pitch) {
+    if (count <= 3) {
+      const Run none{0, 0, 0};
+      const Run first = runs[0], second = count > 1 ? runs[1] : none, third = count > 2 ? runs[2] : none;
       for (std::int64_t k = 0; k < taps; ++k) {
         const T* from = source + offset[k];
-        copy(from + runs[0].from, panel + k * pitch, width);
-        copy(from + runs[1].from, panel + k * pitch + runs[1].to, width);
+        T* to = panel + k * pitch;
+        copy(from, to, first);
+        copy(from, to, second);
+        copy(from, to, third);
       }
     } else {
       for (std::int64_t k = 0; k < taps; ++k) {
-        for (std::int64_t r = 0; r < count; ++r) {
-          copy(source + offset[k] + runs[r].from, panel + k * pitch + runs[r].to, width);
-        }
+        for (std::int64_t r = 0; r < count; ++r) copy(source + offset[k], panel + k * pitch, runs[r]);
       }
     }
   }
 
  private:
-  VG_INLINE static void copy(const T* from, T* to, std::int64_t width) {
-    for (std::int64_t j = 0; j < width; j += kLanes) store(to + j, load<V>(from + j));
+  VG_INLINE static void copy(const T* from, T* to, const Run& run) {
+    from += run.from;
+    to += run.to;
+    for (std::int64_t j = 0; j < run.count; j += kLanes) store(to + j, load<V>(from + j));
   }
 };
 

@@ -37,15 +37,15 @@ struct DotKernel {
 template <class T>
 DotKernel<T> dot_kernel(std::int64_t rows);
 
-/// Copies runs of pixels: for every tap k and run r, `width` elements from source + offset[k] + run[r].from to panel +
-/// k * pitch + run[r].to. The runs of a tap follow each other in `to`; what is copied too much is overwritten by the
-/// next run or the next tap, or belongs to no pixel.
+/// Copies runs of pixels: for every tap k and run r, run[r].count elements from source + offset[k] + run[r].from to
+/// panel + k * pitch + run[r].to. The runs of a tap follow each other in `to`. Whole vectors are copied: what is too
+/// much is overwritten by the next run or the next tap, or belongs to no pixel.
 struct Run {
-  std::int64_t from, to;
+  std::int64_t from, to, count;
 };
 template <class T>
 using PackKernel = void (*)(const T* source, const std::int64_t* offset, std::int64_t taps, const Run* runs,
-                            std::int64_t count, T* panel, std::int64_t pitch, std::int64_t width);
+                            std::int64_t count, T* panel, std::int64_t pitch);
 template <class T>
 PackKernel<T> pack_kernel();
 
