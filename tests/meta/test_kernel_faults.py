@@ -19,6 +19,7 @@ RECORD_OF_SLOT = {
         "range": "arange",
     "sgd": "sgd", "adam": "adam", "warp": "affine_image",
     "sgd": "sgd", "adam": "adam", "convolution": "conv1d",
+    "sgd": "sgd", "adam": "adam", "pool": "adaptive_max_pool1d",
 }  # fmt: skip
 
 
