@@ -1,1 +1,2 @@
 """Tools for modules and their parameters."""
+"""Tools for modules."""
