@@ -17,9 +17,8 @@ RECORD_OF_SLOT = {
         "scatter_add": "scatter_add",
     "index_select": "index_select", "index_add": "index_add", "nonzero": "nonzero", "random": "rand",
         "range": "arange",
-    "sgd": "sgd", "adam": "adam", "warp": "affine_image",
-    "sgd": "sgd", "adam": "adam", "convolution": "conv1d",
-    "sgd": "sgd", "adam": "adam", "pool": "adaptive_max_pool1d",
+    "sgd": "sgd", "adam": "adam", "convolution": "conv1d", "pool": "adaptive_max_pool1d",
+        "warp": "affine_image",
 }  # fmt: skip
 
 

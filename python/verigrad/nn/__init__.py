@@ -1,6 +1,9 @@
 """Layers, losses and containers."""
 
-from . import functional, init
+from . import (
+    functional,
+    init,
+)
 from .activation import (
     CELU,
     ELU,
@@ -28,13 +31,39 @@ from .activation import (
     Tanhshrink,
     Threshold,
 )
-from .container import ModuleDict, ModuleList, Sequential
-from .conv import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
-from .dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, FeatureAlphaDropout
-from .flatten import Flatten
-from .linear import Identity, Linear
-from .loss import CrossEntropyLoss, MSELoss, NLLLoss
-from .module import Module
+from .container import (
+    ModuleDict,
+    ModuleList,
+    Sequential,
+)
+from .conv import (
+    Conv1d,
+    Conv2d,
+    ConvTranspose1d,
+    ConvTranspose2d,
+)
+from .dropout import (
+    AlphaDropout,
+    Dropout,
+    Dropout1d,
+    Dropout2d,
+    FeatureAlphaDropout,
+)
+from .flatten import (
+    Flatten,
+)
+from .linear import (
+    Identity,
+    Linear,
+)
+from .loss import (
+    CrossEntropyLoss,
+    MSELoss,
+    NLLLoss,
+)
+from .module import (
+    Module,
+)
 from .normalization import (
     BatchNorm1d,
     BatchNorm2d,
@@ -45,7 +74,9 @@ from .normalization import (
     LocalResponseNorm,
     RMSNorm,
 )
-from .parameter import Parameter
+from .parameter import (
+    Parameter,
+)
 from .pooling import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
@@ -56,25 +87,28 @@ from .pooling import (
     MaxPool1d,
     MaxPool2d,
 )
+from .softmax import (
+    LogSoftmax,
+    Softmax,
+    Softmax2d,
+    Softmin,
+)
 
 __all__ = [
-    "Conv1d",
-    "Conv2d",
-    "ConvTranspose1d",
-    "ConvTranspose2d",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
     "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d",
+    "AlphaDropout",
     "AvgPool1d",
     "AvgPool2d",
     "BatchNorm1d",
     "BatchNorm2d",
-from .softmax import LogSoftmax, Softmax, Softmax2d, Softmin
-
-__all__ = [
-    "AlphaDropout",
     "CELU",
+    "Conv1d",
+    "Conv2d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
     "CrossEntropyLoss",
     "Dropout",
     "Dropout1d",
@@ -82,29 +116,25 @@ __all__ = [
     "ELU",
     "FeatureAlphaDropout",
     "Flatten",
-    "GroupNorm",
-    "Identity",
-    "InstanceNorm1d",
-    "InstanceNorm2d",
-    "LayerNorm",
-    "Linear",
-    "LocalResponseNorm",
-    "LogSoftmax",
-    "MSELoss",
-    "MaxPool1d",
-    "MaxPool2d",
     "GELU",
     "GLU",
+    "GroupNorm",
     "Hardshrink",
     "Hardsigmoid",
     "Hardswish",
     "Hardtanh",
     "Identity",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "LayerNorm",
     "LeakyReLU",
     "Linear",
+    "LocalResponseNorm",
     "LogSigmoid",
     "LogSoftmax",
     "MSELoss",
+    "MaxPool1d",
+    "MaxPool2d",
     "Mish",
     "Module",
     "ModuleDict",

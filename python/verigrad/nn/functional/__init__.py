@@ -1,7 +1,5 @@
 """Functions behind the layers; they hold no state. One file for each group."""
 
-from .activation import log_softmax, relu, relu_, sigmoid, softmax, tanh
-from .convolution import conv1d, conv2d, conv_transpose1d, conv_transpose2d
 from .activation import (
     celu,
     celu_,
@@ -39,9 +37,36 @@ from .activation import (
     threshold,
     threshold_,
 )
-from .dropout import alpha_dropout, dropout, dropout1d, dropout2d, feature_alpha_dropout
-from .linear import linear
-from .loss import cross_entropy, mse_loss, nll_loss
+from .convolution import (
+    conv1d,
+    conv2d,
+    conv_transpose1d,
+    conv_transpose2d,
+)
+from .dropout import (
+    alpha_dropout,
+    dropout,
+    dropout1d,
+    dropout2d,
+    feature_alpha_dropout,
+)
+from .linear import (
+    linear,
+)
+from .loss import (
+    cross_entropy,
+    mse_loss,
+    nll_loss,
+)
+from .normalization import (
+    batch_norm,
+    group_norm,
+    instance_norm,
+    layer_norm,
+    local_response_norm,
+    normalize,
+    rms_norm,
+)
 from .pooling import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -58,37 +83,22 @@ from .pooling import (
 )
 
 __all__ = [
-    "conv1d",
-    "conv2d",
-    "conv_transpose1d",
-    "conv_transpose2d",
     "adaptive_avg_pool1d",
     "adaptive_avg_pool2d",
     "adaptive_max_pool1d",
     "adaptive_max_pool1d_with_indices",
     "adaptive_max_pool2d",
     "adaptive_max_pool2d_with_indices",
+    "alpha_dropout",
     "avg_pool1d",
     "avg_pool2d",
-from .normalization import (
-    batch_norm,
-    group_norm,
-    instance_norm,
-    layer_norm,
-    local_response_norm,
-    normalize,
-    rms_norm,
-)
-
-__all__ = [
     "batch_norm",
-    "cross_entropy",
-    "group_norm",
-    "instance_norm",
-    "layer_norm",
-    "alpha_dropout",
     "celu",
     "celu_",
+    "conv1d",
+    "conv2d",
+    "conv_transpose1d",
+    "conv_transpose2d",
     "cross_entropy",
     "dropout",
     "dropout1d",
@@ -98,27 +108,28 @@ __all__ = [
     "feature_alpha_dropout",
     "gelu",
     "glu",
+    "group_norm",
     "hardshrink",
     "hardsigmoid",
     "hardswish",
     "hardtanh",
     "hardtanh_",
+    "instance_norm",
+    "layer_norm",
     "leaky_relu",
     "leaky_relu_",
     "linear",
     "local_response_norm",
     "log_softmax",
+    "logsigmoid",
     "max_pool1d",
     "max_pool1d_with_indices",
     "max_pool2d",
     "max_pool2d_with_indices",
-    "mse_loss",
-    "nll_loss",
-    "normalize",
-    "logsigmoid",
     "mish",
     "mse_loss",
     "nll_loss",
+    "normalize",
     "prelu",
     "relu",
     "relu6",

@@ -1,2 +1,1 @@
 """Tools for modules and their parameters."""
-"""Tools for modules."""
