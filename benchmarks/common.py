@@ -172,8 +172,8 @@ def _step(lib: Any, model: Any, update: Any, x: Any, classes: int) -> Work:
 def cnn_step(library: str, network: str, batch: int = 64, threads: int = 1) -> Work:
     """One training step of a convolutional network on 1x28x28 images, SGD(lr=0.01, momentum=0.9).
 
-    `network`: "lenet" is LeNet-5 with ReLU and maximum pooling; "cnn" has 3x3 convolutions of 32 and 64 channels
-    with padding, ReLU and maximum pooling after each, and a hidden layer of 128.
+    `network`: "lenet" is LeNet-5 with ReLU and maximum pooling; "cnn" has 3x3 convolutions of 32 and 64
+    channels with padding, ReLU and maximum pooling after each, and a hidden layer of 128.
     """
     if library == "numpy":
         raise absent(library, "a convolution")
