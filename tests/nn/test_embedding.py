@@ -122,6 +122,14 @@ def test_sparse_gradients_are_refused_by_name():
     for make in (nn.Embedding, nn.EmbeddingBag):
         with pytest.raises(NotImplementedError, match="sparse"):
             make(4, 3, sparse=True)
+    for function in (F.embedding, F.embedding_bag):
+        with pytest.raises(NotImplementedError, match="sparse"):
+            function(vg.tensor([[0, 1]]), vg.tensor(TABLE), sparse=True)
+
+
+def test_falling_offsets_are_refused():
+    with pytest.raises(RuntimeError, match=r"fall, got \[0, 3, 2\]"):
+        F.embedding_bag(vg.tensor([0, 1, 2, 3]), vg.tensor(TABLE), vg.tensor([0, 3, 2]))
 
 
 def test_padding_index_out_of_range():
