@@ -47,7 +47,6 @@ from .loss import (
     binary_cross_entropy_with_logits,
     cross_entropy,
     kl_div,
-    mse_loss,
     multilabel_soft_margin_loss,
     nll_loss,
 )
