@@ -21,7 +21,7 @@ move = transforms.RandomAffine(
     10, (0.08, 0.08), interpolation=transforms.InterpolationMode.BILINEAR, fill=-0.1307 / 0.3081
 )
 
-model = models.MNISTCNN(channels=16)
+model = models.MNISTCNN()
 loss_fn = nn.CrossEntropyLoss(label_smoothing=0.05)
 optimizer = optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
 scheduler = optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=epochs)

@@ -23,8 +23,10 @@ def test_parameters_counted_by_hand():
     lenet = 6 * (25 + 1) + 16 * (6 * 25 + 1) + 120 * (400 + 1) + 84 * (120 + 1) + 10 * (84 + 1)
     assert count(models.LeNet5()) == lenet == 61706
     assert count(models.LeNet5(26, 3)) == lenet + 2 * 6 * 25 + 16 * 85
+    cnn = 9 * (1 * 16 + 16 * 16 + 16 * 32 + 32 * 32) + 2 * (16 + 16 + 32 + 32) + 10 * (32 * 49 + 1)
+    assert count(models.MNISTCNN()) == cnn == 32154
     cnn = 9 * (1 * 32 + 32 * 32 + 32 * 64 + 64 * 64) + 2 * (32 + 32 + 64 + 64) + 10 * (64 * 49 + 1)
-    assert count(models.MNISTCNN()) == cnn == 96554
+    assert count(models.MNISTCNN(channels=32)) == cnn == 96554
     # Each block: two convolutions of 3 x 3, two pairs for normalisation; three have a shortcut of 1 x 1.
     blocks = 0
     for before, width in (
@@ -169,7 +171,7 @@ def torch_cnn(torch):
         def __init__(self):
             super().__init__()
             made = []
-            for before, width in ((1, 32), (32, 32), (32, 64), (64, 64)):
+            for before, width in ((1, 16), (16, 16), (16, 32), (32, 32)):
                 made += [
                     layers.Conv2d(before, width, 3, 1, 1, bias=False),
                     layers.BatchNorm2d(width),
@@ -177,7 +179,7 @@ def torch_cnn(torch):
                 ]
                 if before == width:
                     made.append(layers.MaxPool2d(2))
-            self.features, self.fc = layers.Sequential(*made), layers.Linear(3136, 10)
+            self.features, self.fc = layers.Sequential(*made), layers.Linear(1568, 10)
 
         def forward(self, x):
             return self.fc(self.features(x).flatten(1))

@@ -15,7 +15,7 @@ class MNISTCNN(nn.Module):
 
     Two times [convolution, BatchNorm, ReLU] with *channels* maps, max pooling, the same with twice the
     maps, max pooling, dropout, one linear layer. Convolutions have no bias, since normalisation takes it
-    away. 96,554 parameters with the defaults.
+    away. 32,154 parameters with the defaults.
 
     S. Ioffe, C. Szegedy, "Batch Normalization" (arXiv 1502.03167); K. Simonyan, A. Zisserman, "Very Deep
     Convolutional Networks" (arXiv 1409.1556) for pairs of small kernels.
@@ -23,14 +23,15 @@ class MNISTCNN(nn.Module):
     Args:
         num_classes: outputs. Default 10.
         in_channels: of the images. Default 1.
-        channels: maps of the first two convolutions. Default 32.
+        channels: maps of the first two convolutions. Default 16, which is quick on a CPU; 32 is usual
+            and needs nearly four times the work.
         dropout: probability of dropping an input of the linear layer. Default 0.25.
 
     Input [N, in_channels, 28, 28], output [N, num_classes] (logits).
     """
 
     def __init__(
-        self, num_classes: int = 10, in_channels: int = 1, channels: int = 32, dropout: float = 0.25
+        self, num_classes: int = 10, in_channels: int = 1, channels: int = 16, dropout: float = 0.25
     ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
