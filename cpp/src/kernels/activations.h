@@ -79,22 +79,22 @@ struct silu {
   })
 };
 
-/// x tanh(softplus(x)) (D. Misra, arXiv 1908.08681, equation 1). With e = exp(-|x|) the tangent is n / (n + 2),
-/// n = e^2 + 2 e, below 0 and (1 + 2 e) / (1 + 2 e + 2 e^2) above: no overflow and no cancellation.
+/// x tanh(softplus(x)) (D. Misra, arXiv 1908.08681, equation 1). With e = exp(-|x|) the tangent is n / d, n = e^2 + 2 e
+/// and d = n + 2 below 0, n = 1 + 2 e and d = n + 2 e^2 above; its derivative is 4 e^2 (1 + e) / d^2 above and 4 e (1 +
+/// e) / d^2 times e below: no overflow and no cancellation.
 struct mish {
-  template <class T>
-  VG_HD static T tangent(T x, T e) {
-    const T n = e * (e + T(2));
-    const T numerator = x > T(0) ? T(1) + T(2) * e : n;
-    const T denominator = x > T(0) ? numerator + T(2) * e * e : n + T(2);
-    return numerator / denominator;
-  }
-  VG_VALUE({ return times_vanishing(x, tangent(x, functors::exp()(-functors::abs()(x)))); })
+  VG_VALUE({
+    const T e = functors::exp()(-functors::abs()(x));
+    const T n = x > T(0) ? T(1) + T(2) * e : e * (e + T(2));
+    const T d = n + T(2) * (x > T(0) ? e * e : T(1));
+    return times_vanishing(x, n / d);
+  })
   VG_SLOPE({
     const T e = functors::exp()(-functors::abs()(x));
-    const T t = tangent(x, e);
-    const T s = (x < T(0) ? e : T(1)) / (T(1) + e);
-    return t + times_vanishing(x, s * (T(1) - t * t));
+    const T n = x > T(0) ? T(1) + T(2) * e : e * (e + T(2));
+    const T d = n + T(2) * (x > T(0) ? e * e : T(1));
+    const T w = x > T(0) ? e * e : e;
+    return n / d + times_vanishing(x, T(4) * w * (T(1) + e) / (d * d));
   })
 };
 
@@ -165,14 +165,11 @@ struct logsigmoid {
   VG_SLOPE({ return functors::sigmoid()(-x); })
 };
 
-/// x - tanh(x) without cancellation: float32 from the polynomial of tanh, float64 from Lambert's continued fraction
-/// tanh(x) = x / (1 + x^2 / (3 + x^2 / (5 + ...))), both for small x.
+/// x - tanh(x) without cancellation: float32 from a polynomial, float64 from Lambert's continued fraction tanh(x) =
+/// x / (1 + x^2 / (3 + x^2 / (5 + ...))), both for small x.
 struct tanhshrink {
   VG_HD static float value(float x, const Numbers<float>&) {
-    const float a = float_math::magnitude(x);
-    const float small = -float_math::tanh_small_rest(a);
-    const float large = a - float_math::tanh(a);
-    return float_math::with_sign(a < 0.625f ? small : large, x);
+    return float_math::with_sign(float_math::tanhshrink_positive(float_math::magnitude(x)), x);
   }
   VG_HD static double value(double x, const Numbers<double>&) {
     if (!(std::fabs(x) < 1.0)) return x - std::tanh(x);

@@ -138,21 +138,31 @@ VG_HD inline float sin_shifted(float x, std::uint32_t quarter) {
   return from_bits(bits(v) ^ ((q & 2u) << 30));
 }
 
-/// tanh(a) - a for 0 <= a < 0.625.
-VG_HD inline float tanh_small_rest(float a) {
+VG_HD inline float tanh(float x) {
+  const float a = magnitude(x);
   const float z = a * a;
   float p = -0.0056669772603f;
   p = p * z + 0.0206061769277f;
   p = p * z - 0.0537300072610f;
   p = p * z + 0.1333133131266f;
   p = p * z - 0.3333327770233f;
-  return p * z * a;
-}
-VG_HD inline float tanh(float x) {
-  const float a = magnitude(x);
-  const float small = tanh_small_rest(a) + a;
+  const float small = p * z * a + a;
   const float large = 1.0f - 2.0f / (exp(a + a) + 1.0f);
   return with_sign(a < 0.625f ? small : large, x);
+}
+
+/// a - tanh(a) for a >= 0, small ones without cancellation.
+VG_HD inline float tanhshrink_positive(float a) {
+  const float z = a * a;
+  float p = -1.0341127306063e-04f;
+  p = p * z + 7.7857287866994e-04f;
+  p = p * z - 2.9972836549853e-03f;
+  p = p * z + 8.5477577584193e-03f;
+  p = p * z - 2.1774442367550e-02f;
+  p = p * z + 5.3953804764155e-02f;
+  p = p * z - 1.3333248044263e-01f;
+  p = p * z + 3.3333332494026e-01f;
+  return a < 1.125f ? p * z * a : a - tanh(a);
 }
 
 VG_HD inline float sigmoid(float x) {

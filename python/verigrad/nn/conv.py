@@ -170,7 +170,7 @@ class _Conv(_ConvNd):
         return pairs
 
     def _apply_to(self, function: Any, input: Tensor) -> Tensor:
-        padding = self.padding
+        padding: str | tuple[int, ...] | int = self.padding
         if self.padding_mode != "zeros":
             input = functional.pad(input, self._around(), mode=self.padding_mode)
             padding = 0

@@ -30,7 +30,9 @@ def clamp_samples(s: Sampler) -> Iterator[Sample]:
     yield call(x, low, high)
     yield call(x, min=low)
     yield call(x, max=high)
-    yield call(s.array(2, 1, 4, low=3, high=9), s.array(3, 1, low=0, high=1), s.array(low=1, high=2))
+    # PyTorch does not sum its gradient of a broadcast input: "output with shape doesn't match".
+    bounded = s.array(3, 1, low=0, high=1), s.array(low=1, high=2)
+    yield call(s.array(2, 1, 4, low=3, high=9), *bounded, peer=False)
     yield call(s.array(0, 3), s.array(3), s.array(1, 3))
     yield call(s.array(37, 41), s.array(41), grad=False)
     yield call(s.edges(), 0, 3, grad=False, note="edge values")

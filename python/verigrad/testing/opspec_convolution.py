@@ -69,11 +69,11 @@ def conv2d_samples(s: Sampler) -> Iterator[Sample]:
             dilation,
             groups,
         )
-    for kernel in ((1, 3), (3, 1), (2, 3)):
-        for stride, padding, dilation in (((1, 2), (0, 1), (2, 1)), ((2, 1), (2, 0), (1, 2))):
-            yield call(s.array(2, 2, 6, 5), s.array(3, 2, *kernel), None, stride, padding, dilation)
-    for kernel in ((1, 1), (2, 2), (3, 3), (2, 3), (4, 1)):
-        yield call(s.array(2, 2, 4, 5), s.array(2, 2, *kernel), padding="same")
+    for shape in ((1, 3), (3, 1), (2, 3)):
+        for options in (((1, 2), (0, 1), (2, 1)), ((2, 1), (2, 0), (1, 2))):
+            yield call(s.array(2, 2, 6, 5), s.array(3, 2, *shape), None, *options)
+    for shape in ((1, 1), (2, 2), (3, 3), (2, 3), (4, 1)):
+        yield call(s.array(2, 2, 4, 5), s.array(2, 2, *shape), padding="same")
     yield call(s.array(2, 2, 4, 5), s.array(2, 2, 2, 3), padding="same", dilation=(2, 1))
     yield call(s.array(2, 5, 5), s.array(3, 2, 3, 3), s.array(3), note="no batch")
     yield call(s.array(2, 2, 5, 5), s.array(3, 2, 3, 3), padding="valid", stride=[2, 2])

@@ -29,9 +29,11 @@ def function(name: str, inplace: bool = False) -> Callable[..., Any]:
     """The function with the default generator at a known place."""
 
     def run(lib: Library, x: Any, p: float = 0.5, **options: Any) -> Any:
-        where = "" if lib.name == "torch" and name == "feature_dropout" else "nn.functional."
-        if lib.name == "torch" and name == "feature_dropout":
-            options = {"train": options.pop("training", True), **options}
+        where = "nn.functional."
+        if name == "feature_dropout":  # the base of dropout1d and dropout2d; PyTorch's has other names
+            where = "_C.nn_functional." if lib.name == "verigrad" else ""
+            if lib.name != "verigrad":
+                options["train"] = options.pop("training")
         if inplace:
             options["inplace"] = True
         return seeded(lib, lambda: lib.get(where + name)(x, p, **options))
