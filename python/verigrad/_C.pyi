@@ -435,6 +435,9 @@ class nn_functional:
     def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, ignore_index: _int = -100, reduction: str = 'mean', label_smoothing: _float = 0.0) -> Tensor:
         """nll_loss of log_softmax of logits [N, C, ...]; the target holds int64 labels [N, ...] or probabilities of the input's shape."""
     @staticmethod
+    def fold(input: Tensor, output_size: _int | Sequence[_int], kernel_size: _int | Sequence[_int], dilation: _int | Sequence[_int] = 1, padding: _int | Sequence[_int] = 0, stride: _int | Sequence[_int] = 1) -> Tensor:
+        """The sum of columns, each at its window of an image: [N, C * kernel elements, windows] to [N, C, H, W]."""
+    @staticmethod
     def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """input [*, in] times weight [out, in] transposed, plus bias [out]: [*, out]."""
     @staticmethod
@@ -458,6 +461,12 @@ class nn_functional:
 
         Raises IndexError for a label that is neither a class nor `ignore_index`.
         """
+    @staticmethod
+    def pad(input: Tensor, pad: _int | Sequence[_int], mode: str = 'constant', value: _Number | None = None) -> Tensor:
+        """input with elements added before and after the last dimensions, the last one first."""
+    @staticmethod
+    def unfold(input: Tensor, kernel_size: _int | Sequence[_int], dilation: _int | Sequence[_int] = 1, padding: _int | Sequence[_int] = 0, stride: _int | Sequence[_int] = 1) -> Tensor:
+        """The windows of an image as columns: [N, C, H, W] to [N, C * kernel elements, windows]."""
 
 class return_types:
     """Named results of ops that return several tensors."""

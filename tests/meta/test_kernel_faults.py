@@ -18,6 +18,7 @@ RECORD_OF_SLOT = {
     "index_select": "index_select", "index_add": "index_add", "nonzero": "nonzero", "random": "rand",
         "range": "arange",
     "sgd": "sgd", "adam": "adam", "pool": "adaptive_max_pool1d",
+    "columns": "fold",
 }  # fmt: skip
 
 

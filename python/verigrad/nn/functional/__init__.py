@@ -17,6 +17,7 @@ from .pooling import (
     max_pool2d,
     max_pool2d_with_indices,
 )
+from .resampling import fold, interpolate, pad, pixel_shuffle, pixel_unshuffle, unfold
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -28,6 +29,8 @@ __all__ = [
     "avg_pool1d",
     "avg_pool2d",
     "cross_entropy",
+    "fold",
+    "interpolate",
     "linear",
     "log_softmax",
     "max_pool1d",
@@ -36,9 +39,13 @@ __all__ = [
     "max_pool2d_with_indices",
     "mse_loss",
     "nll_loss",
+    "pad",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "relu",
     "relu_",
     "sigmoid",
     "softmax",
     "tanh",
+    "unfold",
 ]
