@@ -578,6 +578,9 @@ class nn_functional:
         Raises ValueError for a p outside of [0, 1].
         """
     @staticmethod
+    def fold(input: Tensor, output_size: _int | Sequence[_int], kernel_size: _int | Sequence[_int], dilation: _int | Sequence[_int] = 1, padding: _int | Sequence[_int] = 0, stride: _int | Sequence[_int] = 1) -> Tensor:
+        """The sum of columns, each at its window of an image: [N, C * kernel elements, windows] to [N, C, H, W]."""
+    @staticmethod
     def gelu(input: Tensor, *, approximate: str = 'none') -> Tensor:
         """x times the standard normal distribution function at x (arXiv 1606.08415, section 2); 'tanh' takes the approximation given there.
 
@@ -658,6 +661,9 @@ class nn_functional:
         Raises IndexError for a label that is neither a class nor `ignore_index`.
         """
     @staticmethod
+    def pad(input: Tensor, pad: _int | Sequence[_int], mode: str = 'constant', value: _Number | None = None) -> Tensor:
+        """input with elements added before and after the last dimensions, the last one first."""
+    @staticmethod
     def prelu(input: Tensor, weight: Tensor) -> Tensor:
         """x for x > 0, else weight * x, with one weight or one for each channel [C] of an input [N, C, *] (arXiv 1502.01852, eq. 1).
 
@@ -702,6 +708,9 @@ class nn_functional:
     @staticmethod
     def threshold(input: Tensor, threshold: _float, value: _float, inplace: _bool = False) -> Tensor:
         """x for x > threshold, else value; integers too. With `inplace` in the input itself."""
+    @staticmethod
+    def unfold(input: Tensor, kernel_size: _int | Sequence[_int], dilation: _int | Sequence[_int] = 1, padding: _int | Sequence[_int] = 0, stride: _int | Sequence[_int] = 1) -> Tensor:
+        """The windows of an image as columns: [N, C, H, W] to [N, C * kernel elements, windows]."""
 
 class return_types:
     """Named results of ops that return several tensors."""

@@ -17,7 +17,7 @@ RECORD_OF_SLOT = {
     "scatter_add": "scatter_add", "index_select": "index_select", "index_add": "index_add",
     "nonzero": "nonzero", "random": "rand", "range": "arange", "sgd": "sgd", "adam": "adam",
     "convolution": "conv1d", "pool": "adaptive_max_pool1d", "warp": "affine_image",
-    "activation": "elu",
+    "activation": "elu", "columns": "fold",
 }  # fmt: skip
 
 
