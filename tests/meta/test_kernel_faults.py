@@ -17,7 +17,7 @@ RECORD_OF_SLOT = {
         "scatter_add": "scatter_add",
     "index_select": "index_select", "index_add": "index_add", "nonzero": "nonzero", "random": "rand",
         "range": "arange",
-    "sgd": "sgd", "adam": "adam",
+    "sgd": "sgd", "adam": "adam", "normalize": "batch_norm",
 }  # fmt: skip
 
 
