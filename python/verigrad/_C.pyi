@@ -414,8 +414,36 @@ class _testing:
 class nn_functional:
     """The native functions of verigrad.nn.functional."""
     @staticmethod
+    def batch_norm(input: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None = None, bias: Tensor | None = None, training: _bool = False, momentum: _float = 0.1, eps: _float = 1e-05) -> Tensor:
+        """(x - mean) / sqrt(var + eps) * weight + bias for each channel of an input [N, C, ...] (Ioffe and Szegedy 2015, algorithm 1).
+
+        With `training`, mean and biased variance are those of the batch, and the running statistics [C], where given, become (1 - momentum) * running + momentum * batch, the variance with n - 1 in its denominator. Else mean and variance are the running ones. weight and bias: [C] or None. All of one floating-point dtype.
+
+        Raises ValueError for a single value per channel in training, RuntimeError for sizes or dtypes that do not fit. An empty input leaves the running statistics alone.
+        """
+    @staticmethod
     def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, ignore_index: _int = -100, reduction: str = 'mean', label_smoothing: _float = 0.0) -> Tensor:
         """nll_loss of log_softmax of logits [N, C, ...]; the target holds int64 labels [N, ...] or probabilities of the input's shape."""
+    @staticmethod
+    def group_norm(input: Tensor, num_groups: _int, weight: Tensor | None = None, bias: Tensor | None = None, eps: _float = 1e-05) -> Tensor:
+        """Normalises each sample of an input [N, C, ...] over `num_groups` groups of neighbouring channels (Wu and He, arXiv 1803.08494).
+
+        weight and bias: [C] or None. Raises RuntimeError unless C is a multiple of `num_groups`, ValueError where the whole input has one value per group.
+        """
+    @staticmethod
+    def instance_norm(input: Tensor, running_mean: Tensor | None = None, running_var: Tensor | None = None, weight: Tensor | None = None, bias: Tensor | None = None, use_input_stats: _bool = True, momentum: _float = 0.1, eps: _float = 1e-05) -> Tensor:
+        """Normalises each channel of each sample of an input [N, C, ...] on its own (Ulyanov et al., arXiv 1607.08022).
+
+        With `use_input_stats`, running statistics [C], where given, move by `momentum` towards the average over the samples (variance with n - 1); without it they are used instead. weight and bias: [C] or None.
+
+        Raises ValueError for a single spatial element with `use_input_stats`, RuntimeError for sizes or dtypes that do not fit.
+        """
+    @staticmethod
+    def layer_norm(input: Tensor, normalized_shape: Sequence[_int], weight: Tensor | None = None, bias: Tensor | None = None, eps: _float = 1e-05) -> Tensor:
+        """Normalises over the last dimensions, whose sizes are `normalized_shape` (Ba et al., arXiv 1607.06450, section 3).
+
+        weight and bias have the shape `normalized_shape`, or are None. Raises RuntimeError for shapes or dtypes that do not fit.
+        """
     @staticmethod
     def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """input [*, in] times weight [out, in] transposed, plus bias [out]: [*, out]."""
@@ -427,6 +455,12 @@ class nn_functional:
         """Negative log likelihood of log-probabilities [N, C, ...] at int64 labels [N, ...].
 
         Raises IndexError for a label that is neither a class nor `ignore_index`.
+        """
+    @staticmethod
+    def rms_norm(input: Tensor, normalized_shape: Sequence[_int], weight: Tensor | None = None, eps: _float | None = None) -> Tensor:
+        """x / sqrt(mean(x^2) + eps) * weight over the last dimensions, whose sizes are `normalized_shape` (Zhang and Sennrich, arXiv 1910.07467, eq. 4).
+
+        eps: default the machine epsilon of the input's dtype. The weight is cast to that dtype. Raises RuntimeError for shapes that do not fit.
         """
 
 class return_types:

@@ -40,7 +40,9 @@ def test_a_constant_is_noticed() -> None:
     """Second derivatives are right, and so is the gradient as long as nobody records it."""
     result = verify_record(record(lambda g: g + 1e-3), LIB)
     assert {f.kind for f in result.failures} == {"gradient"}
-    assert "planted: expected the same gradient for input 0 with create_graph=True" in result.failures[0].message
+    assert (
+        "planted: expected the same gradient for input 0 with create_graph=True" in result.failures[0].message
+    )
 
 
 @pytest.mark.parametrize("change", [lambda g: g * (1 + 1e-5), lambda g: -g, lambda g: g * 0.0])

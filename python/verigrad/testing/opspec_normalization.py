@@ -51,7 +51,10 @@ def batch_norm_samples(s: Sampler) -> Iterator[Sample]:
             stats = running(s, c)
             yield call(s.array(*shape), *stats, s.array(c), s.array(c), training=training, eps=SMOOTH)
     for weight, bias in ((True, False), (False, True), (False, False)):
-        pair = {"weight": s.array(3) if weight else None, "bias": s.array(3) if bias else None}
+        pair: dict[str, Any] = {
+            "weight": s.array(3) if weight else None,
+            "bias": s.array(3) if bias else None,
+        }
         for shape in ((4, 3), (2, 3, 17)):
             yield call(s.array(*shape), *running(s, 3), training=True, eps=SMOOTH, **pair)
             yield call(s.array(*shape), *running(s, 3), eps=SMOOTH, **pair)
@@ -91,7 +94,10 @@ def instance_norm_samples(s: Sampler) -> Iterator[Sample]:
             stats = running(s, c)
             yield call(s.array(*shape), *stats, s.array(c), s.array(c), use_input_stats=own, eps=SMOOTH)
     for weight, bias in ((True, False), (False, True), (False, False)):
-        pair = {"weight": s.array(3) if weight else None, "bias": s.array(3) if bias else None}
+        pair: dict[str, Any] = {
+            "weight": s.array(3) if weight else None,
+            "bias": s.array(3) if bias else None,
+        }
         yield call(s.array(2, 3, 17), eps=SMOOTH, **pair)
     yield call(s.array(2, 3, 1), *running(s, 3), use_input_stats=False)
     yield call(s.array(2, 3), *running(s, 3), use_input_stats=False)
@@ -140,7 +146,10 @@ def layer_norm_samples(s: Sampler) -> Iterator[Sample]:
         size = shape[-count:]
         yield call(s.array(*shape), size, s.array(*size), s.array(*size), eps=SMOOTH)
     for weight, bias in ((True, False), (False, True), (False, False)):
-        pair = {"weight": s.array(5) if weight else None, "bias": s.array(5) if bias else None}
+        pair: dict[str, Any] = {
+            "weight": s.array(5) if weight else None,
+            "bias": s.array(5) if bias else None,
+        }
         yield call(s.array(3, 5), (5,), eps=SMOOTH, **pair)
     yield call(s.array(3, 5), [5], eps=SMOOTH, note="sizes as a list")
     for shape, count in EMPTY_ROWS:
