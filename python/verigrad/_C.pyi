@@ -173,6 +173,15 @@ class Tensor:
     def bmm(self, mat2: Tensor) -> Tensor: ...
     def bool(self) -> Tensor: ...
     def byte(self) -> Tensor: ...
+    def clamp(self, min: _Operand | None = None, max: _Operand | None = None) -> Tensor:
+        """The input limited to [min, max]: numbers, tensors (broadcast) or None; max where min is greater. The gradient is 1 from min to max, both included."""
+    def clamp_(self, min: _Operand | None = None, max: _Operand | None = None) -> Self: ...
+    def clamp_max(self, max: _Operand) -> Tensor:
+        """min(input, max); see clamp."""
+    def clamp_max_(self, max: _Operand) -> Self: ...
+    def clamp_min(self, min: _Operand) -> Tensor:
+        """max(input, min); see clamp."""
+    def clamp_min_(self, min: _Operand) -> Self: ...
     def clone(self) -> Tensor: ...
     def contiguous(self) -> Tensor: ...
     def copy_(self, src: Tensor, non_blocking: _bool = False) -> Self: ...
@@ -189,10 +198,18 @@ class Tensor:
     def element_size(self) -> _int: ...
     def eq(self, other: _Operand) -> Tensor: ...
     def equal(self, other: Tensor) -> _bool: ...
+    def erf(self) -> Tensor: ...
+    def erf_(self) -> Self: ...
+    def erfc(self) -> Tensor: ...
+    def erfc_(self) -> Self: ...
     def exp(self) -> Tensor: ...
+    def exp2(self) -> Tensor: ...
+    def exp2_(self) -> Self: ...
     def exp_(self) -> Self: ...
     def expand(self, *args: _int | Sequence[_int]) -> Tensor: ...
     def expand_as(self, other: Tensor) -> Tensor: ...
+    def expm1(self) -> Tensor: ...
+    def expm1_(self) -> Self: ...
     def fill_(self, value: _Operand) -> Self: ...
     def flatten(self, start_dim: _int = 0, end_dim: _int = -1) -> Tensor: ...
     def float(self) -> Tensor: ...
@@ -215,6 +232,12 @@ class Tensor:
     def item(self) -> Any: ...
     def le(self, other: _Operand) -> Tensor: ...
     def log(self) -> Tensor: ...
+    def log10(self) -> Tensor: ...
+    def log10_(self) -> Self: ...
+    def log1p(self) -> Tensor: ...
+    def log1p_(self) -> Self: ...
+    def log2(self) -> Tensor: ...
+    def log2_(self) -> Self: ...
     def log_(self) -> Self: ...
     def log_softmax(self, dim: _int, dtype: _dtype | None = None) -> Tensor: ...
     def logical_and(self, other: _Operand) -> Tensor: ...
@@ -280,6 +303,8 @@ class Tensor:
     def reshape_as(self, other: Tensor) -> Tensor: ...
     def retain_grad(self) -> None:
         """Keeps .grad of a tensor that is not a leaf."""
+    def rsqrt(self) -> Tensor: ...
+    def rsqrt_(self) -> Self: ...
     def scatter_add(self, dim: _int, index: Tensor, src: Tensor) -> Tensor: ...
     def select(self, dim: _int, index: _int) -> Tensor: ...
     def sigmoid(self) -> Tensor: ...
@@ -295,6 +320,8 @@ class Tensor:
     def softmax(self, dim: _int, dtype: _dtype | None = None) -> Tensor: ...
     def sqrt(self) -> Tensor: ...
     def sqrt_(self) -> Self: ...
+    def square(self) -> Tensor: ...
+    def square_(self) -> Self: ...
     def squeeze(self, dim: _int | Sequence[_int] | None = None) -> Tensor: ...
     def storage_offset(self) -> _int: ...
     @overload
@@ -369,11 +396,47 @@ class Tensor:
 class _gradients:
     """Gradients of unary ops as ops of their own."""
     @staticmethod
+    def celu_backward(grad: Tensor, input: Tensor, a: _float = 0.0, b: _float = 0.0, c: _float = 0.0) -> Tensor: ...
+    @staticmethod
+    def clamped_backward(grad: Tensor, input: Tensor, a: _float = 0.0, b: _float = 0.0, c: _float = 0.0) -> Tensor: ...
+    @staticmethod
+    def elu_backward(grad: Tensor, input: Tensor, a: _float = 0.0, b: _float = 0.0, c: _float = 0.0) -> Tensor: ...
+    @staticmethod
+    def gelu_backward(grad: Tensor, input: Tensor, a: _float = 0.0, b: _float = 0.0, c: _float = 0.0) -> Tensor: ...
+    @staticmethod
+    def gelu_tanh_backward(grad: Tensor, input: Tensor, a: _float = 0.0, b: _float = 0.0, c: _float = 0.0) -> Tensor: ...
+    @staticmethod
+    def hardshrink_backward(grad: Tensor, input: Tensor, a: _float = 0.0, b: _float = 0.0, c: _float = 0.0) -> Tensor: ...
+    @staticmethod
+    def hardsigmoid_backward(grad: Tensor, input: Tensor, a: _float = 0.0, b: _float = 0.0, c: _float = 0.0) -> Tensor: ...
+    @staticmethod
+    def hardswish_backward(grad: Tensor, input: Tensor, a: _float = 0.0, b: _float = 0.0, c: _float = 0.0) -> Tensor: ...
+    @staticmethod
+    def hardtanh_backward(grad: Tensor, input: Tensor, a: _float = 0.0, b: _float = 0.0, c: _float = 0.0) -> Tensor: ...
+    @staticmethod
+    def leaky_relu_backward(grad: Tensor, input: Tensor, a: _float = 0.0, b: _float = 0.0, c: _float = 0.0) -> Tensor: ...
+    @staticmethod
+    def logsigmoid_backward(grad: Tensor, input: Tensor, a: _float = 0.0, b: _float = 0.0, c: _float = 0.0) -> Tensor: ...
+    @staticmethod
+    def mish_backward(grad: Tensor, input: Tensor, a: _float = 0.0, b: _float = 0.0, c: _float = 0.0) -> Tensor: ...
+    @staticmethod
     def sigmoid_backward(grad: Tensor, output: Tensor) -> Tensor: ...
+    @staticmethod
+    def silu_backward(grad: Tensor, input: Tensor, a: _float = 0.0, b: _float = 0.0, c: _float = 0.0) -> Tensor: ...
+    @staticmethod
+    def softplus_backward(grad: Tensor, input: Tensor, a: _float = 0.0, b: _float = 0.0, c: _float = 0.0) -> Tensor: ...
+    @staticmethod
+    def softshrink_backward(grad: Tensor, input: Tensor, a: _float = 0.0, b: _float = 0.0, c: _float = 0.0) -> Tensor: ...
+    @staticmethod
+    def softsign_backward(grad: Tensor, input: Tensor, a: _float = 0.0, b: _float = 0.0, c: _float = 0.0) -> Tensor: ...
     @staticmethod
     def tanh_backward(grad: Tensor, output: Tensor) -> Tensor: ...
     @staticmethod
+    def tanhshrink_backward(grad: Tensor, input: Tensor, a: _float = 0.0, b: _float = 0.0, c: _float = 0.0) -> Tensor: ...
+    @staticmethod
     def threshold_backward(grad: Tensor, output: Tensor) -> Tensor: ...
+    @staticmethod
+    def thresholded_backward(grad: Tensor, input: Tensor, a: _float = 0.0, b: _float = 0.0, c: _float = 0.0) -> Tensor: ...
 
 class _optim:
     """One call updates all tensors of a parameter group."""
@@ -414,6 +477,36 @@ class _testing:
 class nn_functional:
     """The native functions of verigrad.nn.functional."""
     @staticmethod
+    def adaptive_avg_pool1d(input: Tensor, output_size: _int | Sequence[_int]) -> Tensor:
+        """The mean of each of output_size windows."""
+    @staticmethod
+    def adaptive_avg_pool2d(input: Tensor, output_size: _int | Sequence[_int]) -> Tensor:
+        """The mean of each of output_size windows."""
+    @staticmethod
+    def adaptive_max_pool1d(input: Tensor, output_size: _int | Sequence[_int]) -> _tuple[Tensor, Tensor]:
+        """The greatest element of each of output_size windows, and its int64 place in the plane."""
+    @staticmethod
+    def adaptive_max_pool2d(input: Tensor, output_size: _int | Sequence[_int]) -> _tuple[Tensor, Tensor]:
+        """The greatest element of each of output_size windows, and its int64 place in the plane."""
+    @staticmethod
+    def affine_image(input: Tensor, matrix: Tensor, size: Sequence[_int], mode: str = 'bilinear', fill: _float = 0.0) -> Tensor:
+        """Images [N, C, H, W] (uint8, float32 or float64) read at other places: pixel (i, j) of the result, of *size* (height, width), is image n at row m[3] j + m[4] i + m[5] and column m[0] j + m[1] i + m[2] with m = matrix[n] ([N, 6], float64).
+
+        mode: 'bilinear' or 'nearest' (half to even). Pixels outside of the image have the value *fill*. uint8 is rounded half to even. Not differentiable.
+        """
+    @staticmethod
+    def alpha_dropout(input: Tensor, p: _float = 0.5, training: _bool = False, inplace: _bool = False, *, generator: Generator | None = None) -> Tensor:
+        """While training, each element becomes the limit of SELU at minus infinity with probability p, and a linear map restores mean 0 and variance 1 (arXiv 1706.02515, section 2).
+
+        Raises ValueError for a p outside of [0, 1].
+        """
+    @staticmethod
+    def avg_pool1d(input: Tensor, kernel_size: _int | Sequence[_int], stride: _int | Sequence[_int] | None = None, padding: _int | Sequence[_int] = 0, ceil_mode: _bool = False, count_include_pad: _bool = True) -> Tensor:
+        """The mean of each window."""
+    @staticmethod
+    def avg_pool2d(input: Tensor, kernel_size: _int | Sequence[_int], stride: _int | Sequence[_int] | None = None, padding: _int | Sequence[_int] = 0, ceil_mode: _bool = False, count_include_pad: _bool = True, divisor_override: _int | None = None) -> Tensor:
+        """The mean of each window."""
+    @staticmethod
     def batch_norm(input: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None = None, bias: Tensor | None = None, training: _bool = False, momentum: _float = 0.1, eps: _float = 1e-05) -> Tensor:
         """(x - mean) / sqrt(var + eps) * weight + bias for each channel of an input [N, C, ...] (Ioffe and Szegedy 2015, algorithm 1).
 
@@ -422,13 +515,100 @@ class nn_functional:
         Raises ValueError for a single value per channel in training, RuntimeError for sizes or dtypes that do not fit. An empty input leaves the running statistics alone.
         """
     @staticmethod
+    def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = 'mean') -> Tensor:
+        """-target log(input) - (1 - target) log(1 - input), the logarithms not below -100.
+
+        Raises RuntimeError for elements outside of [0, 1].
+        """
+    @staticmethod
+    def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, weight: Tensor | None = None, pos_weight: Tensor | None = None, reduction: str = 'mean') -> Tensor:
+        """binary_cross_entropy of sigmoid(input), without overflow."""
+    @staticmethod
+    def celu(input: Tensor, alpha: _float = 1.0, inplace: _bool = False) -> Tensor:
+        """x for x > 0, else alpha (exp(x / alpha) - 1) (arXiv 1704.07483, eq. 2); with `inplace` in the input itself.
+
+        Raises RuntimeError for an alpha of 0.
+        """
+    @staticmethod
+    def conv1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _int | Sequence[_int] | None = 1, padding: str | _int | Sequence[_int] | None = 0, dilation: _int | Sequence[_int] | None = 1, groups: _int = 1) -> Tensor:
+        """Correlates input [N, C, L] or [C, L] with weight [K, C / groups, R] and adds bias [K]: [N, K, (L + 2 padding - dilation (R - 1) - 1) / stride + 1].
+
+        padding: numbers of zeros on both sides, 'valid' for none, or 'same' for an output of the input's size. Raises RuntimeError where sizes do not fit.
+        """
+    @staticmethod
+    def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _int | Sequence[_int] | None = 1, padding: str | _int | Sequence[_int] | None = 0, dilation: _int | Sequence[_int] | None = 1, groups: _int = 1) -> Tensor:
+        """Correlates input [N, C, H, W] or [C, H, W] with weight [K, C / groups, R, S] and adds bias [K]: [N, K, (H + 2 padding - dilation (R - 1) - 1) / stride + 1, ...].
+
+        padding: numbers of zeros on both sides, 'valid' for none, or 'same' for an output of the input's size. Raises RuntimeError where sizes do not fit.
+        """
+    @staticmethod
+    def conv_transpose1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _int | Sequence[_int] | None = 1, padding: _int | Sequence[_int] | None = 0, output_padding: _int | Sequence[_int] | None = 0, groups: _int = 1, dilation: _int | Sequence[_int] | None = 1) -> Tensor:
+        """The transpose of conv1d as a map of its input: input [N, K, L] or [K, L], weight [K, C / groups, R], bias [C]; [N, C, (L - 1) stride - 2 padding + dilation (R - 1) + output_padding + 1]."""
+    @staticmethod
+    def conv_transpose2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _int | Sequence[_int] | None = 1, padding: _int | Sequence[_int] | None = 0, output_padding: _int | Sequence[_int] | None = 0, groups: _int = 1, dilation: _int | Sequence[_int] | None = 1) -> Tensor:
+        """The transpose of conv2d as a map of its input: input [N, K, H, W] or [K, H, W], weight [K, C / groups, R, S], bias [C]; [N, C, (H - 1) stride - 2 padding + dilation (R - 1) + output_padding + 1, ...]."""
+    @staticmethod
     def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, ignore_index: _int = -100, reduction: str = 'mean', label_smoothing: _float = 0.0) -> Tensor:
         """nll_loss of log_softmax of logits [N, C, ...]; the target holds int64 labels [N, ...] or probabilities of the input's shape."""
+    @staticmethod
+    def dropout(input: Tensor, p: _float = 0.5, training: _bool = True, inplace: _bool = False, *, generator: Generator | None = None) -> Tensor:
+        """While training, each element is 0 with probability p, else divided by 1 - p (N. Srivastava et al., JMLR 15, 2014, section 10); otherwise the input itself. With `inplace` in the input itself.
+
+        Raises ValueError for a p outside of [0, 1].
+        """
+    @staticmethod
+    def elu(input: Tensor, alpha: _float = 1.0, inplace: _bool = False) -> Tensor:
+        """x for x > 0, else alpha (exp(x) - 1) (arXiv 1511.07289, eq. 15); with `inplace` in the input itself."""
+    @staticmethod
+    def embedding(weight: Tensor, indices: Tensor, padding_idx: _int | None = None, scale_grad_by_freq: _bool = False) -> Tensor:
+        """Rows of weight [num_embeddings, embedding_dim] at int64 or int32 indices: [*indices, embedding_dim].
+
+        Raises IndexError for an index outside of [0, num_embeddings).
+        """
+    @staticmethod
+    def feature_alpha_dropout(input: Tensor, p: _float = 0.5, training: _bool = False, inplace: _bool = False, *, generator: Generator | None = None) -> Tensor:
+        """alpha_dropout of whole channels of an input [N, C, *].
+
+        Raises ValueError for a p outside of [0, 1].
+        """
+    @staticmethod
+    def feature_dropout(input: Tensor, p: _float = 0.5, training: _bool = True, inplace: _bool = False, *, generator: Generator | None = None) -> Tensor:
+        """dropout of whole channels of an input [N, C, *].
+
+        Raises ValueError for a p outside of [0, 1].
+        """
+    @staticmethod
+    def gelu(input: Tensor, *, approximate: str = 'none') -> Tensor:
+        """x times the standard normal distribution function at x (arXiv 1606.08415, section 2); 'tanh' takes the approximation given there.
+
+        Raises RuntimeError for another word.
+        """
+    @staticmethod
+    def glu(input: Tensor, dim: _int = -1) -> Tensor:
+        """The first half along `dim` times the sigmoid of the second (arXiv 1612.08083, eq. 1): `dim` is halved.
+
+        Raises RuntimeError for an odd size.
+        """
     @staticmethod
     def group_norm(input: Tensor, num_groups: _int, weight: Tensor | None = None, bias: Tensor | None = None, eps: _float = 1e-05) -> Tensor:
         """Normalises each sample of an input [N, C, ...] over `num_groups` groups of neighbouring channels (Wu and He, arXiv 1803.08494).
 
         weight and bias: [C] or None. Raises RuntimeError unless C is a multiple of `num_groups`, ValueError where the whole input has one value per group.
+        """
+    @staticmethod
+    def hardshrink(input: Tensor, lambd: _float = 0.5) -> Tensor:
+        """x for |x| > lambd, else 0."""
+    @staticmethod
+    def hardsigmoid(input: Tensor, inplace: _bool = False) -> Tensor:
+        """relu6(x + 3) / 6; with `inplace` in the input itself."""
+    @staticmethod
+    def hardswish(input: Tensor, inplace: _bool = False) -> Tensor:
+        """x relu6(x + 3) / 6 (arXiv 1905.02244, section 5.2); with `inplace` in the input itself."""
+    @staticmethod
+    def hardtanh(input: Tensor, min_val: _float = -1.0, max_val: _float = 1.0, inplace: _bool = False) -> Tensor:
+        """x limited to [min_val, max_val], with gradient 0 at the bounds; integers too. With `inplace` in the input itself.
+
+        Raises ValueError if min_val is greater than max_val.
         """
     @staticmethod
     def instance_norm(input: Tensor, running_mean: Tensor | None = None, running_var: Tensor | None = None, weight: Tensor | None = None, bias: Tensor | None = None, use_input_stats: _bool = True, momentum: _float = 0.1, eps: _float = 1e-05) -> Tensor:
@@ -445,8 +625,29 @@ class nn_functional:
         weight and bias have the shape `normalized_shape`, or are None. Raises RuntimeError for shapes or dtypes that do not fit.
         """
     @staticmethod
+    def leaky_relu(input: Tensor, negative_slope: _float = 0.01, inplace: _bool = False) -> Tensor:
+        """x for x > 0, else negative_slope * x; with `inplace` in the input itself."""
+    @staticmethod
     def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """input [*, in] times weight [out, in] transposed, plus bias [out]: [*, out]."""
+    @staticmethod
+    def logsigmoid(input: Tensor) -> Tensor:
+        """log(sigmoid(x)), without overflow."""
+    @staticmethod
+    def max_pool1d(input: Tensor, kernel_size: _int | Sequence[_int], stride: _int | Sequence[_int] | None = None, padding: _int | Sequence[_int] = 0, dilation: _int | Sequence[_int] = 1, ceil_mode: _bool = False) -> Tensor:
+        """The greatest element of each window."""
+    @staticmethod
+    def max_pool1d_with_indices(input: Tensor, kernel_size: _int | Sequence[_int], stride: _int | Sequence[_int] | None = None, padding: _int | Sequence[_int] = 0, dilation: _int | Sequence[_int] = 1, ceil_mode: _bool = False) -> _tuple[Tensor, Tensor]:
+        """The greatest element of each window and its int64 place in the plane."""
+    @staticmethod
+    def max_pool2d(input: Tensor, kernel_size: _int | Sequence[_int], stride: _int | Sequence[_int] | None = None, padding: _int | Sequence[_int] = 0, dilation: _int | Sequence[_int] = 1, ceil_mode: _bool = False) -> Tensor:
+        """The greatest element of each window."""
+    @staticmethod
+    def max_pool2d_with_indices(input: Tensor, kernel_size: _int | Sequence[_int], stride: _int | Sequence[_int] | None = None, padding: _int | Sequence[_int] = 0, dilation: _int | Sequence[_int] = 1, ceil_mode: _bool = False) -> _tuple[Tensor, Tensor]:
+        """The greatest element of each window and its int64 place in the plane."""
+    @staticmethod
+    def mish(input: Tensor, inplace: _bool = False) -> Tensor:
+        """x tanh(softplus(x)) (arXiv 1908.08681, eq. 1); with `inplace` in the input itself."""
     @staticmethod
     def mse_loss(input: Tensor, target: Tensor, reduction: str = 'mean') -> Tensor:
         """(input - target)^2, broadcast."""
@@ -457,11 +658,50 @@ class nn_functional:
         Raises IndexError for a label that is neither a class nor `ignore_index`.
         """
     @staticmethod
+    def prelu(input: Tensor, weight: Tensor) -> Tensor:
+        """x for x > 0, else weight * x, with one weight or one for each channel [C] of an input [N, C, *] (arXiv 1502.01852, eq. 1).
+
+        Raises RuntimeError for another number of weights.
+        """
+    @staticmethod
+    def relu6(input: Tensor, inplace: _bool = False) -> Tensor:
+        """hardtanh from 0 to 6."""
+    @staticmethod
     def rms_norm(input: Tensor, normalized_shape: Sequence[_int], weight: Tensor | None = None, eps: _float | None = None) -> Tensor:
         """x / sqrt(mean(x^2) + eps) * weight over the last dimensions, whose sizes are `normalized_shape` (Zhang and Sennrich, arXiv 1910.07467, eq. 4).
 
         eps: default the machine epsilon of the input's dtype. The weight is cast to that dtype. Raises RuntimeError for shapes that do not fit.
         """
+    @staticmethod
+    def rrelu(input: Tensor, lower: _float = 0.125, upper: _float = 0.3333333333333333, training: _bool = False, inplace: _bool = False) -> Tensor:
+        """leaky_relu whose slope is drawn from [lower, upper) for each element while training, else their mean (arXiv 1505.00853, section 2.4); with `inplace` in the input itself.
+
+        Raises RuntimeError if lower is greater than upper.
+        """
+    @staticmethod
+    def selu(input: Tensor, inplace: _bool = False) -> Tensor:
+        """scale * elu(x, alpha) with the constants that keep mean 0 and variance 1 (arXiv 1706.02515, eq. 14); with `inplace` in the input itself."""
+    @staticmethod
+    def silu(input: Tensor, inplace: _bool = False) -> Tensor:
+        """x sigmoid(x), also called swish (arXiv 1702.03118, eq. 5); with `inplace` in the input itself."""
+    @staticmethod
+    def softplus(input: Tensor, beta: _float = 1.0, threshold: _float = 20.0) -> Tensor:
+        """log(1 + exp(beta x)) / beta, or x where beta x is greater than threshold."""
+    @staticmethod
+    def softshrink(input: Tensor, lambd: _float = 0.5) -> Tensor:
+        """x - lambd above lambd, x + lambd below -lambd, else 0.
+
+        Raises RuntimeError for a negative lambd.
+        """
+    @staticmethod
+    def softsign(input: Tensor) -> Tensor:
+        """x / (1 + |x|)."""
+    @staticmethod
+    def tanhshrink(input: Tensor) -> Tensor:
+        """x - tanh(x), without cancellation."""
+    @staticmethod
+    def threshold(input: Tensor, threshold: _float, value: _float, inplace: _bool = False) -> Tensor:
+        """x for x > threshold, else value; integers too. With `inplace` in the input itself."""
 
 class return_types:
     """Named results of ops that return several tensors."""
@@ -541,6 +781,15 @@ def cat(tensors: Sequence[Tensor], dim: _int = 0) -> Tensor: ...
 @overload
 def cat(tensors: Sequence[Tensor], axis: _int) -> Tensor: ...
 
+def clamp(input: Tensor, min: _Operand | None = None, max: _Operand | None = None) -> Tensor:
+    """The input limited to [min, max]: numbers, tensors (broadcast) or None; max where min is greater. The gradient is 1 from min to max, both included."""
+
+def clamp_max(input: Tensor, max: _Operand) -> Tensor:
+    """min(input, max); see clamp."""
+
+def clamp_min(input: Tensor, min: _Operand) -> Tensor:
+    """max(input, min); see clamp."""
+
 def clone(input: Tensor) -> Tensor: ...
 
 def concat(tensors: Sequence[Tensor], dim: _int = 0) -> Tensor: ...
@@ -561,7 +810,15 @@ def eq(input: Tensor, other: _Operand) -> Tensor: ...
 
 def equal(input: Tensor, other: Tensor) -> _bool: ...
 
+def erf(input: Tensor) -> Tensor: ...
+
+def erfc(input: Tensor) -> Tensor: ...
+
 def exp(input: Tensor) -> Tensor: ...
+
+def exp2(input: Tensor) -> Tensor: ...
+
+def expm1(input: Tensor) -> Tensor: ...
 
 def eye(n: _int, m: _int | None = None, *, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False) -> Tensor:
     """Ones on the diagonal, zeros elsewhere."""
@@ -617,6 +874,12 @@ def linspace(start: _Number, end: _Number, steps: _int, *, dtype: _dtype | None 
     """`steps` numbers from `start` to `end`, both included, at equal distances."""
 
 def log(input: Tensor) -> Tensor: ...
+
+def log10(input: Tensor) -> Tensor: ...
+
+def log1p(input: Tensor) -> Tensor: ...
+
+def log2(input: Tensor) -> Tensor: ...
 
 def log_softmax(input: Tensor, dim: _int, dtype: _dtype | None = None) -> Tensor: ...
 
@@ -721,6 +984,8 @@ def reshape(input: Tensor, shape: Sequence[_int]) -> Tensor: ...
 
 def result_type(tensor1: _Operand, tensor2: _Operand) -> _dtype: ...
 
+def rsqrt(input: Tensor) -> Tensor: ...
+
 def scatter_add(input: Tensor, dim: _int, index: Tensor, src: Tensor) -> Tensor: ...
 
 def select(input: Tensor, dim: _int, index: _int) -> Tensor: ...
@@ -739,6 +1004,8 @@ def sin(input: Tensor) -> Tensor: ...
 def softmax(input: Tensor, dim: _int, dtype: _dtype | None = None) -> Tensor: ...
 
 def sqrt(input: Tensor) -> Tensor: ...
+
+def square(input: Tensor) -> Tensor: ...
 
 def squeeze(input: Tensor, dim: _int | Sequence[_int] | None = None) -> Tensor: ...
 

@@ -78,8 +78,15 @@ struct sign {
     VG_HD double operator()(double x) const { return std::NAME(x); }      \
   };
 VG_ELEMENTARY(exp)
+VG_ELEMENTARY(exp2)
+VG_ELEMENTARY(expm1)
 VG_ELEMENTARY(log)
+VG_ELEMENTARY(log2)
+VG_ELEMENTARY(log10)
+VG_ELEMENTARY(log1p)
 VG_ELEMENTARY(tanh)
+VG_ELEMENTARY(erf)
+VG_ELEMENTARY(erfc)
 #undef VG_ELEMENTARY
 
 /// sin and cos have a fast formula for |x| <= 1e6; a loop may use `fast` on a block and repair the rest with `exact`.
@@ -107,6 +114,24 @@ struct reciprocal {
   template <class T>
   VG_HD T operator()(T x) const {
     return T(1) / x;
+  }
+};
+
+struct rsqrt {
+  template <class T>
+  VG_HD T operator()(T x) const {
+    return T(1) / std::sqrt(x);
+  }
+};
+
+struct square {
+  template <class T>
+  VG_HD T operator()(T x) const {
+    if constexpr (kFloating<T>) {
+      return x * x;
+    } else {
+      return static_cast<T>(static_cast<Wrapping<T>>(x) * static_cast<Wrapping<T>>(x));
+    }
   }
 };
 

@@ -35,7 +35,7 @@ enum class ActivationOp : std::int8_t {
 enum class ReduceOp : std::int8_t { sum, prod, max, min, all, any };
 enum class ArgReduceOp : std::int8_t { argmax, argmin };
 enum class SoftmaxOp : std::int8_t { softmax, log_softmax };
-enum class RandomOp : std::int8_t { uniform, normal, integers };
+enum class RandomOp : std::int8_t { uniform, normal, integers, keep };
 /// Which of the three arrays of a convolution is computed from the other two.
 enum class ConvolutionOp : std::int8_t { output, input, weight };
 enum class ColumnsOp : std::int8_t { unfold, fold };
@@ -127,7 +127,7 @@ struct Nonzero {
 
 /// Contiguous output of `numel` elements. Element i of the stream is a pure function of (seed, counter, i), so that any
 /// number of threads gives the same numbers. uniform: from low to high; normal: mean low, deviation high; integers:
-/// low <= n < high (as int64 in `int_low`, `int_high`).
+/// low <= n < high (as int64 in `int_low`, `int_high`); keep: 0 with probability low, else high.
 struct Random {
   std::uint64_t seed = 0;
   std::uint64_t counter = 0;  // in Philox blocks of four 32-bit words

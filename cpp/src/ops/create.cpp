@@ -115,7 +115,8 @@ void random_out(kernels::RandomOp op, const char* name, const Tensor& out, doubl
                 std::int64_t int_low, std::int64_t int_high, const OptGenerator& generator) {
   if (out.numel() == 0) return;
   Generator& source = generator ? *generator : *default_generator();
-  const Generator::State at = source.reserve(blocks_for(out.numel(), out.dtype()));
+  const Generator::State at =
+      source.reserve(blocks_for(out.numel(), op == kernels::RandomOp::keep ? DType::Float32 : out.dtype()));
   VG_KERNEL(random, name, out.device())
   (op, out.dtype(), {at.seed, at.counter, out.numel(), low, high, int_low, int_high, out.data()});
 }

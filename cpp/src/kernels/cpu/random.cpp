@@ -1,6 +1,7 @@
 // Random numbers from Philox blocks of four 32-bit words. Which words an element takes depends on its position alone:
 //
 //   uniform, float32    block counter + i / 4, word i % 4
+//   keep, every dtype   the same
 //   normal, float32     the same two neighbouring words for elements 2j and 2j + 1: Box-Muller's radius and angle
 //   everything else     block counter + i / 2, words 0 and 1 for even i, 2 and 3 for odd i (64 bits an element)
 //   normal, float64     one block for elements 2j and 2j + 1: words 0 and 1 the radius, 2 and 3 the angle
@@ -98,6 +99,20 @@ struct NormalBlocks {
   }
 };
 
+/// `kept` where the word is at least `limit`, else 0.
+template <class T>
+struct KeepBlocks {
+  static constexpr std::int64_t kPerBlock = 4;
+
+  VG_INLINE static void run(T* out, std::uint64_t seed, std::uint64_t counter, std::uint32_t limit, T kept) {
+    Words words;
+    words.generate(seed, counter);
+    for (std::int64_t b = 0; b < kBatch; ++b) {
+      for (int w = 0; w < 4; ++w) out[4 * b + w] = words.word[w][b] >= limit ? kept : T(0);
+    }
+  }
+};
+
 /// The high half of a 64 by 64 bit product maps 64 random bits to [0, range) with a bias of at most range / 2^64
 /// (D. Lemire, "Fast random integer generation in an interval", ACM TOMACS 29, 2019, without the rejection).
 VG_INLINE std::uint64_t multiply_high(std::uint64_t a, std::uint64_t b) {
@@ -159,6 +174,13 @@ void random(RandomOp op, DType dtype, const Random& r) {
   if (op == RandomOp::integers) {
     const std::uint64_t range = static_cast<std::uint64_t>(r.int_high) - static_cast<std::uint64_t>(r.int_low);
     dispatch(dtype, [&]<class T>(TypeTag<T>) { generate<IntegerBlocks<T>, T>(r, r.int_low, range); });
+    return;
+  }
+  if (op == RandomOp::keep) {
+    // The nearest multiple of 2^-32, and 1 as the one below, which no caller asks for.
+    const std::uint32_t limit = static_cast<std::uint32_t>(std::min(std::nearbyint(r.low * 0x1p32), 0x1p32 - 1));
+    dispatch_floating("dropout", dtype,
+                      [&]<class T>(TypeTag<T>) { generate<KeepBlocks<T>, T>(r, limit, static_cast<T>(r.high)); });
     return;
   }
   dispatch_floating(op == RandomOp::uniform ? "uniform_" : "normal_", dtype, [&]<class T>(TypeTag<T>) {

@@ -39,6 +39,51 @@ def exp(x: Any) -> Any:
 
 
 @kernel
+def exp2(x: Any) -> Any:
+    return math.pow(2.0, x)
+
+
+@kernel
+def expm1(x: Any) -> Any:
+    return math.expm1(x)
+
+
+@kernel
+def log2(x: Any) -> Any:
+    return math.log2(x)
+
+
+@kernel
+def log10(x: Any) -> Any:
+    return math.log10(x)
+
+
+@kernel
+def log1p(x: Any) -> Any:
+    return math.log1p(x)
+
+
+@kernel
+def rsqrt(x: Any) -> Any:
+    return 1.0 / math.sqrt(x)
+
+
+@kernel
+def square(x: Any) -> Any:
+    return x * x
+
+
+@kernel
+def erf(x: Any) -> Any:
+    return math.erf(x)
+
+
+@kernel
+def erfc(x: Any) -> Any:
+    return math.erfc(x)
+
+
+@kernel
 def log(x: Any) -> Any:
     return math.log(x)
 

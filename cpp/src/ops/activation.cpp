@@ -1,0 +1,393 @@
+// Activations, generated from verigrad/activation.def, those composed of others, and clamp.
+#include "verigrad/nn/activation.h"
+
+#include <cmath>
+
+#include "autograd/record.h"
+#include "ops/elementwise.h"
+
+namespace verigrad::ops {
+namespace {
+
+enum class Kind { Floating, Promoted };
+
+Tensor zero_like(const Tensor& t) { return wrapped_scalar(0, t.dtype(), t.device()); }
+Bound no_bound() { return {}; }
+Bound number(double value) { return {Tensor(), Scalar(value)}; }
+
+// ---- second derivatives --------------------------------------------------------------------------------------------
+
+/// s (1 - s) with s = sigmoid(x), without cancellation.
+Tensor logistic_slope(const Tensor& x) { return mul(sigmoid(x), sigmoid(neg(x))); }
+
+Tensor elu_second(const Tensor& x, double a, double c) {
+  const Tensor below = mul(exp(mul(clamp(x, no_bound(), number(0)), c)), a * c * c);
+  return where(le(x, 0.0), below, zero_like(x));
+}
+
+// phi(x) (2 - x^2)
+Tensor gelu_second(const Tensor& x) {
+  const Tensor z = square(x);
+  return mul(mul(exp(mul(z, -0.5)), 0.39894228040143268), sub(2.0, z));
+}
+
+// With v = 2 u and s = sigmoid(v): (x s)'' = s (1 - s) (2 v' + x (v'' + v'^2 (1 - 2 s))).
+Tensor gelu_tanh_second(const Tensor& x) {
+  constexpr double k = 1.5957691216057308, c = 0.044715;
+  const Tensor z = square(x);
+  const Tensor v = mul(mul(x, add(mul(z, c), 1.0)), k);
+  const Tensor v1 = mul(add(mul(z, 3 * c), 1.0), k), v2 = mul(x, 6 * c * k);
+  const Tensor balance = sub(1.0, mul(sigmoid(v), 2.0));
+  const Tensor inner = add(mul(v1, 2.0), mul(x, add(v2, mul(square(v1), balance))));
+  return mul(logistic_slope(v), inner);
+}
+
+// s (1 - s) (2 + x (1 - 2 s))
+Tensor silu_second(const Tensor& x) { return mul(logistic_slope(x), add(mul(x, sub(1.0, mul(sigmoid(x), 2.0))), 2.0)); }
+
+// With t = tanh(softplus(x)) and s = sigmoid(x): t' = (1 - t^2) s, and (x t)'' = t' (2 + x (1 - s - 2 t s)).
+Tensor mish_second(const Tensor& x) {
+  const Tensor t = tanh(activations::softplus(x, 1, 20)), s = sigmoid(x);
+  const Tensor slope = mul(sub(1.0, square(t)), s);
+  return mul(slope, add(mul(x, sub(sigmoid(neg(x)), mul(mul(t, s), 2.0))), 2.0));
+}
+
+Tensor hardswish_second(const Tensor& x) {
+  const Tensor third = wrapped_scalar(1.0 / 3.0, x.dtype(), x.device());
+  return where(lt(abs(x), 3.0), third, zero_like(x));
+}
+
+Tensor softplus_second(const Tensor& x, double beta, double threshold) {
+  const Tensor z = mul(x, beta);
+  return where(gt(z, threshold), zero_like(x), mul(logistic_slope(z), beta));
+}
+
+// 2 t (1 - t^2) with t = tanh(x)
+Tensor tanhshrink_second(const Tensor& x) {
+  const Tensor t = tanh(x);
+  return mul(mul(t, 2.0), sub(1.0, square(t)));
+}
+
+// -2 sign(x) / (1 + |x|)^3
+Tensor softsign_second(const Tensor& x) { return mul(mul(sign(x), -2.0), pow(add(abs(x), 1.0), -3.0)); }
+
+// ---- the rows ------------------------------------------------------------------------------------------------------
+
+#define VG_ACTIVATION(NAME, STEM, KIND, SECOND)                                                                  \
+  struct Spec_##NAME {                                                                                           \
+    static constexpr auto op = kernels::ActivationOp::NAME;                                                      \
+    static constexpr const char* name = #NAME;                                                                   \
+    static constexpr const char* node = STEM "Backward0";                                                        \
+    static constexpr const char* backward_node = STEM "BackwardBackward0";                                       \
+    static constexpr Kind kind = Kind::KIND;                                                                     \
+    static Tensor second([[maybe_unused]] const Tensor& x, [[maybe_unused]] double a, [[maybe_unused]] double b, \
+                         [[maybe_unused]] double c) {                                                            \
+      return SECOND;                                                                                             \
+    }                                                                                                            \
+  };
+#include "verigrad/activation.def"
+
+template <class Spec>
+void run(const Tensor& out, std::initializer_list<const Tensor*> inputs, bool backward, double a, double b, double c) {
+  kernels::Activation activation;
+  if (!make_loop(activation.loop, out, inputs)) return;
+  activation.backward = backward;
+  activation.a = a;
+  activation.b = b;
+  activation.c = c;
+  VG_KERNEL(activation, Spec::name, out.device())(Spec::op, out.dtype(), activation);
+}
+
+template <class Spec>
+Tensor backward(const Tensor& g, const Tensor& x, double a, double b, double c) {
+  check_same_device(Spec::name, g, x);
+  VG_CHECK(is_floating_point(x.dtype()) && g.dtype() == x.dtype() && g.shape() == x.shape(), RuntimeError, Spec::name,
+           "_backward: expected a gradient of the input's shape ", x.shape(), " and dtype ", x.dtype(), ", got ",
+           g.shape(), " and ", g.dtype());
+  const Tensor out = empty_tensor(x.shape(), x.dtype(), x.device());
+  run<Spec>(out, {&g, &x}, true, a, b, c);
+  return record(Spec::backward_node, out, {g, x}, {Save::input(g), Save::input(x)},
+                [a, b, c](Node& n, const Tensor& gg) -> TensorList {
+                  const Tensor x = n.saved(1);
+                  Tensor grad_g, grad_x;
+                  if (n.needs(0)) grad_g = backward<Spec>(gg, x, a, b, c);
+                  if (n.needs(1)) {
+                    const Tensor second = Spec::second(x, a, b, c);
+                    grad_x = second.defined() ? mul(mul(gg, n.saved(0)), second) : zeros_like(gg);
+                  }
+                  return {grad_g, grad_x};
+                });
+}
+
+template <class Spec>
+Tensor forward(const Tensor& self, double a, double b, double c) {
+  DType dtype = self.dtype();
+  if constexpr (Spec::kind == Kind::Promoted) {
+    if (!is_floating_point(dtype)) dtype = default_dtype();
+  }
+  VG_CHECK(is_floating_point(dtype), NotImplementedError, Spec::name, ": expected a floating-point dtype, got ", dtype);
+  const Tensor x = to(self, dtype);
+  const Tensor out = empty_tensor(x.shape(), dtype, x.device());
+  run<Spec>(out, {&x}, false, a, b, c);
+  return record(Spec::node, out, {x}, {Save::input(x)},
+                [a, b, c](Node& n, const Tensor& g) -> TensorList { return {backward<Spec>(g, n.saved(0), a, b, c)}; });
+}
+
+/// self = f(self), in place.
+template <class Spec>
+const Tensor& run_inplace(const Tensor& self, double a, double b, double c) {
+  const bool record_it = recording(self);
+  check_inplace(self, record_it);
+  VG_CHECK(is_floating_point(self.dtype()), NotImplementedError, Spec::name, "_: expected a floating-point dtype, got ",
+           self.dtype());
+  if (!record_it) {
+    run<Spec>(self, {&self}, false, a, b, c);
+    self.bump_version();
+    return self;
+  }
+  const Tensor result = forward<Spec>(clone(self), a, b, c);
+  copy_out(self, result);
+  finish_inplace(self, result);
+  return self;
+}
+
+}  // namespace
+
+namespace activations {
+#define VG_ACTIVATION(NAME, ...)                                                                          \
+  Tensor NAME(const Tensor& x, double a, double b, double c) { return forward<Spec_##NAME>(x, a, b, c); } \
+  const Tensor& NAME##_(const Tensor& x, double a, double b, double c) {                                  \
+    return run_inplace<Spec_##NAME>(x, a, b, c);                                                          \
+  }                                                                                                       \
+  Tensor NAME##_backward(const Tensor& g, const Tensor& x, double a, double b, double c) {                \
+    return backward<Spec_##NAME>(g, x, a, b, c);                                                          \
+  }
+#include "verigrad/activation.def"
+}  // namespace activations
+
+// ---- with PyTorch's arguments --------------------------------------------------------------------------------------
+
+#define VG_EITHER(NAME, ...) \
+  (inplace ? Tensor(activations::NAME##_(self, __VA_ARGS__)) : activations::NAME(self, __VA_ARGS__))
+
+Tensor leaky_relu(const Tensor& self, double negative_slope, bool inplace) {
+  return VG_EITHER(leaky_relu, negative_slope);
+}
+Tensor elu(const Tensor& self, double alpha, bool inplace) { return VG_EITHER(elu, alpha, 1, 1); }
+Tensor selu(const Tensor& self, bool inplace) {
+  // The fixed point of mean 0 and variance 1: G. Klambauer et al., arXiv 1706.02515, equation 14.
+  constexpr double alpha = 1.6732632423543772848170429916717, scale = 1.0507009873554804934193349852946;
+  return VG_EITHER(elu, alpha * scale, scale, 1);
+}
+// J. T. Barron, arXiv 1704.07483, equation 2.
+Tensor celu(const Tensor& self, double alpha, bool inplace) {
+  VG_CHECK(alpha != 0, RuntimeError, "ZeroDivisionError: alpha cannot be 0 for CELU");
+  return VG_EITHER(celu, alpha, 1, 1 / alpha);
+}
+Tensor gelu(const Tensor& self, const std::string& approximate) {
+  VG_CHECK(approximate == "none" || approximate == "tanh", RuntimeError,
+           "gelu: approximate argument must be either none or tanh, got '", approximate, "'");
+  return approximate == "none" ? activations::gelu(self) : activations::gelu_tanh(self);
+}
+Tensor silu(const Tensor& self, bool inplace) { return VG_EITHER(silu, 0); }
+Tensor mish(const Tensor& self, bool inplace) { return VG_EITHER(mish, 0); }
+Tensor hardswish(const Tensor& self, bool inplace) { return VG_EITHER(hardswish, 0); }
+Tensor hardsigmoid(const Tensor& self, bool inplace) { return VG_EITHER(hardsigmoid, 0); }
+
+Tensor hardtanh(const Tensor& self, double min_val, double max_val, bool inplace) {
+  VG_CHECK(min_val <= max_val, ValueError, "hardtanh: min_val cannot be greater than max_val, got ", min_val, " and ",
+           max_val);
+  if (is_floating_point(self.dtype())) return VG_EITHER(hardtanh, min_val, max_val);
+  VG_CHECK(self.dtype() != DType::Bool, NotImplementedError, "hardtanh: expected a numeric dtype, got bool");
+  VG_CHECK(self.dtype() != DType::UInt8 || min_val >= 0, RuntimeError,
+           "cannot do hardtanh on an unsigned type with negative limits");
+  VG_CHECK(std::fabs(min_val) < 0x1p63 && std::fabs(max_val) < 0x1p63, RuntimeError, "hardtanh: expected bounds that ",
+           self.dtype(), " holds, got ", min_val, " and ", max_val);
+  const Bound low{Tensor(), Scalar(static_cast<std::int64_t>(min_val))};
+  const Bound high{Tensor(), Scalar(static_cast<std::int64_t>(max_val))};
+  return inplace ? Tensor(clamp_(self, low, high)) : clamp(self, low, high);
+}
+Tensor relu6(const Tensor& self, bool inplace) { return hardtanh(self, 0, 6, inplace); }
+Tensor hardshrink(const Tensor& self, double lambd) { return activations::hardshrink(self, lambd); }
+Tensor softshrink(const Tensor& self, double lambd) {
+  VG_CHECK(lambd >= 0, RuntimeError, "softshrink: lambda must be in range [0, inf), but found ", lambd);
+  return activations::softshrink(self, lambd);
+}
+Tensor tanhshrink(const Tensor& self) { return activations::tanhshrink(self); }
+Tensor softplus(const Tensor& self, double beta, double threshold) {
+  return activations::softplus(self, beta, threshold);
+}
+Tensor softsign(const Tensor& self) { return activations::softsign(self); }
+Tensor logsigmoid(const Tensor& self) { return activations::logsigmoid(self); }
+
+Tensor threshold(const Tensor& self, double threshold, double value, bool inplace) {
+  if (is_floating_point(self.dtype())) return VG_EITHER(thresholded, threshold, value);
+  VG_CHECK(self.dtype() != DType::Bool, NotImplementedError, "threshold: expected a numeric dtype, got bool");
+  VG_CHECK(std::fabs(threshold) < 0x1p63 && std::fabs(value) < 0x1p63, RuntimeError,
+           "threshold: expected numbers that ", self.dtype(), " holds, got ", threshold, " and ", value);
+  const Tensor limit = wrapped_scalar(static_cast<std::int64_t>(threshold), self.dtype(), self.device());
+  const Tensor other = wrapped_scalar(static_cast<std::int64_t>(value), self.dtype(), self.device());
+  const Tensor result = where(le(self, limit), other, self);
+  return inplace ? Tensor(copy_(self, result)) : result;
+}
+#undef VG_EITHER
+
+// Y. N. Dauphin et al., arXiv 1612.08083, equation 1.
+Tensor glu(const Tensor& self, std::int64_t dim) {
+  VG_CHECK(self.ndim() > 0, RuntimeError, "glu does not support scalars because halving size must be even");
+  VG_CHECK(is_floating_point(self.dtype()), NotImplementedError, "glu: expected a floating-point dtype, got ",
+           self.dtype());
+  const int d = wrap_dim("glu", dim, self.ndim());
+  const std::int64_t size = self.shape()[d];
+  VG_CHECK(size % 2 == 0, RuntimeError, "glu: Halving dimension must be even, but dimension ", d, " is size ", size);
+  return mul(narrow(self, d, 0, size / 2), sigmoid(narrow(self, d, size / 2, size / 2)));
+}
+
+// K. He et al., arXiv 1502.01852, equation 1.
+Tensor prelu(const Tensor& self, const Tensor& weight) {
+  VG_CHECK(is_floating_point(self.dtype()), NotImplementedError, "prelu: expected a floating-point dtype, got ",
+           self.dtype());
+  VG_CHECK(self.dtype() == weight.dtype(), RuntimeError, "prelu: Type promoting not supported. Got ", self.dtype(),
+           " and ", weight.dtype());
+  VG_CHECK(weight.ndim() <= 1, RuntimeError,
+           "prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = ", weight.ndim());
+  check_same_device("prelu", self, weight);
+  Tensor w = weight;
+  if (weight.numel() != 1) {
+    VG_CHECK(self.ndim() > 0, RuntimeError, "prelu: Not allow zero-dim input tensor.");
+    const std::int64_t channels = self.ndim() > 1 ? self.shape()[1] : 1;
+    VG_CHECK(weight.numel() == channels, RuntimeError,
+             "prelu: Mismatch of parameter numbers and input channel size. Found parameter numbers = ", weight.numel(),
+             " and channel size = ", channels, ".");
+    Dims shape{channels};
+    for (int i = 2; i < self.ndim(); ++i) shape.push_back(1);
+    w = reshape(weight, shape);
+  } else {
+    w = reshape(weight, {});
+  }
+  Tensor out;
+  {
+    const NoGradGuard guard;
+    out = where(gt(self, 0.0), self, mul(self, w));
+  }
+  return record("PreluKernelBackward0", out, {self, w}, {Save::input(self), Save::input(w)},
+                [](Node& n, const Tensor& g) -> TensorList {
+                  const Tensor x = n.saved(0), w = n.saved(1), above = gt(x, 0.0);
+                  Tensor grad_x, grad_w;
+                  if (n.needs(0)) grad_x = where(above, g, mul(g, w));
+                  if (n.needs(1)) grad_w = sum_to_shape(where(above, zero_like(g), mul(g, x)), input_meta(n, 1).shape);
+                  return {grad_x, grad_w};
+                });
+}
+
+// B. Xu et al., arXiv 1505.00853, section 2.4.
+Tensor rrelu(const Tensor& self, double lower, double upper, bool training, bool inplace,
+             const OptGenerator& generator) {
+  VG_CHECK(std::isfinite(lower) && std::isfinite(upper) && std::isfinite(upper - lower), RuntimeError,
+           "rrelu: expected finite bounds, got lower=", lower, " and upper=", upper);
+  VG_CHECK(lower <= upper, RuntimeError, "rrelu: Lower bound should be less than or equal to the upper bound, got ",
+           lower, " and ", upper);
+  if (!training) return leaky_relu(self, (lower + upper) / 2, inplace);
+  VG_CHECK(is_floating_point(self.dtype()), NotImplementedError, "rrelu: expected a floating-point dtype, got ",
+           self.dtype());
+  if (inplace) check_inplace(self, recording(self));
+  Tensor slope;
+  {
+    const NoGradGuard guard;
+    const Tensor draws = empty_tensor(self.shape(), self.dtype(), self.device());
+    random_out(kernels::RandomOp::uniform, "rrelu", draws, lower, upper, 0, 0, generator);
+    slope = where(le(self, 0.0), draws, wrapped_scalar(1, self.dtype(), self.device()));
+  }
+  return inplace ? Tensor(mul_(self, slope)) : mul(self, slope);
+}
+
+// ---- clamp ---------------------------------------------------------------------------------------------------------
+
+namespace {
+
+/// What a bound is as a tensor that takes part in promotion.
+Tensor bound_tensor(const Tensor& self, const Bound& bound) {
+  if (bound.tensor.defined() || !bound.number) return bound.tensor;
+  return wrapped_scalar(*bound.number, bound.number->dtype(default_dtype()), self.device());
+}
+
+bool plain_number(const Bound& bound) {
+  return !bound.given() || (bound.number && !std::isnan(bound.number->to_double()));
+}
+
+DType clamp_dtype(const Tensor& self, const Tensor& min, const Tensor& max) {
+  Tensor widest = self;
+  for (const Tensor& bound : {min, max}) {
+    if (!bound.defined()) continue;
+    const DType dtype = result_type(widest, bound);
+    if (dtype != widest.dtype()) widest = to(detach(widest), dtype);
+  }
+  return widest.dtype();
+}
+
+}  // namespace
+
+Tensor clamp(const Tensor& self, const Bound& min, const Bound& max) {
+  VG_CHECK(min.given() || max.given(), RuntimeError, "torch.clamp: At least one of 'min' or 'max' must not be None");
+  if (is_floating_point(self.dtype()) && plain_number(min) && plain_number(max)) {
+    return activations::clamped(self, min.number ? min.number->to_double() : -HUGE_VAL,
+                                max.number ? max.number->to_double() : HUGE_VAL);
+  }
+  const Tensor low_ = bound_tensor(self, min), high_ = bound_tensor(self, max);
+  const DType dtype = clamp_dtype(self, low_, high_);
+  const Tensor x = to(self, dtype);
+  const Tensor low = low_.defined() ? to(low_, dtype) : low_, high = high_.defined() ? to(high_, dtype) : high_;
+  Tensor out = x;
+  {
+    const NoGradGuard guard;
+    if (low.defined()) out = maximum(out, low);
+    if (high.defined()) out = minimum(out, high);
+  }
+  if (!is_floating_point(dtype)) return out;
+  return record("ClampBackward0", out, {x, low, high}, {Save::input(x), Save::input(low), Save::input(high)},
+                [](Node& n, const Tensor& g) -> TensorList {
+                  const Tensor x = n.saved(0), low = n.saved(1), high = n.saved(2), zero = zero_like(g);
+                  TensorList grads(3);
+                  if (n.needs(0)) {
+                    Tensor inside = low.defined() ? ge(x, low) : le(x, high);
+                    if (low.defined() && high.defined()) inside = logical_and(inside, le(x, high));
+                    grads[0] = sum_to_shape(where(inside, g, zero), input_meta(n, 0).shape);
+                  }
+                  if (n.needs(1)) {
+                    Tensor wins = lt(x, low);
+                    if (high.defined()) wins = logical_and(wins, lt(low, high));
+                    grads[1] = sum_to_shape(where(wins, g, zero), input_meta(n, 1).shape);
+                  }
+                  if (n.needs(2)) {
+                    Tensor wins = gt(x, high);
+                    if (low.defined()) wins = logical_or(wins, gt(low, high));
+                    grads[2] = sum_to_shape(where(wins, g, zero), input_meta(n, 2).shape);
+                  }
+                  return grads;
+                });
+}
+
+const Tensor& clamp_(const Tensor& self, const Bound& min, const Bound& max) {
+  VG_CHECK(min.given() || max.given(), RuntimeError, "torch.clamp: At least one of 'min' or 'max' must not be None");
+  if (is_floating_point(self.dtype()) && plain_number(min) && plain_number(max)) {
+    return activations::clamped_(self, min.number ? min.number->to_double() : -HUGE_VAL,
+                                 max.number ? max.number->to_double() : HUGE_VAL);
+  }
+  static const Tensor none;
+  const Tensor& low = min.tensor.defined() ? min.tensor : none;
+  const Tensor& high = max.tensor.defined() ? max.tensor : none;
+  bool record_it = recording(self);
+  for (const Tensor& bound : {low, high}) record_it = record_it || (bound.defined() && recording(bound));
+  check_inplace(self, record_it);
+  const DType dtype = clamp_dtype(self, bound_tensor(self, min), bound_tensor(self, max));
+  VG_CHECK(can_cast(dtype, self.dtype()), RuntimeError, "clamp_: result type ", dtype,
+           " can't be cast to the desired output type ", self.dtype());
+  const Tensor result = to(clamp(record_it ? clone(self) : self, min, max), self.dtype());
+  VG_CHECK(result.shape() == self.shape(), RuntimeError, "clamp_: output with shape ", self.shape(),
+           " doesn't match the broadcast shape ", result.shape());
+  copy_out(self, result);
+  finish_inplace(self, result);
+  return self;
+}
+
+}  // namespace verigrad::ops
