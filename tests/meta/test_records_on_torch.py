@@ -11,8 +11,8 @@ from verigrad.testing.library import Library
 from verigrad.testing.opspec import OpSpec, records
 from verigrad.testing.verify import extra_checks
 
-# The fused gradients of verigrad have no public name in PyTorch.
-NAMES = [name for name in records() if not name.endswith("_backward")]
+# The fused gradients of verigrad have no public name in PyTorch, and images are not warped in pixels there.
+NAMES = [name for name in records() if not name.endswith("_backward") and name != "affine_image"]
 
 
 @pytest.mark.filterwarnings("ignore")

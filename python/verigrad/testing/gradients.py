@@ -9,6 +9,9 @@ The extrapolation (W. H. Press et al., "Numerical Recipes", 3rd edition, section
 h/2 to an error of order h^4, so that a relative tolerance of 1e-6 holds with room. A direction per input and
 drawing costs five evaluations whatever the size. Tiny cases are checked by the full Jacobian as well. Second
 order is first order of the function (x, u) -> J^T u.
+
+An operation may have two ways to its gradient: a fused kernel, and public operations while the gradient
+itself is recorded. The first is compared with differences, so the second is compared with the first.
 """
 
 from __future__ import annotations
@@ -159,8 +162,13 @@ def _draw(rng: np.random.Generator, shape: tuple[int, ...], layout: str) -> Arra
     return settle(np.asarray(values), layout)
 
 
-def analytic(problem: Problem, weights: Sequence[Array]) -> list[Array]:
+def analytic(problem: Problem, weights: Sequence[Array], create_graph: bool = False) -> list[Array]:
     """The vector-Jacobian product of each input.
+
+    Args:
+        problem: the function and where to check it.
+        weights: the incoming gradients.
+        create_graph: whether the backward pass is recorded.
 
     Raises:
         CheckError: if a result does not require a gradient or a gradient has another shape or dtype than its
@@ -180,7 +188,7 @@ def analytic(problem: Problem, weights: Sequence[Array]) -> list[Array]:
         raise CheckError(
             f"{problem.name}: expected a result that requires a gradient, got none in {problem.case}"
         )
-    grads = lib.grad([o for o, _ in kept], inputs, [g for _, g in kept])
+    grads = lib.grad([o for o, _ in kept], inputs, [g for _, g in kept], create_graph=create_graph)
     found = []
     for i, (x, g) in enumerate(zip(problem.arrays, grads, strict=True)):
         if g is None:
@@ -205,16 +213,19 @@ def projection_check(problem: Problem, directions: int = DIRECTIONS, tolerance: 
 
     Raises:
         GradientMismatch: with the element that is farthest off.
+        CheckError: if a recorded backward pass gives another gradient.
     """
     rng = problem.seed()
     finding = Finding()
     values = problem.values(problem.arrays)
-    for _ in range(directions):
+    for direction in range(directions):
         weights = [_draw(rng, v.shape, problem.grad_layout) for v in values]
         noise = 64 * EPSILON * _magnitude(weights, values) / STEP + FLOOR * sum(
             np.abs(w).sum() for w in weights
         )
         grads = analytic(problem, weights)
+        if direction == 0 and problem.order == 1:
+            _compare_recorded(problem, weights, grads, tolerance)
         for i, grad in enumerate(grads):
             v = _draw(rng, grad.shape, problem.layout(i))
             finding.checks += 1
@@ -228,6 +239,23 @@ def projection_check(problem: Problem, directions: int = DIRECTIONS, tolerance: 
             if 1e-3 * abs(numeric) > 2 * (tolerance * scale + noise):
                 finding.informed.add(problem.label(i))
     return finding
+
+
+def _compare_recorded(
+    problem: Problem, weights: Sequence[Array], grads: Sequence[Array], tolerance: float
+) -> None:
+    """Raises CheckError unless create_graph=True gives these gradients."""
+    noise = FLOOR * sum(np.abs(w).sum() for w in weights)
+    for i, (plain, recorded) in enumerate(
+        zip(grads, analytic(problem, weights, create_graph=True), strict=True)
+    ):
+        off = np.abs(recorded - plain)
+        if not (off <= tolerance * np.abs(plain).max(initial=0.0) + noise).all():
+            index = tuple(int(k) for k in np.unravel_index(int(np.argmax(off)), off.shape))
+            raise CheckError(
+                f"{problem.name}: expected the same gradient for {problem.label(i)} with create_graph=True "
+                f"as without, got {recorded[index]!r} and {plain[index]!r} at {list(index)} in {problem.case}"
+            )
 
 
 def _units(shape: tuple[int, ...], layout: str) -> list[tuple[tuple[int, ...], Array]]:

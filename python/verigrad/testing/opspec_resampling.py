@@ -1,7 +1,279 @@
-"""Records of the resampling functions."""
+"""Records of padding, sliding windows and interpolation."""
 
 from __future__ import annotations
 
-from verigrad.testing.opspec import OpSpec
+import itertools
+from collections.abc import Iterator
+from typing import Any
 
-SPECS: tuple[OpSpec, ...] = ()
+import numpy as np
+
+from verigrad.testing.opspec import ALL_DTYPES, FLOATING, OpSpec, bad
+from verigrad.testing.reference import resampling as ref
+from verigrad.testing.samples import Sample, Sampler, call
+
+BATCHES = (0, 1, 2, 5)
+IMAGE = np.zeros((1, 2, 4, 5))
+
+
+def pad_samples(s: Sampler) -> Iterator[Sample]:
+    """Every mode in one, two and three dimensions, crops, sizes 0; constants in any number of dimensions."""
+    for shape in ((5,), (4, 5), (2, 3, 4), (2, 1, 3, 2)):
+        yield call(s.array(*shape), (1, 2))
+        yield call(s.array(*shape), (-1, 1), "constant", 1.5)
+        yield call(s.array(*shape), (0, 0))
+        yield call(s.array(*shape), ())
+    yield call(s.array(), ())
+    yield call(s.array(2, 3), (1, 0, 2, 1), value=-1.0 if s.floating else 1)
+    yield call(s.array(2, 3, 4), [1, 2, -1, 0, 0, 3])
+    yield call(s.array(2, 3, 4, 2), (1, 2, -1, 0, 0, 3, -1, 1))
+    yield call(s.array(3, 5), (-4, 3))
+    yield call(s.array(3, 5), (-2, -3))
+    yield call(s.array(0, 3), (1, 1, 1, 1), grad=False)
+    yield call(s.array(3, 0), (2, 1), "constant", 2, grad=False)
+    if s.floating:
+        yield call(s.array(2, 3), (1, 1), "constant", float("nan"), grad=False, note="NaN")
+        yield call(s.edges(), (1, 2), "constant", float("inf"), grad=False, note="edge values")
+    for mode in ("reflect", "replicate", "circular"):
+        if s.dtype.kind == "b" and mode != "circular":
+            continue
+        for batch in BATCHES:
+            for before, after in itertools.product((0, 1, 3), (0, 2, 3)):
+                yield call(s.array(batch, 2, 5), (before, after), mode, grad=batch == 2)
+            yield call(s.array(batch, 2, 4, 5), (1, 2, 3, 0), mode)
+        yield call(s.array(2, 5), (4, 4), mode)
+        yield call(s.array(2, 4, 5), (2, 1, 0, 3), mode)
+        yield call(s.array(2, 5), (-1, 2), mode)
+        yield call(s.array(2, 5), (-1, -2), mode)
+        yield call(s.array(1, 2, 3, 2, 4), (1, 2, 1, 1, 0, 2), mode)
+    for mode, most in (("replicate", 12), ("circular", 5)):
+        if s.dtype.kind != "b":
+            yield call(s.array(2, 5), (most, most), mode)
+
+
+def large_pad(s: Sampler) -> Iterator[Sample]:
+    """More elements than one thread takes."""
+    yield call(s.array(3, 311, 301), (2, 3, -1, 4))
+    yield call(s.array(3, 311, 301), (2, 3, 1, 4), "reflect")
+
+
+def window_grid(fold: bool) -> Any:
+    """Kernel, dilation, padding, stride and batch; an image, or the columns of one."""
+
+    def samples(s: Sampler) -> Iterator[Sample]:
+        kernels: tuple[Any, ...] = (1, 2, 3, (2, 3))
+        steps: tuple[Any, ...] = (1, 2, (2, 1))
+        for kernel, dilation, padding, stride, batch in itertools.product(
+            kernels, (1, 2), (0, 1, (2, 1)), steps, BATCHES
+        ):
+            plane = (6, 5)
+            if fold:
+                counts = ref.unfold_op(np.zeros((1, 1, *plane)), kernel, dilation, padding, stride).shape
+                image = s.array(batch, 2 * counts[1], counts[2])
+                yield call(image, plane, kernel, dilation, padding, stride, grad=batch == 2)
+            else:
+                yield call(s.array(batch, 2, *plane), kernel, dilation, padding, stride, grad=batch == 2)
+        if fold:
+            yield call(s.array(12, 9), 4, 2)
+            yield call(s.array(12, 9), [4, 4], kernel_size=(2, 2))
+        else:
+            yield call(s.array(3, 4, 5), 2)
+            yield call(s.array(1, 1, 1, 1), 1)
+            yield call(s.array(2, 3, 4, 5), [4, 5])
+
+    return samples
+
+
+def large_unfold(s: Sampler) -> Iterator[Sample]:
+    """More elements than one thread takes."""
+    yield call(s.array(3, 5, 71, 69), 3, 1, 1)
+    yield call(s.array(3, 5, 71, 69), (3, 2), 1, 1, 2)
+
+
+def large_fold(s: Sampler) -> Iterator[Sample]:
+    """More elements than one thread takes."""
+    yield call(s.array(3, 45, 4899), (71, 69), 3, 1, 1)
+
+
+def interpolate_samples(s: Sampler) -> Iterator[Sample]:
+    """Sizes and scale factors in every mode."""
+    for mode in ("nearest", "nearest-exact", "linear", "bilinear", "area"):
+        shape = {"linear": (2, 2, 5), "bilinear": (2, 2, 4, 5)}.get(mode, (2, 2, 5))
+        for corners in (None, False, True) if "linear" in mode else (None,):
+            options: dict[str, Any] = {} if corners is None else {"align_corners": corners}
+            for size in (1, 2, 3, 7, 10, 13):
+                yield call(s.array(*shape), size, mode=mode, **options)
+            for factor in (2, 0.5, 1.7, 0.63, 3.3):
+                yield call(s.array(*shape), scale_factor=factor, mode=mode, **options)
+                yield call(
+                    s.array(*shape), scale_factor=factor, mode=mode, recompute_scale_factor=True, **options
+                )
+            yield call(s.array(0, *shape[1:]), 3, mode=mode, **options)
+        if mode != "linear":
+            yield call(s.array(1, 2, 4, 5), (6, 3), mode=mode)
+            yield call(s.array(1, 2, 4, 5), (4, 5), mode=mode)
+            yield call(s.array(1, 2, 4, 5), scale_factor=[1.5, 2.0], mode=mode)
+            yield call(s.array(1, 2, 1, 1), 3, mode=mode)
+    yield call(s.array(1, 2, 2, 3, 2), 4)
+    yield call(s.array(1, 2, 2, 3, 2), (3, 5, 1), mode="nearest-exact")
+
+
+def shuffle_samples(s: Sampler) -> Iterator[Sample]:
+    """Factors 1 to 3, further dimensions, sizes 0."""
+    for batch in BATCHES:
+        # PyTorch's gradient of an empty input has the wrong shape.
+        yield call(s.array(batch, 8, 2, 3), 2, peer=batch > 0)
+    yield call(s.array(9, 2, 3), 3)
+    yield call(s.array(2, 2, 4, 2, 1), 2)
+    yield call(s.array(2, 3, 2, 2), 1)
+    yield call(s.array(2, 0, 2, 2), 2, peer=False)
+
+
+def unshuffle_samples(s: Sampler) -> Iterator[Sample]:
+    """Factors 1 to 3, further dimensions, sizes 0."""
+    for batch in BATCHES:
+        # PyTorch gives an empty input back in its own shape.
+        yield call(s.array(batch, 2, 4, 6), 2, peer=batch > 0)
+    yield call(s.array(2, 6, 3), 3)
+    yield call(s.array(2, 2, 1, 4, 2), 2)
+    yield call(s.array(2, 3, 2, 2), 1)
+    yield call(s.array(2, 0, 2, 2), 2, peer=False)
+
+
+SPECS: tuple[OpSpec, ...] = (
+    OpSpec(
+        "pad",
+        ref.pad_op,
+        pad_samples,
+        function="nn.functional.pad",
+        dtypes=ALL_DTYPES,
+        tolerance=0.0,
+        large=large_pad,
+        errors=(
+            bad(RuntimeError, "divisible by 2", IMAGE, (1,)),
+            bad(RuntimeError, "two times", np.zeros(3), (1, 1, 1, 1)),
+            bad(RuntimeError, "negative|length", IMAGE, (-3, -3)),
+            bad(RuntimeError, "2\\^63|overflow|elements", IMAGE, (2**62, 2**62)),
+            bad(RuntimeError, "overflow|elements|exceed", IMAGE, (2**62, 1)),
+            bad(RuntimeError, "value", IMAGE[0], (1, 1), "reflect", 1.0),
+            bad(RuntimeError, "less than", IMAGE[0], (5, 0), "reflect"),
+            bad(RuntimeError, "wrapping", IMAGE[0], (6, 0), "circular"),
+            bad(RuntimeError, "small|element", IMAGE[0], (-3, -2), "replicate"),
+            bad(RuntimeError, "empty", IMAGE[0], (-3, -3), "circular"),
+            bad(RuntimeError, "non-zero", np.zeros((2, 3, 0)), (1, 1), "replicate"),
+            bad(RuntimeError, "overflow", np.zeros(3, np.int64), (1, 1), "constant", float("nan")),
+            bad(NotImplementedError, "mode", IMAGE, (1, 1), "mirror"),
+            bad(NotImplementedError, "Padding size", IMAGE, (1, 1), "reflect"),
+            bad(NotImplementedError, "Padding size", IMAGE, (), "circular"),
+            bad(NotImplementedError, "bool", np.ones((2, 3), bool), (1, 1), "reflect"),
+            bad(TypeError, "", IMAGE, 1),
+            bad(TypeError, "", IMAGE, (1.0, 1)),
+        ),
+    ),
+    OpSpec(
+        "unfold",
+        ref.unfold_op,
+        window_grid(False),
+        function="nn.functional.unfold",
+        dtypes=FLOATING,
+        tolerance=0.0,
+        large=large_unfold,
+        errors=(
+            bad(IndexError, "[Dd]imension", np.zeros((4, 5)), 2),
+            bad(RuntimeError, "3D or 4D", np.zeros((1, 1, 1, 4, 5)), 2),
+            bad(RuntimeError, "non-zero", np.zeros((1, 0, 4, 5)), 2),
+            bad(RuntimeError, "kernel", IMAGE, 0),
+            bad(RuntimeError, "kernel", IMAGE, -1),
+            bad(RuntimeError, "blocks", IMAGE, 5),
+            bad(RuntimeError, "blocks", IMAGE, 3, 2),
+            bad(RuntimeError, "stride", IMAGE, 2, 1, 0, 0),
+            bad(RuntimeError, "dilation", IMAGE, 2, 0),
+            bad(RuntimeError, "padding", IMAGE, 2, 1, -1),
+            bad(RuntimeError, "kernel_size equals to 2", IMAGE, (2, 2, 2)),
+            bad(RuntimeError, "below|represented", IMAGE, 2, 1, 2**62),
+            bad(TypeError, "", IMAGE, 2.0),
+            bad(NotImplementedError, "implemented", np.zeros((1, 1, 4, 5), np.int64), 2),
+        ),
+    ),
+    OpSpec(
+        "fold",
+        ref.fold_op,
+        window_grid(True),
+        function="nn.functional.fold",
+        dtypes=FLOATING,
+        scale="inputs",
+        large=large_fold,
+        errors=(
+            bad(RuntimeError, "2D or 3D", np.zeros(4), 4, 2),
+            bad(RuntimeError, "2D or 3D", np.zeros((2, 0, 9)), 4, 2),
+            bad(RuntimeError, "divisible", np.zeros((2, 11, 9)), 4, 2),
+            bad(RuntimeError, "blocks", np.zeros((2, 12, 8)), 4, 2),
+            bad(RuntimeError, "output_size", np.zeros((2, 12, 9)), (4,), 2),
+            bad(RuntimeError, "output_size", np.zeros((2, 12, 9)), (-4, 4), 2),
+            bad(RuntimeError, "output_size", np.zeros((2, 12, 9)), (2**62, 4), 2),
+            bad(RuntimeError, "kernel", np.zeros((2, 12, 9)), 4, 0),
+            bad(RuntimeError, "stride", np.zeros((2, 12, 9)), 4, 2, 1, 0, 0),
+            bad(TypeError, "", np.zeros((2, 12, 9)), (4.0, 4), 2),
+            bad(NotImplementedError, "implemented", np.zeros((1, 4, 9), np.int64), 4, 2),
+        ),
+    ),
+    OpSpec(
+        "interpolate",
+        ref.interpolate_op,
+        interpolate_samples,
+        function="nn.functional.interpolate",
+        dtypes=FLOATING,
+        registered=False,
+        scale="norm",
+        tolerance=32.0,
+        reason="positions are computed in the dtype of the input, as in PyTorch, and so are their weights",
+        errors=(
+            bad(ValueError, "only one", IMAGE, 2, 2.0),
+            bad(ValueError, "either", IMAGE),
+            bad(ValueError, "spatial", IMAGE, (2, 2, 2)),
+            bad(ValueError, "align_corners", IMAGE, 2, align_corners=True),
+            bad(ValueError, "recompute", IMAGE, 2, recompute_scale_factor=True),
+            bad(ValueError, "Anti-alias", IMAGE, 2, antialias=True),
+            bad(TypeError, "", IMAGE, 2.0),
+            bad(TypeError, "", IMAGE, (2, 2.0)),
+            bad(RuntimeError, "greater than 0", IMAGE, 0),
+            bad(RuntimeError, "greater than 0", IMAGE, scale_factor=0.1),
+            bad(RuntimeError, "greater than 0", np.zeros((1, 2, 0, 3)), 2),
+            bad(RuntimeError, "overflow", IMAGE, 2**62),
+            bad(RuntimeError, "finite|overflow", IMAGE, scale_factor=float("nan")),
+            bad(NotImplementedError, "modes", IMAGE, 2, mode="cubic"),
+            bad(NotImplementedError, "modes", np.zeros((4, 5)), 2),
+            bad(NotImplementedError, "needs", IMAGE, 2, mode="linear"),
+            bad(NotImplementedError, "implemented", np.zeros((1, 1, 4, 5), np.int64), 2),
+        ),
+    ),
+    OpSpec(
+        "pixel_shuffle",
+        ref.pixel_shuffle_op,
+        shuffle_samples,
+        function="nn.functional.pixel_shuffle",
+        registered=False,
+        view=None,
+        errors=(
+            bad(RuntimeError, "positive", np.zeros((4, 2, 2)), 0),
+            bad(RuntimeError, "divisible", np.zeros((6, 2, 2)), 2),
+            bad(RuntimeError, "3 dimensions", np.zeros((4, 2)), 2),
+            bad(TypeError, "int", np.zeros((4, 2, 2)), 2.0),
+        ),
+    ),
+    OpSpec(
+        "pixel_unshuffle",
+        ref.pixel_unshuffle_op,
+        unshuffle_samples,
+        function="nn.functional.pixel_unshuffle",
+        registered=False,
+        view=None,
+        errors=(
+            bad(RuntimeError, "positive", np.zeros((4, 2, 2)), -1),
+            bad(RuntimeError, "divisible", np.zeros((1, 3, 2)), 2),
+            bad(RuntimeError, "divisible", np.zeros((1, 2, 3)), 2),
+            bad(RuntimeError, "3 dimensions", np.zeros((4, 2)), 2),
+            bad(TypeError, "int", np.zeros((4, 2, 2)), 2.0),
+        ),
+    ),
+)

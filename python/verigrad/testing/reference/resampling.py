@@ -1,0 +1,182 @@
+"""References of padding, sliding windows and interpolation: where each element comes from, one by one."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from verigrad.testing.reference import promotion
+from verigrad.testing.reference._numba import kernel
+from verigrad.testing.reference.pooling import adaptive_avg_pool1d_op, adaptive_avg_pool2d_op
+
+Array = np.ndarray[Any, Any]
+
+
+def _spread(a: Array, source: Callable[[int, int], list[tuple[int, float]]], axis: int, size: int) -> Array:
+    """Along one axis, element i is a sum of elements of `a` times weights."""
+    out = np.zeros((*a.shape[:axis], size, *a.shape[axis + 1 :]), a.dtype)
+    lines = itertools.product(*(range(n) for n in a.shape[:axis]))
+    for line in lines:
+        for i in range(size):
+            for position, weight in source(i, a.shape[axis]):
+                out[(*line, i)] += a[(*line, position)] * a.dtype.type(weight)
+    return out
+
+
+def pad_op(input: Array, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Array:
+    """Elements before and after the last dimensions; the last dimension first."""
+    result = input
+    for k in range(len(pad) // 2):
+        axis = input.ndim - 1 - k
+        before, after = pad[2 * k], pad[2 * k + 1]
+        size = input.shape[axis]
+        low, high = max(-before, 0), size + min(after, 0)  # what a crop leaves
+        shape = (*result.shape[:axis], size + before + after, *result.shape[axis + 1 :])
+        fill = np.asarray(0 if value is None else value).astype(input.dtype)
+        out = np.full(shape, fill, input.dtype)
+        for i in range(size + before + after):
+            at = i - before
+            if mode == "constant":
+                if not low <= at < high:
+                    continue
+            elif mode == "reflect":
+                at = -at if at < 0 else 2 * (size - 1) - at if at >= size else at
+            elif mode == "replicate":
+                at = min(max(at, 0), size - 1)
+            elif not low <= at < high:
+                at = at + (high - low) if at < low else at - (high - low)
+            out[(slice(None),) * axis + (i,)] = result[(slice(None),) * axis + (at,)]
+        result = out
+    return result
+
+
+@kernel
+def columns(out: Array, image: Array, sizes: Array, adds: bool) -> None:
+    """out[p, r, s, i, j] = image[p, y, x] (unfold), or the sum of it at image[p, y, x] (fold). The rows of
+    `sizes` are kernel, dilation, padding, stride and number of windows."""
+    for p in range(image.shape[0]):
+        for r in range(sizes[0, 0]):
+            for s in range(sizes[0, 1]):
+                for i in range(sizes[4, 0]):
+                    for j in range(sizes[4, 1]):
+                        y = i * sizes[3, 0] - sizes[2, 0] + r * sizes[1, 0]
+                        x = j * sizes[3, 1] - sizes[2, 1] + s * sizes[1, 1]
+                        if 0 <= y < image.shape[1] and 0 <= x < image.shape[2]:
+                            if adds:
+                                image[p, y, x] += out[p, r, s, i, j]
+                            else:
+                                out[p, r, s, i, j] = image[p, y, x]
+
+
+def _two(value: Any) -> tuple[int, int]:
+    return tuple(value) if isinstance(value, tuple | list) else (value, value)
+
+
+def _windows(plane: Sequence[int], kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> Array:
+    rows = [_two(kernel_size), _two(dilation), _two(padding), _two(stride)]
+    counts = [
+        len(range(0, plane[d] + 2 * rows[2][d] - rows[1][d] * (rows[0][d] - 1), rows[3][d])) for d in (0, 1)
+    ]
+    return np.array([*rows, counts])
+
+
+def unfold_op(input: Array, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Array:
+    """The windows of each plane as columns."""
+    *outer, channels, high, wide = input.shape
+    sizes = _windows((high, wide), kernel_size, dilation, padding, stride)
+    planes = math.prod(outer) * channels
+    out = np.zeros((planes, *sizes[0], *sizes[4]), input.dtype)
+    columns(out, input.reshape(planes, high, wide), sizes, False)
+    return out.reshape((*outer, channels * int(sizes[0].prod()), int(sizes[4].prod())))
+
+
+def fold_op(
+    input: Array,
+    output_size: Any,
+    kernel_size: Any,
+    dilation: Any = 1,
+    padding: Any = 0,
+    stride: Any = 1,
+) -> Array:
+    """The sum of columns, each at its window."""
+    plane = _two(output_size)
+    sizes = _windows(plane, kernel_size, dilation, padding, stride)
+    *outer, rows, _ = input.shape
+    channels = rows // int(sizes[0].prod())
+    planes = math.prod(outer) * channels
+    out = np.zeros((planes, *plane))
+    columns(input.astype(np.float64).reshape(planes, *sizes[0], *sizes[4]), out, sizes, True)
+    return promotion.cast(out, input.dtype).reshape((*outer, channels, *plane))
+
+
+def pixel_shuffle_op(input: Array, upscale_factor: int) -> Array:
+    """out[c, h r + i, w r + j] = input[c r^2 + i r + j, h, w]."""
+    r = upscale_factor
+    *outer, channels, high, wide = input.shape
+    out = np.empty((*outer, channels // (r * r), high * r, wide * r), input.dtype)
+    for c, i, j in itertools.product(range(channels // (r * r)), range(r), range(r)):
+        out[..., c, i::r, j::r] = input[..., c * r * r + i * r + j, :, :]
+    return out
+
+
+def pixel_unshuffle_op(input: Array, downscale_factor: int) -> Array:
+    """The inverse of pixel_shuffle."""
+    r = downscale_factor
+    *outer, channels, high, wide = input.shape
+    out = np.empty((*outer, channels * r * r, high // r, wide // r), input.dtype)
+    for c, i, j in itertools.product(range(channels), range(r), range(r)):
+        out[..., c * r * r + i * r + j, :, :] = input[..., c, i::r, j::r]
+    return out
+
+
+def _nearest(scale: float, shift: float) -> Callable[[int, int], list[tuple[int, float]]]:
+    return lambda i, n: [(min(math.floor((i + shift) * scale), n - 1), 1.0)]
+
+
+def _linear(scale: float, corners: bool) -> Callable[[int, int], list[tuple[int, float]]]:
+    def source(i: int, n: int) -> list[tuple[int, float]]:
+        at = i * scale if corners else max((i + 0.5) * scale - 0.5, 0.0)
+        first = min(math.floor(at), n - 1)
+        weight = min(at - first, 1.0)
+        return [(first, 1.0 - weight), (min(first + 1, n - 1), weight)]
+
+    return source
+
+
+def interpolate_op(
+    input: Array,
+    size: Any = None,
+    scale_factor: Any = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+    recompute_scale_factor: bool | None = None,
+) -> Array:
+    """The spatial dimensions one after the other."""
+    spatial = input.shape[2:]
+    given = list(size) if isinstance(size, tuple | list) else [size] * len(spatial)
+    factors = list(scale_factor) if isinstance(scale_factor, tuple | list) else [scale_factor] * len(spatial)
+    if scale_factor is not None:
+        given = [math.floor(n * f) for n, f in zip(spatial, factors, strict=True)]
+    if mode == "area":
+        pool = adaptive_avg_pool1d_op if len(spatial) == 1 else adaptive_avg_pool2d_op
+        return pool(input, given)
+    result = input.astype(np.float64) if input.dtype.kind == "f" else input
+    for d in reversed(range(len(spatial))):
+        n, out = spatial[d], given[d]
+        if n == out and mode != "nearest-exact":
+            continue
+        exact = scale_factor is not None and not recompute_scale_factor and not align_corners
+        scale = 1.0 / factors[d] if exact else n / out
+        if mode == "nearest" or mode == "nearest-exact":
+            scale = 0.5 if out == 2 * n and mode == "nearest" else scale
+            source = _nearest(scale, 0.5 if mode == "nearest-exact" else 0.0)
+        else:
+            if align_corners:
+                scale = (n - 1) / (out - 1) if out > 1 else 0.0
+            source = _linear(scale, bool(align_corners))
+        result = _spread(result, source, d + 2, out)
+    return promotion.cast(result, input.dtype)
