@@ -63,7 +63,8 @@ def cross_entropy(
 
     Args:
         input: logits, [C], [N, C] or [N, C, d1, ...].
-        target: int64 or uint8 class indices, [], [N] or [N, d1, ...]; or class probabilities of the input's shape.
+        target: int64 or uint8 class indices, [], [N] or [N, d1, ...]; or class probabilities, of the input's
+            shape.
         weight: of each class, [C]; default ones.
         size_average: deprecated, see ``reduction``.
         ignore_index: the class index that does not count; default -100.
