@@ -13,6 +13,7 @@ import pytest
 
 import verigrad
 from verigrad.cli import main
+from verigrad.training import DEFAULT_MODEL, build_model
 from verigrad.vision import datasets
 from verigrad.vision.idx import write_idx
 
@@ -21,7 +22,10 @@ pytest.importorskip("matplotlib")
 pytest.importorskip("tqdm")
 Image = pytest.importorskip("PIL.Image")
 
-FILES = ["config.json", "curves.png", "metrics.csv", "model.safetensors"]
+FILES = [
+    "config.json", "curves.png", "filters.png", "metrics.csv", "misclassified.png", "model.safetensors",
+]  # fmt: skip
+MLP = ["--dataset", "mnist", "--model", "mlp"]
 FULL = Path(__file__).resolve().parents[2] / "shared" / "data" / "mnist"
 
 
@@ -53,9 +57,7 @@ def tiny(tmp_path):
 @pytest.fixture
 def run(tiny, capsys):
     """A finished run on the tiny data."""
-    assert (
-        main(["train", "--dataset", "mnist", "--data-dir", str(tiny), "--epochs", "3", "--out", "run"]) == 0
-    )
+    assert main(["train", *MLP, "--data-dir", str(tiny), "--epochs", "3", "--out", "run"]) == 0
     capsys.readouterr()
     return Path("run").resolve()
 
@@ -84,12 +86,15 @@ def test_train_without_options(capsys):
     assert err == ""
     assert "\r" not in out
     lines = out.splitlines()
-    assert lines[0] == ("training mlp on mnist-mini: 6000 training and 1000 test images, 55050 parameters")
+    parameters = sum(parameter.numel() for parameter in build_model(DEFAULT_MODEL).parameters())
+    assert lines[0] == (
+        f"training {DEFAULT_MODEL} on mnist-mini: 6000 training and 1000 test images, {parameters} parameters"
+    )
     assert len([line for line in lines if line.startswith("epoch ")]) == 10
     share, right = re.fullmatch(r"test accuracy (\d+\.\d\d) % \((\d+) of 1000\)", lines[-2]).groups()
     assert float(share) == int(right) / 10 >= 92
     folder = Path(lines[-1].removeprefix("results in "))
-    assert folder == Path("runs/mnist-mini-mlp-1")
+    assert folder == Path(f"runs/mnist-mini-{DEFAULT_MODEL}-1")
     assert sorted(os.listdir(folder)) == FILES
     rows = list(csv.DictReader((folder / "metrics.csv").read_text().splitlines()))
     assert [int(row["epoch"]) for row in rows] == list(range(1, 11))
@@ -101,11 +106,13 @@ def test_train_without_options(capsys):
     assert content["config"]["dataset"] == "mnist-mini"
     assert content["result"]["test_accuracy"] == int(right) / 1000
     state = verigrad.load(folder / "model.safetensors")
-    assert [tuple(tensor.shape) for tensor in state.values()] == [
-        (64, 784), (64,), (64, 64), (64,), (10, 64), (10,),
-    ]  # fmt: skip
+    shapes = {key: tensor.shape for key, tensor in build_model(DEFAULT_MODEL).state_dict().items()}
+    assert {key: tensor.shape for key, tensor in state.items()} == shapes
     with Image.open(folder / "curves.png") as picture:
         assert picture.size == (1440, 600)
+    for name in ("filters.png", "misclassified.png"):
+        with Image.open(folder / name) as picture:
+            assert min(picture.size) > 500
 
 
 def test_the_same_seed_gives_the_same_bytes_for_any_number_of_threads(tiny, capsys):
@@ -116,7 +123,7 @@ def test_the_same_seed_gives_the_same_bytes_for_any_number_of_threads(tiny, caps
         "c": ["--seed", "3", "--threads", "2"],
         "d": ["--seed", "4"],
     }.items():
-        arguments = ["train", "--dataset", "mnist", "--data-dir", str(tiny), "--epochs", "2", "--out", name]
+        arguments = ["train", *MLP, "--data-dir", str(tiny), "--epochs", "2", "--out", name]
         assert main(arguments + options) == 0
         models[name] = Path(name, "model.safetensors").read_bytes()
     assert models["a"] == models["b"] == models["c"] != models["d"]
@@ -133,8 +140,7 @@ def test_the_same_seed_gives_the_same_bytes_for_any_number_of_threads(tiny, caps
 def test_options_of_train(tiny, options, capsys):
     arguments = [
         "train",
-        "--dataset",
-        "mnist",
+        *MLP,
         "--data-dir",
         str(tiny),
         "--epochs",
@@ -150,8 +156,78 @@ def test_options_of_train(tiny, options, capsys):
     assert config["momentum"] == 0
 
 
+@pytest.fixture
+def speck(tmp_path):
+    """As `tiny`, with 40 and 20 images."""
+    folder = tmp_path / "speck"
+    folder.mkdir()
+    for train, split, count in ((True, "train", 40), (False, "t10k", 20)):
+        dataset = datasets.MNISTMini(train=train)
+        write_idx(folder / f"{split}-images-idx3-ubyte", dataset.data[:count])
+        write_idx(folder / f"{split}-labels-idx1-ubyte", dataset.targets[:count].to(verigrad.uint8))
+    return folder
+
+
+@pytest.mark.parametrize("model", ["mlp", "lenet", "cnn", "resnet"])
+def test_every_model_trains_evaluates_and_predicts(speck, capsys, model):
+    arguments = ["--dataset", "mnist", "--data-dir", str(speck), "--epochs", "1", "--batch-size", "20"]
+    options = ["--model", model, "--augment", "--dropout", "0.2", "--label-smoothing", "0.1"]
+    states = []
+    for threads in ("1", "2"):
+        assert main(["train", *arguments, *options, "--threads", threads, "--out", threads]) == 0
+        states.append(Path(threads, "model.safetensors").read_bytes())
+        capsys.readouterr()
+    assert states[0] == states[1]
+    assert sorted(os.listdir("1")) == FILES
+    config = json.loads(Path("1/config.json").read_text())
+    assert (config["config"]["model"], config["config"]["augment"]) == (model, True)
+    assert (config["config"]["dropout"], config["config"]["label_smoothing"]) == (0.2, 0.1)
+    assert main(["evaluate", "1"]) == 0
+    result = config["result"]
+    right = round(20 * result["test_accuracy"])
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        f"mnist: test loss {result['test_loss']:.4f}, test accuracy {5 * right:.2f} % ({right} of 20)"
+    )
+    predicted(capsys, "1", picture(0))
+
+
+@pytest.mark.parametrize("option", [["--augment"], ["--dropout", "0.5"], ["--label-smoothing", "0.2"]])
+def test_options_that_change_the_training(tiny, capsys, option):
+    data = [*MLP, "--data-dir", str(tiny), "--epochs", "1"]
+    for name, more in (("plain", []), ("changed", option), ("again", option)):
+        assert main(["train", *data, *more, "--out", name]) == 0
+    states = {name: Path(name, "model.safetensors").read_bytes() for name in ("plain", "changed", "again")}
+    assert states["plain"] != states["changed"] == states["again"]
+
+
+def test_a_network_without_mistakes(speck, capsys, monkeypatch):
+    from verigrad.training import runs
+
+    monkeypatch.setattr(runs._Mistakes, "worst", lambda self, most: [])
+    assert main(["train", *MLP, "--data-dir", str(speck), "--epochs", "1", "--out", "run"]) == 0
+    assert Path("run/misclassified.png").stat().st_size > 100
+
+
+def test_dropout_has_a_default_for_each_model(speck, capsys):
+    from verigrad.training import MODELS
+
+    data = ["--dataset", "mnist", "--data-dir", str(speck), "--epochs", "1"]
+    for model in ("mlp", "lenet", "cnn"):
+        assert main(["train", *data, "--model", model, "--out", model]) == 0
+        config = json.loads(Path(model, "config.json").read_text())["config"]
+        assert config["dropout"] == MODELS[model].dropout
+
+
+def test_runs_from_before_there_were_options_for_it(run, capsys):
+    content = json.loads((run / "config.json").read_text())
+    for entry in ("augment", "dropout", "label_smoothing"):
+        del content["config"][entry]
+    (run / "config.json").write_text(json.dumps(content))
+    assert main(["evaluate", str(run)]) == 0
+
+
 def test_runs_are_numbered_and_an_out_folder_is_replaced(tiny, capsys):
-    arguments = ["train", "--dataset", "mnist", "--data-dir", str(tiny), "--epochs", "1"]
+    arguments = ["train", *MLP, "--data-dir", str(tiny), "--epochs", "1"]
     assert main(arguments) == main(arguments) == 0
     assert sorted(os.listdir("runs")) == ["mnist-mlp-1", "mnist-mlp-2"]
     Path("runs/mnist-mlp-1/notes.txt").write_text("mine")
@@ -163,9 +239,7 @@ def test_runs_are_numbered_and_an_out_folder_is_replaced(tiny, capsys):
 
 @pytest.mark.skipif(not FULL.is_dir(), reason="the full MNIST files are not beside the repository")
 def test_one_epoch_on_the_full_set(capsys):
-    assert (
-        main(["train", "--dataset", "mnist", "--data-dir", str(FULL), "--epochs", "1", "--out", "full"]) == 0
-    )
+    assert main(["train", *MLP, "--data-dir", str(FULL), "--epochs", "1", "--out", "full"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "60000 training and 10000 test images" in lines[0]
     assert float(lines[-2].split()[2]) >= 93
@@ -190,6 +264,12 @@ def test_one_epoch_on_the_full_set(capsys):
         (["--momentum", "0.9", "--optimizer", "adam"], "momentum only with the optimizer sgd"),
         (["--optimizer", "lbfgs"], "optimizer"),
         (["--scheduler", "magic"], "scheduler"),
+        (["--dropout", "1"], "dropout.*below 1"),
+        (["--dropout", "-0.1"], "dropout"),
+        (["--dropout", "nan"], "dropout"),
+        (["--label-smoothing", "1"], "label-smoothing.*below 1"),
+        (["--label-smoothing", "much"], "label-smoothing.*'much' is not a number"),
+        (["--augment", "5"], "unexpected extra argument"),
         (["--seed", "-1"], "seed"),
         (["--seed", str(2**63)], "seed"),
         (["--threads", "0"], "threads"),
@@ -202,7 +282,7 @@ def test_one_epoch_on_the_full_set(capsys):
         (["--dataset", "fashion-mnist", "--data-dir", "nowhere"], "Dataset not found"),
         (["--dataset", "mnist-mini", "--data-dir", "."], "expected no --data-dir with mnist-mini"),
         (["--dataset", "mnist", "--download"], "Error downloading"),
-        (["--lr", "1e30"], "expected a finite loss, got (nan|inf) in epoch 1"),
+        (["--model", "mlp", "--lr", "1e30"], "expected a finite loss, got (nan|inf) in epoch 1"),
     ],
 )
 def test_misuses_of_train(capsys, options, message):
@@ -239,7 +319,7 @@ def test_a_folder_that_cannot_be_written(capsys, tiny, monkeypatch):
 
 
 def test_an_error_at_the_end_leaves_no_half_run(capsys, tiny, monkeypatch):
-    arguments = ["train", "--dataset", "mnist", "--data-dir", str(tiny), "--epochs", "1", "--out"]
+    arguments = ["train", *MLP, "--data-dir", str(tiny), "--epochs", "1", "--out"]
     assert main([*arguments, "old"]) == 0
     before = {name: Path("old", name).read_bytes() for name in FILES}
 
@@ -330,6 +410,10 @@ def test_damaged_runs(run, capsys, name, content, message):
         ("lr", "fast", "lr"),
         ("lr", None, "lr"),
         ("data_dir", 5, "data_dir"),
+        ("augment", 1, "augment to be true or false"),
+        ("dropout", 1.0, "dropout"),
+        ("dropout", True, "dropout"),
+        ("label_smoothing", "some", "label_smoothing"),
         ("extra", 1, "expected the entries"),
     ],
 )
@@ -377,7 +461,7 @@ def predicted(capsys, *arguments):
 
 
 def test_predict(tiny, capsys):
-    assert main(["train", "--out", "run"]) == 0
+    assert main(["train", "--model", "mlp", "--out", "run"]) == 0
     capsys.readouterr()
     dataset = datasets.MNISTMini(train=False)
     for index in (0, 50, 100):
@@ -442,7 +526,8 @@ def test_help_and_version(capsys):
     out = capsys.readouterr().out
     for option in (
         "--dataset", "--data-dir", "--model", "--epochs", "--batch-size", "--lr", "--momentum", "--optimizer",
-        "--scheduler", "--seed", "--threads", "--device", "--out",
+        "--scheduler", "--seed", "--threads", "--device", "--out", "--augment", "--dropout",
+        "--label-smoothing",
     ):  # fmt: skip
         assert option in out
 

@@ -479,10 +479,42 @@ class _testing:
 class nn_functional:
     """The native functions of verigrad.nn.functional."""
     @staticmethod
+    def adaptive_avg_pool1d(input: Tensor, output_size: _int | Sequence[_int]) -> Tensor:
+        """The mean of each of output_size windows."""
+    @staticmethod
+    def adaptive_avg_pool2d(input: Tensor, output_size: _int | Sequence[_int]) -> Tensor:
+        """The mean of each of output_size windows."""
+    @staticmethod
+    def adaptive_max_pool1d(input: Tensor, output_size: _int | Sequence[_int]) -> _tuple[Tensor, Tensor]:
+        """The greatest element of each of output_size windows, and its int64 place in the plane."""
+    @staticmethod
+    def adaptive_max_pool2d(input: Tensor, output_size: _int | Sequence[_int]) -> _tuple[Tensor, Tensor]:
+        """The greatest element of each of output_size windows, and its int64 place in the plane."""
+    @staticmethod
+    def affine_image(input: Tensor, matrix: Tensor, size: Sequence[_int], mode: str = 'bilinear', fill: _float = 0.0) -> Tensor:
+        """Images [N, C, H, W] (uint8, float32 or float64) read at other places: pixel (i, j) of the result, of *size* (height, width), is image n at row m[3] j + m[4] i + m[5] and column m[0] j + m[1] i + m[2] with m = matrix[n] ([N, 6], float64).
+
+        mode: 'bilinear' or 'nearest' (half to even). Pixels outside of the image have the value *fill*. uint8 is rounded half to even. Not differentiable.
+        """
+    @staticmethod
     def alpha_dropout(input: Tensor, p: _float = 0.5, training: _bool = False, inplace: _bool = False, *, generator: Generator | None = None) -> Tensor:
         """While training, each element becomes the limit of SELU at minus infinity with probability p, and a linear map restores mean 0 and variance 1 (arXiv 1706.02515, section 2).
 
         Raises ValueError for a p outside of [0, 1].
+        """
+    @staticmethod
+    def avg_pool1d(input: Tensor, kernel_size: _int | Sequence[_int], stride: _int | Sequence[_int] | None = None, padding: _int | Sequence[_int] = 0, ceil_mode: _bool = False, count_include_pad: _bool = True) -> Tensor:
+        """The mean of each window."""
+    @staticmethod
+    def avg_pool2d(input: Tensor, kernel_size: _int | Sequence[_int], stride: _int | Sequence[_int] | None = None, padding: _int | Sequence[_int] = 0, ceil_mode: _bool = False, count_include_pad: _bool = True, divisor_override: _int | None = None) -> Tensor:
+        """The mean of each window."""
+    @staticmethod
+    def batch_norm(input: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None = None, bias: Tensor | None = None, training: _bool = False, momentum: _float = 0.1, eps: _float = 1e-05) -> Tensor:
+        """(x - mean) / sqrt(var + eps) * weight + bias for each channel of an input [N, C, ...] (Ioffe and Szegedy 2015, algorithm 1).
+
+        With `training`, mean and biased variance are those of the batch, and the running statistics [C], where given, become (1 - momentum) * running + momentum * batch, the variance with n - 1 in its denominator. Else mean and variance are the running ones. weight and bias: [C] or None. All of one floating-point dtype.
+
+        Raises ValueError for a single value per channel in training, RuntimeError for sizes or dtypes that do not fit. An empty input leaves the running statistics alone.
         """
     @staticmethod
     def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = 'mean') -> Tensor:
@@ -499,6 +531,24 @@ class nn_functional:
 
         Raises RuntimeError for an alpha of 0.
         """
+    @staticmethod
+    def conv1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _int | Sequence[_int] | None = 1, padding: str | _int | Sequence[_int] | None = 0, dilation: _int | Sequence[_int] | None = 1, groups: _int = 1) -> Tensor:
+        """Correlates input [N, C, L] or [C, L] with weight [K, C / groups, R] and adds bias [K]: [N, K, (L + 2 padding - dilation (R - 1) - 1) / stride + 1].
+
+        padding: numbers of zeros on both sides, 'valid' for none, or 'same' for an output of the input's size. Raises RuntimeError where sizes do not fit.
+        """
+    @staticmethod
+    def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _int | Sequence[_int] | None = 1, padding: str | _int | Sequence[_int] | None = 0, dilation: _int | Sequence[_int] | None = 1, groups: _int = 1) -> Tensor:
+        """Correlates input [N, C, H, W] or [C, H, W] with weight [K, C / groups, R, S] and adds bias [K]: [N, K, (H + 2 padding - dilation (R - 1) - 1) / stride + 1, ...].
+
+        padding: numbers of zeros on both sides, 'valid' for none, or 'same' for an output of the input's size. Raises RuntimeError where sizes do not fit.
+        """
+    @staticmethod
+    def conv_transpose1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _int | Sequence[_int] | None = 1, padding: _int | Sequence[_int] | None = 0, output_padding: _int | Sequence[_int] | None = 0, groups: _int = 1, dilation: _int | Sequence[_int] | None = 1) -> Tensor:
+        """The transpose of conv1d as a map of its input: input [N, K, L] or [K, L], weight [K, C / groups, R], bias [C]; [N, C, (L - 1) stride - 2 padding + dilation (R - 1) + output_padding + 1]."""
+    @staticmethod
+    def conv_transpose2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _int | Sequence[_int] | None = 1, padding: _int | Sequence[_int] | None = 0, output_padding: _int | Sequence[_int] | None = 0, groups: _int = 1, dilation: _int | Sequence[_int] | None = 1) -> Tensor:
+        """The transpose of conv2d as a map of its input: input [N, K, H, W] or [K, H, W], weight [K, C / groups, R, S], bias [C]; [N, C, (H - 1) stride - 2 padding + dilation (R - 1) + output_padding + 1, ...]."""
     @staticmethod
     def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, ignore_index: _int = -100, reduction: str = 'mean', label_smoothing: _float = 0.0) -> Tensor:
         """nll_loss of log_softmax of logits [N, C, ...]; the target holds int64 labels [N, ...] or probabilities of the input's shape."""
@@ -542,6 +592,12 @@ class nn_functional:
         Raises RuntimeError for an odd size.
         """
     @staticmethod
+    def group_norm(input: Tensor, num_groups: _int, weight: Tensor | None = None, bias: Tensor | None = None, eps: _float = 1e-05) -> Tensor:
+        """Normalises each sample of an input [N, C, ...] over `num_groups` groups of neighbouring channels (Wu and He, arXiv 1803.08494).
+
+        weight and bias: [C] or None. Raises RuntimeError unless C is a multiple of `num_groups`, ValueError where the whole input has one value per group.
+        """
+    @staticmethod
     def hardshrink(input: Tensor, lambd: _float = 0.5) -> Tensor:
         """x for |x| > lambd, else 0."""
     @staticmethod
@@ -557,6 +613,20 @@ class nn_functional:
         Raises ValueError if min_val is greater than max_val.
         """
     @staticmethod
+    def instance_norm(input: Tensor, running_mean: Tensor | None = None, running_var: Tensor | None = None, weight: Tensor | None = None, bias: Tensor | None = None, use_input_stats: _bool = True, momentum: _float = 0.1, eps: _float = 1e-05) -> Tensor:
+        """Normalises each channel of each sample of an input [N, C, ...] on its own (Ulyanov et al., arXiv 1607.08022).
+
+        With `use_input_stats`, running statistics [C], where given, move by `momentum` towards the average over the samples (variance with n - 1); without it they are used instead. weight and bias: [C] or None.
+
+        Raises ValueError for a single spatial element with `use_input_stats`, RuntimeError for sizes or dtypes that do not fit.
+        """
+    @staticmethod
+    def layer_norm(input: Tensor, normalized_shape: Sequence[_int], weight: Tensor | None = None, bias: Tensor | None = None, eps: _float = 1e-05) -> Tensor:
+        """Normalises over the last dimensions, whose sizes are `normalized_shape` (Ba et al., arXiv 1607.06450, section 3).
+
+        weight and bias have the shape `normalized_shape`, or are None. Raises RuntimeError for shapes or dtypes that do not fit.
+        """
+    @staticmethod
     def leaky_relu(input: Tensor, negative_slope: _float = 0.01, inplace: _bool = False) -> Tensor:
         """x for x > 0, else negative_slope * x; with `inplace` in the input itself."""
     @staticmethod
@@ -565,6 +635,18 @@ class nn_functional:
     @staticmethod
     def logsigmoid(input: Tensor) -> Tensor:
         """log(sigmoid(x)), without overflow."""
+    @staticmethod
+    def max_pool1d(input: Tensor, kernel_size: _int | Sequence[_int], stride: _int | Sequence[_int] | None = None, padding: _int | Sequence[_int] = 0, dilation: _int | Sequence[_int] = 1, ceil_mode: _bool = False) -> Tensor:
+        """The greatest element of each window."""
+    @staticmethod
+    def max_pool1d_with_indices(input: Tensor, kernel_size: _int | Sequence[_int], stride: _int | Sequence[_int] | None = None, padding: _int | Sequence[_int] = 0, dilation: _int | Sequence[_int] = 1, ceil_mode: _bool = False) -> _tuple[Tensor, Tensor]:
+        """The greatest element of each window and its int64 place in the plane."""
+    @staticmethod
+    def max_pool2d(input: Tensor, kernel_size: _int | Sequence[_int], stride: _int | Sequence[_int] | None = None, padding: _int | Sequence[_int] = 0, dilation: _int | Sequence[_int] = 1, ceil_mode: _bool = False) -> Tensor:
+        """The greatest element of each window."""
+    @staticmethod
+    def max_pool2d_with_indices(input: Tensor, kernel_size: _int | Sequence[_int], stride: _int | Sequence[_int] | None = None, padding: _int | Sequence[_int] = 0, dilation: _int | Sequence[_int] = 1, ceil_mode: _bool = False) -> _tuple[Tensor, Tensor]:
+        """The greatest element of each window and its int64 place in the plane."""
     @staticmethod
     def mish(input: Tensor, inplace: _bool = False) -> Tensor:
         """x tanh(softplus(x)) (arXiv 1908.08681, eq. 1); with `inplace` in the input itself."""
@@ -586,6 +668,12 @@ class nn_functional:
     @staticmethod
     def relu6(input: Tensor, inplace: _bool = False) -> Tensor:
         """hardtanh from 0 to 6."""
+    @staticmethod
+    def rms_norm(input: Tensor, normalized_shape: Sequence[_int], weight: Tensor | None = None, eps: _float | None = None) -> Tensor:
+        """x / sqrt(mean(x^2) + eps) * weight over the last dimensions, whose sizes are `normalized_shape` (Zhang and Sennrich, arXiv 1910.07467, eq. 4).
+
+        eps: default the machine epsilon of the input's dtype. The weight is cast to that dtype. Raises RuntimeError for shapes that do not fit.
+        """
     @staticmethod
     def rrelu(input: Tensor, lower: _float = 0.125, upper: _float = 0.3333333333333333, training: _bool = False, inplace: _bool = False) -> Tensor:
         """leaky_relu whose slope is drawn from [lower, upper) for each element while training, else their mean (arXiv 1505.00853, section 2.4); with `inplace` in the input itself.

@@ -8,7 +8,7 @@ import pytest
 import verigrad
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 BLOCK = re.compile(r"^```python\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
 
@@ -51,9 +51,8 @@ def test_python_code_runs(document, clean_state):
 
 
 def test_the_usual_documents_have_code():
-    assert {"README.md", "checkpoints.md", "data.md", "getting-started.md"} <= {
-        path.name for path in RUNNABLE
-    }
+    usual = {"README.md", "checkpoints.md", "convolution.md", "data.md", "getting-started.md"}
+    assert usual <= {path.name for path in RUNNABLE}
 
 
 def test_an_error_in_a_document_is_found_at_its_line():

@@ -6,7 +6,7 @@ import pytest
 
 import verigrad
 from verigrad import nn, optim
-from verigrad.training import Accuracy, Callback, build_model, evaluate, fit, mlp
+from verigrad.training import MODELS, Accuracy, Callback, build_model, evaluate, fit, mlp
 from verigrad.utils.data import DataLoader, TensorDataset
 
 
@@ -41,6 +41,41 @@ def test_it_learns():
     assert history[-1]["test_accuracy"] >= 0.95
     assert history[-1]["train_loss"] < history[0]["train_loss"] / 2
     assert model.training
+
+
+def test_augmentation_is_for_training_batches_only():
+    seen = []
+
+    def augment(points):
+        seen.append(len(points))
+        return points + 100.0
+
+    class Watching(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = nn.Linear(2, 2)
+            self.means = {True: [], False: []}
+
+        def forward(self, points):
+            self.means[self.training].append(points.mean().item())
+            return self.linear(points)
+
+    model = Watching()
+    optimizer = optim.SGD(model.parameters(), lr=1e-6)
+    fit(model, loader(), loader(), epochs=2, optimizer=optimizer, augment=augment, progress=False)
+    assert seen == [8] * 10
+    assert min(model.means[True]) > 90 and max(model.means[False]) < 10
+
+
+def test_the_test_loss_may_be_another_one():
+    model, optimizer = parts()
+    smooth = nn.CrossEntropyLoss(label_smoothing=0.5)
+    options = {"epochs": 1, "optimizer": optimizer, "loss_fn": smooth, "progress": False}
+    history = fit(model, loader(), loader(), test_loss_fn=nn.CrossEntropyLoss(), **options)
+    assert history[-1]["test_loss"] == evaluate(model, loader())["loss"]
+    model, options["optimizer"] = parts()
+    history = fit(model, loader(), loader(), **options)
+    assert history[-1]["test_loss"] == evaluate(model, loader(), loss_fn=smooth)["loss"]
 
 
 def test_it_does_what_the_loop_by_hand_does():
@@ -218,7 +253,7 @@ def test_models():
     again = build_model("mlp")
     assert all(verigrad.equal(a, b) for a, b in zip(model.parameters(), again.parameters(), strict=True))
     assert tuple(list(build_model("mlp", 3).parameters())[-1].shape) == (3,)
-    with pytest.raises(ValueError, match="build_model: expected one of mlp, got 'vgg'"):
+    with pytest.raises(ValueError, match="build_model: expected one of mlp, lenet, cnn, resnet, got 'vgg'"):
         build_model("vgg")
 
 
@@ -235,3 +270,23 @@ def test_metrics_are_reset_between_the_sets():
         progress=False,
     )
     assert accuracy.count == 40
+
+
+def test_dropout_of_the_networks():
+    assert [type(layer).__name__ for layer in mlp(dropout=0.3)] == [
+        "Flatten", "Linear", "ReLU", "Dropout", "Linear", "ReLU", "Dropout", "Linear",
+    ]  # fmt: skip
+    for name, info in MODELS.items():
+        for dropout in (None, 0.0, 0.4):
+            layers = [
+                layer for layer in build_model(name, 10, dropout).modules() if isinstance(layer, nn.Dropout)
+            ]
+            assert {layer.p for layer in layers} <= {info.dropout if dropout is None else dropout}
+            assert layers or not dropout
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_network_takes_the_images_of_mnist(name):
+    model = build_model(name, 7).eval()
+    for batch in (0, 1, 2):
+        assert tuple(model(verigrad.zeros(batch, 1, 28, 28)).shape) == (batch, 7)

@@ -243,6 +243,7 @@ struct Normalize {
   const void* bias = nullptr;    // the same, or null for 0
   void* mean = nullptr;          // null if not centered
   void* rstd = nullptr;
+  void* variance = nullptr;  // forward, unless `given`: the biased variance; null if not wanted
   void* y = nullptr;
   const void* g = nullptr;
   void* grad_x = nullptr;

@@ -72,6 +72,20 @@ def app(context: click.Context) -> None:
 @_data_dir
 @_download
 @click.option("--model", type=click.Choice(list(MODELS)), default=_DEFAULT.model, show_default=True)
+@click.option("--augment", is_flag=True, help="Rotate and shift the training images at random, a little.")
+@click.option(
+    "--dropout",
+    type=_Number(0, 1),
+    help="Probability of dropping a unit. Default: "
+    f"{', '.join(f'{info.dropout:g} ({name})' for name, info in MODELS.items())}.",
+)
+@click.option(
+    "--label-smoothing",
+    type=_Number(0, 1),
+    default=_DEFAULT.label_smoothing,
+    show_default=True,
+    help="Share of the target that is spread over all classes, in the training loss.",
+)
 @click.option("--epochs", type=click.IntRange(1, 10**6), default=_DEFAULT.epochs, show_default=True)
 @click.option("--batch-size", type=click.IntRange(1, 10**9), default=_DEFAULT.batch_size, show_default=True)
 @click.option(
@@ -101,6 +115,9 @@ def train(
     data_dir: str | None,
     download: bool,
     model: str,
+    augment: bool,
+    dropout: float | None,
+    label_smoothing: float,
     epochs: int,
     batch_size: int,
     lr: float | None,
@@ -114,9 +131,9 @@ def train(
 ) -> None:
     """Train a network.
 
-    Writes metrics.csv, curves.png, config.json and model.safetensors. Without options: the bundled part of
-    MNIST, offline. The same options and seed give the same model.safetensors, byte for byte, for any number
-    of threads.
+    Writes metrics.csv, curves.png, misclassified.png (test images), filters.png (of the first layer),
+    config.json and model.safetensors. Without options: the bundled part of MNIST, offline. The same options
+    and seed give the same model.safetensors, byte for byte, for any number of threads.
     """
     _use_threads(threads)
     if momentum is None:
@@ -133,6 +150,9 @@ def train(
         scheduler=scheduler,
         seed=seed,
         device=device,
+        augment=augment,
+        dropout=MODELS[model].dropout if dropout is None else dropout,
+        label_smoothing=label_smoothing,
     )
     result = runs.train_run(config, out, download=download, say=click.echo)
     click.echo(f"test accuracy {_share(result.correct, result.count)}")

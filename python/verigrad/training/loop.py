@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -80,6 +80,8 @@ def fit(
     optimizer: Optimizer,
     loss_fn: LossFunction | None = None,
     scheduler: LRScheduler | None = None,
+    test_loss_fn: LossFunction | None = None,
+    augment: Callable[[Any], Any] | None = None,
     metrics: Mapping[str, Metric] | None = None,
     callbacks: Sequence[Callback] = (),
     progress: bool | Literal["auto"] = "auto",
@@ -94,6 +96,9 @@ def fit(
         optimizer: holds the parameters of *model*.
         loss_fn: of outputs and targets, a scalar: the mean over the batch. Default `nn.CrossEntropyLoss`.
         scheduler: stepped after each epoch. Default None.
+        test_loss_fn: of the test batches. Default: *loss_fn*.
+        augment: applied to the inputs of each training batch, such as a random transform of
+            `verigrad.vision.transforms`. The test batches are left as they are. Default None.
         metrics: name -> `Metric`. Default ``{"accuracy": Accuracy()}``.
         callbacks: called in order, see `Callback`.
         progress: "auto" shows a bar on a terminal, and one line per epoch elsewhere; True: a bar; False:
@@ -112,6 +117,7 @@ def fit(
     from .progress import choose_progress
 
     loss_fn = nn.CrossEntropyLoss() if loss_fn is None else loss_fn
+    test_loss_fn = loss_fn if test_loss_fn is None else test_loss_fn
     metrics = {"accuracy": Accuracy()} if metrics is None else metrics
     state = TrainState(model, optimizer, scheduler, epochs, _length_of(train_loader), metrics)
     callbacks = [*callbacks, *choose_progress(progress)]
@@ -119,7 +125,8 @@ def fit(
         _call(callbacks, "on_start", state)
         while state.epoch < epochs and not state.stop:
             state.epoch += 1
-            _epoch(state, train_loader, test_loader, loss_fn, callbacks)
+            batches = train_loader if augment is None else _augmented(train_loader, augment)
+            _epoch(state, batches, test_loader, loss_fn, test_loss_fn, callbacks)
     finally:
         _call(callbacks, "on_end", state)
     return state.history
@@ -171,6 +178,7 @@ def _epoch(
     train_loader: Iterable[Any],
     test_loader: Iterable[Any] | None,
     loss_fn: LossFunction,
+    test_loss_fn: LossFunction,
     callbacks: Sequence[Callback],
 ) -> None:
     start = time.perf_counter()
@@ -193,7 +201,7 @@ def _epoch(
     row["train_loss"] = state.loss.compute()
     row |= {f"train_{name}": metric.compute() for name, metric in state.metrics.items()}
     if test_loader is not None:
-        tested = evaluate(state.model, test_loader, loss_fn=loss_fn, metrics=state.metrics)
+        tested = evaluate(state.model, test_loader, loss_fn=test_loss_fn, metrics=state.metrics)
         row |= {f"test_{name}": value for name, value in tested.items()}
     row["seconds"] = round(time.perf_counter() - start, 3)
     state.history.append(row)
@@ -220,6 +228,12 @@ def _step(state: TrainState, inputs: Any, targets: Tensor, loss_fn: LossFunction
     state.loss.update(value, len(targets))
     for metric in state.metrics.values():
         metric.update(outputs, targets)
+
+
+def _augmented(loader: Iterable[Any], augment: Callable[[Any], Any]) -> Iterator[tuple[Any, Tensor]]:
+    for batch in loader:
+        inputs, targets = _pair("fit", batch)
+        yield augment(inputs), targets
 
 
 def _call(callbacks: Sequence[Callback], method: str, state: TrainState) -> None:

@@ -1,14 +1,22 @@
-"""The curves of a run as a picture."""
+"""What a run learned, as pictures: its curves, its mistakes, its filters."""
 
 from __future__ import annotations
 
+import math
 import os
-from typing import IO, Any
+from collections.abc import Sequence
+from typing import IO, TYPE_CHECKING, Any
 
+from verigrad import nn
 from verigrad.utils._extras import require
 from verigrad.utils._files import atomic_write
 
 from .metrics import History
+
+if TYPE_CHECKING:
+    from verigrad import Tensor
+
+File = str | os.PathLike[str] | IO[bytes] | None
 
 # Of the Okabe-Ito palette, which stays apart for the colour-blind; the line style tells the two apart as
 # well.
@@ -18,9 +26,7 @@ _STYLES = {
 }
 
 
-def plot_history(
-    history: History, f: str | os.PathLike[str] | IO[bytes] | None = None, title: str = ""
-) -> Any:
+def plot_history(history: History, f: File = None, title: str = "") -> Any:
     """Draw the loss and each metric of *history* by epoch, training and test in one panel.
 
     Args:
@@ -70,6 +76,111 @@ def plot_history(
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False)
+    return _saved(figure, f)
+
+
+def plot_mistakes(
+    images: Tensor, captions: Sequence[str], f: File = None, title: str = "", columns: int = 5
+) -> Any:
+    """Draw gray images with a caption above each, such as misclassified ones.
+
+    Args:
+        images: [N, H, W], of any dtype; the least value of each is black, the greatest white.
+        captions: one for each image. No images give a picture that says so.
+        f, title: as for `plot_history`.
+        columns: images side by side. Default 5.
+
+    Returns:
+        The `matplotlib.figure.Figure`.
+
+    Raises:
+        ValueError: *images* has not 3 dimensions, or there are more or fewer captions than images.
+        ImportError: matplotlib is not installed (it comes with the extra "train").
+    """
+    if images.ndim != 3 or len(images) != len(captions):
+        raise ValueError(
+            f"plot_mistakes: expected images [N, H, W] and a caption for each, got {list(images.shape)} and "
+            f"{len(captions)} captions"
+        )
+    figures = require("matplotlib.figure", "matplotlib", "train", "plot_mistakes")
+    rows = max(1, math.ceil(len(captions) / columns))
+    figure = figures.Figure(figsize=(1.5 * columns, 1.75 * rows + 0.5), dpi=120, layout="constrained")
+    if title:
+        figure.suptitle(title, fontsize=11)
+    if not captions:
+        figure.text(0.5, 0.45, "none", ha="center", va="center", fontsize=14)
+    for place, caption in enumerate(captions):
+        axes = figure.add_subplot(rows, columns, place + 1)
+        axes.imshow(images[place].numpy(), cmap="gray", interpolation="nearest")
+        axes.set_title(caption, fontsize=8)
+        axes.set_axis_off()
+    return _saved(figure, f)
+
+
+def first_filters(model: nn.Module) -> Tensor:
+    """The weights of the first convolution or linear layer of *model* as pictures [N, H, W].
+
+    A convolution has one for each pair of output and input channel. A linear layer has one for each unit,
+    if its inputs make a square (as 784 make 28 x 28).
+
+    Raises:
+        ValueError: there is no such layer, or its inputs make no square.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            return module.weight.detach().flatten(0, 1)
+        if isinstance(module, nn.Linear):
+            side = math.isqrt(module.in_features)
+            if side * side != module.in_features:
+                raise ValueError(
+                    f"first_filters: expected inputs that make a square, got {module.in_features}"
+                )
+            return module.weight.detach().reshape(module.out_features, side, side)
+    raise ValueError("first_filters: expected a model with a Conv2d or Linear layer, got none")
+
+
+def plot_filters(filters: Tensor, f: File = None, title: str = "", most: int = 64) -> Any:
+    """Draw weights as pictures: red above 0, blue below, white at 0, on one scale.
+
+    Args:
+        filters: [N, H, W], such as `first_filters` gives.
+        f, title: as for `plot_history`.
+        most: draw the first so many. Default 64.
+
+    Returns:
+        The `matplotlib.figure.Figure`.
+
+    Raises:
+        ValueError: *filters* has not 3 dimensions, or no elements.
+        ImportError: matplotlib is not installed (it comes with the extra "train").
+    """
+    if filters.ndim != 3 or not filters.numel():
+        raise ValueError(f"plot_filters: expected filters [N, H, W], got {list(filters.shape)}")
+    figures = require("matplotlib.figure", "matplotlib", "train", "plot_filters")
+    import numpy
+
+    shown = filters.detach().numpy()[:most]
+    count, height, width = shown.shape
+    columns = math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    gap = max(1, width // 8)
+    # One picture of all of them: much faster than a panel for each.
+    board = numpy.full((rows * (height + gap) - gap, columns * (width + gap) - gap), numpy.nan)
+    for place, one in enumerate(shown):
+        top, left = place // columns * (height + gap), place % columns * (width + gap)
+        board[top : top + height, left : left + width] = one
+    limit = float(numpy.nanmax(numpy.abs(board))) or 1.0
+    figure = figures.Figure(figsize=(7.0, 6.0 * rows / columns + 0.6), dpi=120, layout="constrained")
+    if title:
+        figure.suptitle(title, fontsize=11)
+    axes = figure.add_subplot()
+    picture = axes.imshow(board, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
+    axes.set_axis_off()
+    figure.colorbar(picture, ax=axes, shrink=0.8)
+    return _saved(figure, f)
+
+
+def _saved(figure: Any, f: File) -> Any:
     if isinstance(f, str | os.PathLike):
         with atomic_write(f) as file:
             figure.savefig(file, format="png")

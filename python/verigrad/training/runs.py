@@ -1,7 +1,7 @@
 """Runs: what `verigrad train` does, and what `evaluate` and `predict` read back.
 
-A run is a folder with ``config.json``, ``metrics.csv``, ``curves.png`` and ``model.safetensors``.
-"""
+A run is a folder with ``config.json``, ``metrics.csv``, ``curves.png``, ``misclassified.png``,
+``filters.png`` and ``model.safetensors``."""
 
 from __future__ import annotations
 
@@ -23,15 +23,20 @@ from verigrad.vision import datasets, transforms
 
 from .loop import evaluate, fit
 from .metrics import Accuracy, History
-from .models import MODELS, build_model
-from .plots import plot_history
+from .models import DEFAULT_MODEL, MODELS, build_model
+from .plots import first_filters, plot_filters, plot_history, plot_mistakes
 
 if TYPE_CHECKING:
     from verigrad.vision.datasets import MNIST
 
 CONFIG, METRICS, CURVES, MODEL = "config.json", "metrics.csv", "curves.png", "model.safetensors"
+MISTAKES, FILTERS = "misclassified.png", "filters.png"
+_FILES = (CONFIG, METRICS, CURVES, MISTAKES, FILTERS, MODEL)
 _FORMAT = 1
+# Entries of the config that the first runs lack, and what those did.
+_LATER = {"augment": False, "dropout": 0.0, "label_smoothing": 0.0}
 _EVALUATION_BATCH = 1000
+_SHOWN_MISTAKES = 25
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,15 @@ class DatasetInfo:
                 raise ValueError("expected no --data-dir with mnist-mini, which comes with verigrad, got one")
             return datasets.MNISTMini(train=train, transform=transform)
         return self.cls(data_dir, train=train, transform=transform, download=download)
+
+    def augmentation(self) -> transforms.RandomAffine:
+        """Rotations by up to 10 degrees and shifts by up to 2 pixels, for batches as `load` gives them."""
+        return transforms.RandomAffine(
+            10,
+            translate=(0.08, 0.08),
+            interpolation=transforms.InterpolationMode.BILINEAR,
+            fill=-self.mean / self.std,  # the background
+        )
 
 
 DATASETS: dict[str, DatasetInfo] = {
@@ -80,11 +94,14 @@ class RunConfig:
         scheduler: "cosine" (to zero over the run), "step" (a tenth after each third) or "none".
         seed: of weights and order, 0 .. 2**63 - 1.
         device: "auto" or "cpu".
+        augment: whether training images are rotated and shifted at random, see `DatasetInfo.augmentation`.
+        dropout: probability of dropping a unit, 0 <= dropout < 1; where, the network says.
+        label_smoothing: of the training loss, 0 <= label_smoothing < 1. The test loss is without.
     """
 
     dataset: str = "mnist-mini"
     data_dir: str | None = None
-    model: str = "mlp"
+    model: str = DEFAULT_MODEL
     epochs: int = 10
     batch_size: int = 64
     lr: float = 0.03
@@ -93,6 +110,9 @@ class RunConfig:
     scheduler: str = "cosine"
     seed: int = 0
     device: str = "auto"
+    augment: bool = False
+    dropout: float = MODELS[DEFAULT_MODEL].dropout
+    label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
         for name, choices in (
@@ -112,8 +132,12 @@ class RunConfig:
                 raise ValueError(f"expected {name} to be an integer from {low} to {high}, got {value!r}")
         if not _is_number(self.lr) or not 0 < self.lr < math.inf:
             raise ValueError(f"expected lr to be a finite number above 0, got {self.lr!r}")
-        if not _is_number(self.momentum) or not 0 <= self.momentum < 1:
-            raise ValueError(f"expected momentum to be a number from 0 to below 1, got {self.momentum!r}")
+        for name in ("momentum", "dropout", "label_smoothing"):
+            value = getattr(self, name)
+            if not _is_number(value) or not 0 <= value < 1:
+                raise ValueError(f"expected {name} to be a number from 0 to below 1, got {value!r}")
+        if type(self.augment) is not bool:
+            raise ValueError(f"expected augment to be true or false, got {self.augment!r}")
         if self.momentum and self.optimizer != "sgd":
             raise ValueError(f"expected momentum only with the optimizer sgd, got it with {self.optimizer}")
         if self.data_dir is not None and not isinstance(self.data_dir, str):
@@ -137,7 +161,7 @@ def train_run(
     download: bool = False,
     say: Callable[[str], object] = lambda line: None,
 ) -> RunResult:
-    """Train as *config* says and write the four files of the run.
+    """Train as *config* says and write the files of the run.
 
     The same config gives the same ``model.safetensors``, byte for byte, for any number of threads. The files
     appear together at the end: after an error there are none (or still those of an earlier run), and no new
@@ -145,7 +169,7 @@ def train_run(
 
     Args:
         config: what to do.
-        out: the folder; made with its parents if it is missing, its four files replaced if not. None takes
+        out: the folder; made with its parents if it is missing, its files replaced if not. None takes
             the first free of ``runs/<dataset>-<model>-<number>``.
         download: fetch missing data.
         say: called with a line of information before the training.
@@ -164,7 +188,7 @@ def train_run(
             raise ValueError(f"expected at least one {split} image in {config.dataset}, got none")
     with _run_folder(out, f"{config.dataset}-{config.model}") as folder:
         verigrad.manual_seed(config.seed)
-        model = build_model(config.model, len(info.cls.classes))
+        model = build_model(config.model, len(info.cls.classes), config.dropout)
         generator = verigrad.Generator()
         generator.manual_seed(config.seed)
         train_loader = DataLoader(train_set, batch_size=config.batch_size, shuffle=True, generator=generator)
@@ -181,11 +205,16 @@ def train_run(
             test_loader,
             epochs=config.epochs,
             optimizer=optimizer,
+            loss_fn=nn.CrossEntropyLoss(label_smoothing=config.label_smoothing),
+            test_loss_fn=nn.CrossEntropyLoss(),
+            augment=info.augmentation() if config.augment else None,
             scheduler=_scheduler(config, optimizer),
             metrics={"accuracy": accuracy},
         )
         result = RunResult(folder, history, accuracy.correct, accuracy.count)
-        _write(folder, config, model, result)
+        mistakes = _Mistakes()
+        evaluate(model, test_loader, metrics={"mistakes": mistakes})
+        _write(folder, config, model, result, test_set, mistakes.worst(_SHOWN_MISTAKES))
     return result
 
 
@@ -200,7 +229,7 @@ def load_run(folder: Path) -> tuple[RunConfig, nn.Module]:
     if not folder.is_dir():
         raise FileNotFoundError(2, "expected the folder of a run, got nothing there", str(folder))
     config = _read_config(folder / CONFIG)
-    model = build_model(config.model, len(DATASETS[config.dataset].cls.classes))
+    model = build_model(config.model, len(DATASETS[config.dataset].cls.classes), config.dropout)
     state = verigrad.load(folder / MODEL)
     if not isinstance(state, dict) or not all(isinstance(one, verigrad.Tensor) for one in state.values()):
         raise RuntimeError(f"expected a state_dict in {folder / MODEL}, got something else")
@@ -269,6 +298,32 @@ class _PerClass:
         return sum(self.right) / max(sum(self.seen), 1)
 
 
+class _Mistakes:
+    """A metric that remembers which samples were classified wrongly, in the order of the loader."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        self.seen = 0
+        self.found: list[tuple[float, int, int, int]] = []  # probability, sample, predicted, actual
+
+    def update(self, output: verigrad.Tensor, target: verigrad.Tensor) -> None:
+        sure, predicted = nn.functional.softmax(output, dim=1).max(1)
+        rows = zip(sure.tolist(), predicted.tolist(), target.tolist(), strict=True)
+        for probability, guess, actual in rows:
+            if guess != actual:
+                self.found.append((probability, self.seen, guess, actual))
+            self.seen += 1
+
+    def compute(self) -> float:
+        return len(self.found) / max(self.seen, 1)
+
+    def worst(self, most: int) -> list[tuple[float, int, int, int]]:
+        """The *most* mistakes that the network was surest of."""
+        return sorted(self.found, key=lambda row: (-row[0], row[1]))[:most]
+
+
 def _optimizer(config: RunConfig, model: nn.Module) -> Any:
     if config.optimizer == "sgd":
         return optim.SGD(model.parameters(), lr=config.lr, momentum=config.momentum)
@@ -317,7 +372,7 @@ def _check_writable(folder: Path) -> None:
     # By writing: what os.access says is wrong on read-only mounts and for the superuser. Before the training.
     with tempfile.TemporaryFile(dir=folder) as file:
         file.write(b"verigrad")
-    for name in (CONFIG, METRICS, CURVES, MODEL):
+    for name in _FILES:
         if (folder / name).is_dir():
             raise IsADirectoryError(21, "expected a file name, got a folder", str(folder / name))
 
@@ -335,7 +390,14 @@ def _make(folder: Path, made: list[Path]) -> None:
         made.append(part)
 
 
-def _write(folder: Path, config: RunConfig, model: nn.Module, result: RunResult) -> None:
+def _write(
+    folder: Path,
+    config: RunConfig,
+    model: nn.Module,
+    result: RunResult,
+    test_set: MNIST,
+    mistakes: list[tuple[float, int, int, int]],
+) -> None:
     last = result.history[-1]
     title = f"{config.model} on {config.dataset}, {config.optimizer}, seed {config.seed}"
     content = {
@@ -350,13 +412,26 @@ def _write(folder: Path, config: RunConfig, model: nn.Module, result: RunResult)
         },
     }
     with contextlib.ExitStack() as stack:
-        # All four are written before the first of them is renamed into place.
+        # All are written before the first of them is renamed into place.
         files: Mapping[str, IO[bytes]] = {
-            name: stack.enter_context(atomic_write(folder / name))
-            for name in (CONFIG, METRICS, CURVES, MODEL)
+            name: stack.enter_context(atomic_write(folder / name)) for name in _FILES
         }
         files[METRICS].write(result.history.to_csv().encode())
         plot_history(result.history, files[CURVES], title)
+        short = [name.split(" - ")[0] for name in test_set.classes]
+        wrong = result.count - result.correct
+        shown = verigrad.tensor([sample for _, sample, _, _ in mistakes], dtype=verigrad.int64)
+        captions = [
+            f"true {short[actual]}, predicted {short[guess]}\nprobability {sure:.2f}"
+            for sure, _, guess, actual in mistakes
+        ]
+        plot_mistakes(
+            test_set.data.index_select(0, shown),
+            captions,
+            files[MISTAKES],
+            f"misclassified test images, the surest first: {len(mistakes)} of {wrong}",
+        )
+        plot_filters(first_filters(model), files[FILTERS], f"filters of the first layer: {title}")
         files[CONFIG].write((json.dumps(content, indent=2) + "\n").encode())
         verigrad.save(model.state_dict(), files[MODEL])
 
@@ -370,6 +445,8 @@ def _read_config(path: Path) -> RunConfig:
         raise ValueError(f"expected the config of a run of format {_FORMAT} in {path}, got something else")
     values = content.get("config")
     names = {field.name for field in fields(RunConfig)}
+    if isinstance(values, dict):
+        values = _LATER | values
     if not isinstance(values, dict) or values.keys() != names:
         raise ValueError(f"expected the entries {', '.join(sorted(names))} in {path}, got others")
     try:

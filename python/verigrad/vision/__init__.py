@@ -1,5 +1,5 @@
-"""Images: data sets and transforms under torchvision's names."""
+"""Images: data sets, models and transforms under torchvision's names."""
 
-from . import datasets, transforms
+from . import datasets, models, transforms
 
-__all__ = ["datasets", "transforms"]
+__all__ = ["datasets", "models", "transforms"]

@@ -15,7 +15,7 @@ from verigrad.utils._extras import require
 
 from ._download import Resource, download
 from .idx import read_idx
-from .transforms import apply_gray, gray_pipeline
+from .transforms._basic import apply_gray, gray_pipeline
 
 if TYPE_CHECKING:
     from verigrad import Tensor

@@ -1,5 +1,10 @@
 """Convolutions."""
 
-from __future__ import annotations
+from ..._C import nn_functional as _native
 
-__all__: list[str] = []
+__all__ = ["conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d"]
+
+conv1d = _native.conv1d
+conv2d = _native.conv2d
+conv_transpose1d = _native.conv_transpose1d
+conv_transpose2d = _native.conv_transpose2d

@@ -1,0 +1,55 @@
+// The innermost tiles of convolution, kept in registers.
+//
+// Two forms, so that neither operand has to be transposed:
+//   outer: c[i][j] = start + sum over p of a[p][i] b[p][j], panels packed by p, vectors along j;
+//   dot:   c[i][j] += sum over l of a[i][l] b[j][l], vectors along l.
+// They use fused multiply-add where the processor has it, so their last bits depend on the instruction set, as those of
+// BLAS do. They never depend on the number of threads.
+#pragma once
+
+#include <cstdint>
+
+namespace verigrad::kernels::cpu {
+
+/// Bytes to which panels are aligned, and which may be read and written past the end of a panel's rows.
+inline constexpr std::int64_t kPanelBytes = 64;
+
+template <class T>
+struct OuterKernel {
+  std::int64_t rows = 0, columns = 0;
+  /// a [depth, rows], b [depth, columns], c with `ldc` between rows. c = start[row] + sum, or c += sum if `start` is
+  /// null.
+  void (*run)(std::int64_t depth, const T* a, const T* b, T* c, std::int64_t ldc, const T* start) = nullptr;
+  /// The same with row p of b at b + offset[p].
+  void (*run_at)(std::int64_t depth, const T* a, const T* b, const std::int64_t* offset, T* c, std::int64_t ldc,
+                 const T* start) = nullptr;
+};
+
+/// The kernel that wastes least on a matrix of so many rows.
+template <class T>
+OuterKernel<T> outer_kernel(std::int64_t rows);
+
+template <class T>
+struct DotKernel {
+  std::int64_t rows = 0, columns = 0;
+  /// `length` is a multiple of kPanelBytes / sizeof(T).
+  void (*run)(std::int64_t length, const T* a, std::int64_t lda, const T* b, std::int64_t ldb, T* c,
+              std::int64_t ldc) = nullptr;
+};
+
+template <class T>
+DotKernel<T> dot_kernel(std::int64_t rows);
+
+/// Copies runs of pixels: for every tap k and run r, run[r].count elements from source + offset[k] + run[r].from to
+/// panel + k * pitch + run[r].to. The runs of a tap follow each other in `to`. Whole vectors are copied: what is too
+/// much is overwritten by the next run or the next tap, or belongs to no pixel.
+struct Run {
+  std::int64_t from, to, count;
+};
+template <class T>
+using PackKernel = void (*)(const T* source, const std::int64_t* offset, std::int64_t taps, const Run* runs,
+                            std::int64_t count, T* panel, std::int64_t pitch);
+template <class T>
+PackKernel<T> pack_kernel();
+
+}  // namespace verigrad::kernels::cpu

@@ -1,0 +1,301 @@
+// Convolutions, as three maps that are each other's gradients.
+//
+// y = conv(x, w) is linear in x and in w. With T(x, w, g) = sum over y of g * conv(x, w), each of the three maps below
+// is the gradient of T by its missing argument, so the VJPs of each are the other two, to any order:
+//   output(x, w) = dT/dg,   input(g, w) = dT/dx (a transposed convolution),   weight(g, x) = dT/dw.
+#include <array>
+
+#include "autograd/record.h"
+#include "ops/elementwise.h"
+#include "verigrad/nn/convolution.h"
+
+namespace verigrad::ops {
+namespace {
+
+using kernels::Convolution;
+using kernels::ConvolutionOp;
+
+/// What a convolution is apart from its tensors' values.
+struct Geometry {
+  std::int64_t batch = 0, in_channels = 0, out_channels = 0, groups = 1;
+  kernels::Window window;
+
+  Dims x() const { return {batch, in_channels, window.in_h, window.in_w}; }
+  Dims w() const { return {out_channels, in_channels / groups, window.kernel_h, window.kernel_w}; }
+  Dims y() const { return {batch, out_channels, window.out_h, window.out_w}; }
+};
+
+/// Fills `out`, which is the array that `kind` names, from the other two.
+void run(const char* op, ConvolutionOp kind, const Geometry& geometry, const Tensor& x, const Tensor& w,
+         const Tensor& y, const Tensor& bias) {
+  const Tensor& out = kind == ConvolutionOp::output ? y : kind == ConvolutionOp::input ? x : w;
+  if (out.numel() == 0) return;
+  // An empty batch, or a transposed convolution whose padding leaves nothing.
+  if (x.numel() == 0 || y.numel() == 0) return fill_out(out, 0);
+  // The kernel wants contiguous memory; copies live until it is done.
+  const auto plain = [&](const Tensor& t) { return t.is_same(out) || !t.defined() ? t : contiguous(detach(t)); };
+  const Tensor xs = plain(x), ws = plain(w), ys = plain(y), bs = plain(bias);
+  Convolution c;
+  c.batch = geometry.batch;
+  c.in_channels = geometry.in_channels;
+  c.out_channels = geometry.out_channels;
+  c.groups = geometry.groups;
+  c.window = geometry.window;
+  c.x = xs.data();
+  c.w = ws.data();
+  c.y = ys.data();
+  c.bias = bs.defined() ? bs.data() : nullptr;
+  VG_KERNEL(convolution, op, out.device())(kind, out.dtype(), c);
+}
+
+Tensor output_of(const Tensor& x, const Tensor& w, const Tensor& bias, const Geometry& geometry);
+Tensor input_of(const Tensor& g, const Tensor& w, const Tensor& bias, const Geometry& geometry);
+Tensor weight_of(const Tensor& g, const Tensor& x, const Geometry& geometry);
+
+Tensor channel_sums(const Tensor& g) { return sum(g, {0, 2, 3}); }
+
+Tensor output_of(const Tensor& x, const Tensor& w, const Tensor& bias, const Geometry& geometry) {
+  const Tensor y = empty_tensor(geometry.y(), x.dtype(), x.device());
+  run("convolution", ConvolutionOp::output, geometry, x, w, y, bias);
+  if (!GradMode::enabled()) return y;
+  const Tensor none;
+  return record("ConvolutionBackward0", y, {x, w, bias},
+                {Save::input(w.requires_grad() ? x : none), Save::input(x.requires_grad() ? w : none)},
+                [geometry](Node& n, const Tensor& grad) -> TensorList {
+                  const Tensor g = contiguous(grad);
+                  return {n.needs(0) ? input_of(g, n.saved(1), {}, geometry) : Tensor(),
+                          n.needs(1) ? weight_of(g, n.saved(0), geometry) : Tensor(),
+                          n.needs(2) ? channel_sums(g) : Tensor()};
+                });
+}
+
+Tensor input_of(const Tensor& y, const Tensor& w, const Tensor& bias, const Geometry& geometry) {
+  const Tensor x = empty_tensor(geometry.x(), y.dtype(), y.device());
+  run("convolution", ConvolutionOp::input, geometry, x, w, y, bias);
+  if (!GradMode::enabled()) return x;
+  const Tensor none;
+  return record("ConvolutionBackward0", x, {y, w, bias},
+                {Save::input(w.requires_grad() ? y : none), Save::input(y.requires_grad() ? w : none)},
+                [geometry](Node& n, const Tensor& grad) -> TensorList {
+                  const Tensor g = contiguous(grad);
+                  return {n.needs(0) ? output_of(g, n.saved(1), {}, geometry) : Tensor(),
+                          n.needs(1) ? weight_of(n.saved(0), g, geometry) : Tensor(),
+                          n.needs(2) ? channel_sums(g) : Tensor()};
+                });
+}
+
+Tensor weight_of(const Tensor& y, const Tensor& x, const Geometry& geometry) {
+  const Tensor w = empty_tensor(geometry.w(), x.dtype(), x.device());
+  run("convolution", ConvolutionOp::weight, geometry, x, w, y, {});
+  if (!GradMode::enabled()) return w;
+  const Tensor none;
+  return record("ConvolutionWeightBackward0", w, {y, x},
+                {Save::input(x.requires_grad() ? y : none), Save::input(y.requires_grad() ? x : none)},
+                [geometry](Node& n, const Tensor& grad) -> TensorList {
+                  const Tensor g = contiguous(grad);
+                  return {n.needs(0) ? output_of(n.saved(1), g, {}, geometry) : Tensor(),
+                          n.needs(1) ? input_of(n.saved(0), g, {}, geometry) : Tensor()};
+                });
+}
+
+// ---- arguments ----------------------------------------------------------------------------------------------------
+
+/// Rows and columns; one-dimensional convolutions have a single row.
+using Pair = std::array<std::int64_t, 2>;
+
+/// An argument for `spatial` dimensions. `least` is the smallest value allowed, `single` the row's value in one
+/// dimension.
+Pair pair_of(const char* op, const char* name, const DimList& values, int spatial, std::int64_t least,
+             std::int64_t single) {
+  VG_CHECK(values.size() == 1 || values.size() == static_cast<std::size_t>(spatial), RuntimeError, op, ": expected ",
+           name, " to be a single integer value or a list of ", spatial,
+           " values to match the convolution dimensions, but got ", name, "=", Dims(values));
+  for (const std::int64_t v : values) {
+    VG_CHECK(v >= least, RuntimeError, op, ": ", least > 0 ? "non-positive " : "negative ", name,
+             " is not supported, got ", name, "=", Dims(values));
+    // Sums and products of two such numbers cannot overflow.
+    VG_CHECK(v <= std::int64_t{1} << 30, RuntimeError, op, ": expected ", name, " of at most 2^30, got ", name, "=",
+             Dims(values));
+  }
+  if (spatial == 1) return {single, values[0]};
+  return {values[0], values.back()};
+}
+
+/// Checks what both directions share and fills channels and kernel. `in` and `out` are the weight's sizes that face the
+/// input and the result.
+void check_tensors(const char* op, const Tensor& input, const Tensor& weight, const Tensor& bias, int spatial,
+                   bool transposed, std::int64_t groups) {
+  VG_CHECK(groups > 0, RuntimeError, op, ": non-positive groups is not supported, got groups=", groups);
+  VG_CHECK(weight.ndim() == spatial + 2, RuntimeError, op, ": expected weight with ", spatial + 2,
+           " dimensions, got weight of size ", weight.shape());
+  VG_CHECK(input.ndim() == spatial + 1 || input.ndim() == spatial + 2, RuntimeError, op, ": Expected ", spatial + 1,
+           "D (unbatched) or ", spatial + 2, "D (batched) input to ", op, ", but got input of size: ", input.shape());
+  check_same_device(op, input, weight);
+  VG_CHECK(is_floating_point(input.dtype()), NotImplementedError, op, ": expected a floating-point input, got ",
+           input.dtype());
+  VG_CHECK(input.dtype() == weight.dtype(), RuntimeError, op, ": Input type (", input.dtype(), ") and weight type (",
+           weight.dtype(), ") should be the same");
+  for (int d = 0; d < weight.ndim(); ++d) {
+    VG_CHECK(weight.shape()[d] > 0, RuntimeError, op, ": Given groups=", groups,
+             ", expected weight to be at least 1 at dimension ", d, ", but got weight of size ", weight.shape(),
+             " instead");
+  }
+  VG_CHECK(weight.shape()[0] % groups == 0, RuntimeError, op, ": Given groups=", groups,
+           ", expected weight to be divisible by ", groups, " at dimension 0, but got weight of size ", weight.shape(),
+           " instead");
+  const std::int64_t channels = input.size(-spatial - 1);
+  const std::int64_t expected = transposed ? weight.shape()[0] : weight.shape()[1] * groups;
+  VG_CHECK(channels == expected, RuntimeError, op, ": Given ",
+           transposed ? "transposed=1" : "groups=", transposed ? "" : std::to_string(groups), ", weight of size ",
+           weight.shape(), ", expected input", input.shape(), " to have ", expected, " channels, but got ", channels,
+           " channels instead");
+  for (int d = input.ndim() - spatial; d < input.ndim(); ++d) {
+    VG_CHECK(input.shape()[d] > 0, RuntimeError, op,
+             ": Only zero batch inputs are supported, but got input shape: ", input.shape());
+  }
+  if (!bias.defined()) return;
+  const std::int64_t results = transposed ? weight.shape()[1] * groups : weight.shape()[0];
+  VG_CHECK(bias.ndim() == 1 && bias.shape()[0] == results, RuntimeError, op, ": Given ",
+           transposed ? "transposed=1, " : "", "weight of size ", weight.shape(),
+           ", expected bias to be 1-dimensional with ", results, " elements, but got bias of size ", bias.shape(),
+           " instead");
+  VG_CHECK(bias.dtype() == input.dtype(), RuntimeError, op, ": Input type (", input.dtype(), ") and bias type (",
+           bias.dtype(), ") should be the same");
+  check_same_device(op, input, bias);
+}
+
+/// input, weight as images with rows and columns, and back.
+Tensor as_images(const Tensor& input, int spatial) {
+  const Tensor batched = input.ndim() == spatial + 1 ? unsqueeze(input, 0) : input;
+  return spatial == 1 ? unsqueeze(batched, 2) : batched;
+}
+Tensor as_kernel(const Tensor& weight, int spatial) { return spatial == 1 ? unsqueeze(weight, 2) : weight; }
+Tensor like_input(const Tensor& images, const Tensor& input, int spatial) {
+  const Tensor batched = spatial == 1 ? squeeze(images, DimList{2}) : images;
+  return input.ndim() == spatial + 1 ? squeeze(batched, DimList{0}) : batched;
+}
+
+std::string sizes(std::int64_t h, std::int64_t w, int spatial) {
+  return spatial == 1 ? "(" + std::to_string(w) + ")" : "(" + std::to_string(h) + " x " + std::to_string(w) + ")";
+}
+
+/// Zeros before and after.
+struct Padding {
+  Pair before, after;
+};
+
+Padding padding_of(const char* op, const ConvolutionOptions& options, int spatial, const Pair& kernel,
+                   const Pair& stride, const Pair& dilation) {
+  if (const auto* list = std::get_if<DimList>(&options.padding)) {
+    const Pair both = pair_of(op, "padding", *list, spatial, 0, 0);
+    return {both, both};
+  }
+  const std::string& text = std::get<std::string>(options.padding);
+  if (text == "valid") return {{0, 0}, {0, 0}};
+  VG_CHECK(text == "same", RuntimeError, op, ": Invalid padding string: '", text,
+           "', expected 'same', 'valid' or numbers");
+  VG_CHECK(stride[0] == 1 && stride[1] == 1, RuntimeError, op,
+           ": padding='same' is not supported for strided convolutions, got stride=", Dims(options.stride));
+  Padding p;
+  for (std::size_t i = 0; i < 2; ++i) {
+    const std::int64_t total = dilation[i] * (kernel[i] - 1);
+    p.before[i] = total / 2;
+    p.after[i] = total - total / 2;
+  }
+  return p;
+}
+
+Tensor convolve(const char* op, const Tensor& input, const Tensor& weight, const Tensor& bias,
+                const ConvolutionOptions& options, int spatial) {
+  check_tensors(op, input, weight, bias, spatial, false, options.groups);
+  const Pair stride = pair_of(op, "stride", options.stride, spatial, 1, 1);
+  const Pair dilation = pair_of(op, "dilation", options.dilation, spatial, 1, 1);
+  const Tensor w = as_kernel(weight, spatial);
+  const Pair kernel{w.shape()[2], w.shape()[3]};
+  const Padding pad = padding_of(op, options, spatial, kernel, stride, dilation);
+  const Tensor x = as_images(input, spatial);
+  Pair out, padded;
+  bool fits = true;
+  for (std::size_t i = 0; i < 2; ++i) {
+    padded[i] = x.shape()[static_cast<int>(i) + 2] + pad.before[i] + pad.after[i];
+    const std::int64_t extent = dilation[i] * (kernel[i] - 1) + 1;
+    fits = fits && padded[i] >= extent;
+    out[i] = (padded[i] - extent) / stride[i] + 1;  // relationship 14 of arXiv 1603.07285
+  }
+  VG_CHECK(fits, RuntimeError, op, ": Calculated padded input size per channel: ", sizes(padded[0], padded[1], spatial),
+           ". Kernel size: ", sizes(dilation[0] * (kernel[0] - 1) + 1, dilation[1] * (kernel[1] - 1) + 1, spatial),
+           ". Kernel size can't be greater than actual input size, got input ", input.shape(), " and weight ",
+           weight.shape());
+  Geometry g;
+  g.batch = x.shape()[0];
+  g.in_channels = x.shape()[1];
+  g.out_channels = w.shape()[0];
+  g.groups = options.groups;
+  g.window = {x.shape()[2], x.shape()[3], out[0],        out[1],        kernel[0],   kernel[1],
+              stride[0],    stride[1],    pad.before[0], pad.before[1], dilation[0], dilation[1]};
+  checked_numel(op, {g.batch, g.in_channels, padded[0], padded[1]});
+  checked_numel(op, g.y());
+  return like_input(output_of(x, w, bias, g), input, spatial);
+}
+
+Tensor convolve_transposed(const char* op, const Tensor& input, const Tensor& weight, const Tensor& bias,
+                           const ConvolutionOptions& options, int spatial) {
+  check_tensors(op, input, weight, bias, spatial, true, options.groups);
+  const Pair stride = pair_of(op, "stride", options.stride, spatial, 1, 1);
+  const Pair dilation = pair_of(op, "dilation", options.dilation, spatial, 1, 1);
+  const Pair extra = pair_of(op, "output_padding", options.output_padding, spatial, 0, 0);
+  const auto* list = std::get_if<DimList>(&options.padding);
+  VG_CHECK(list, RuntimeError, op, ": expected padding to be numbers, got '", std::get<std::string>(options.padding),
+           "'");
+  const Pair pad = pair_of(op, "padding", *list, spatial, 0, 0);
+  for (std::size_t i = 0; i < 2; ++i) {
+    VG_CHECK(extra[i] < stride[i] || extra[i] < dilation[i], RuntimeError, op,
+             ": output padding must be smaller than either stride or dilation, but got output_padding=",
+             Dims(options.output_padding), ", stride=", Dims(options.stride), ", dilation=", Dims(options.dilation));
+  }
+  const Tensor w = as_kernel(weight, spatial), y = as_images(input, spatial);
+  const Pair kernel{w.shape()[2], w.shape()[3]};
+  Pair size;
+  for (std::size_t i = 0; i < 2; ++i) {
+    const std::int64_t in = y.shape()[static_cast<int>(i) + 2];
+    std::int64_t stretched = 0;
+    VG_CHECK(!__builtin_mul_overflow(in - 1, stride[i], &stretched) && stretched < std::int64_t{1} << 60, RuntimeError,
+             op, ": the size of the result is too large, got input ", input.shape(),
+             " and stride=", Dims(options.stride));
+    size[i] = stretched - 2 * pad[i] + dilation[i] * (kernel[i] - 1) + extra[i] + 1;  // relationship 14, solved
+  }
+  VG_CHECK(size[0] >= 0 && size[1] >= 0, RuntimeError, op,
+           ": Given input size per channel: ", sizes(y.shape()[2], y.shape()[3], spatial),
+           ". Calculated output size per channel: ", sizes(size[0], size[1], spatial), ". Output size is too small");
+  Geometry g;
+  g.batch = y.shape()[0];
+  g.in_channels = w.shape()[1] * options.groups;
+  g.out_channels = y.shape()[1];
+  g.groups = options.groups;
+  g.window = {size[0],   size[1],   y.shape()[2], y.shape()[3], kernel[0],   kernel[1],
+              stride[0], stride[1], pad[0],       pad[1],       dilation[0], dilation[1]};
+  checked_numel(op, g.x());
+  return like_input(input_of(y, w, bias, g), input, spatial);
+}
+
+}  // namespace
+
+Tensor conv1d(const Tensor& input, const Tensor& weight, const Tensor& bias, const ConvolutionOptions& options) {
+  return convolve("conv1d", input, weight, bias, options, 1);
+}
+
+Tensor conv2d(const Tensor& input, const Tensor& weight, const Tensor& bias, const ConvolutionOptions& options) {
+  return convolve("conv2d", input, weight, bias, options, 2);
+}
+
+Tensor conv_transpose1d(const Tensor& input, const Tensor& weight, const Tensor& bias,
+                        const ConvolutionOptions& options) {
+  return convolve_transposed("conv_transpose1d", input, weight, bias, options, 1);
+}
+
+Tensor conv_transpose2d(const Tensor& input, const Tensor& weight, const Tensor& bias,
+                        const ConvolutionOptions& options) {
+  return convolve_transposed("conv_transpose2d", input, weight, bias, options, 2);
+}
+
+}  // namespace verigrad::ops

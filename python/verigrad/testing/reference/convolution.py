@@ -1,0 +1,177 @@
+"""References of the convolutions: the definition, one output and one product at a time, in float64."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from verigrad.testing.reference import promotion
+from verigrad.testing.reference._numba import kernel
+
+Array = np.ndarray[Any, Any]
+Sizes = int | tuple[int, ...] | list[int]
+
+
+@kernel
+def correlate(
+    out: Array, x: Array, w: Array, stride: Array, before: Array, dilation: Array, groups: int
+) -> None:
+    """out[n, k, p, q] = sum over c, r, s of x[n, c, p * stride - before + r * dilation, ...] w[k, c, r, s],
+    where x is 0 outside."""
+    per_group = out.shape[1] // groups
+    for n in range(out.shape[0]):
+        for k in range(out.shape[1]):
+            first = k // per_group * w.shape[1]
+            for p in range(out.shape[2]):
+                for q in range(out.shape[3]):
+                    total = 0.0
+                    for c in range(w.shape[1]):
+                        for r in range(w.shape[2]):
+                            row = p * stride[0] - before[0] + r * dilation[0]
+                            for s in range(w.shape[3]):
+                                column = q * stride[1] - before[1] + s * dilation[1]
+                                if 0 <= row < x.shape[2] and 0 <= column < x.shape[3]:
+                                    total += x[n, first + c, row, column] * w[k, c, r, s]
+                    out[n, k, p, q] = total
+
+
+@kernel
+def spread(
+    out: Array, y: Array, w: Array, stride: Array, before: Array, dilation: Array, groups: int
+) -> None:
+    """out[n, c, p * stride - before + r * dilation, ...] += y[n, k, p, q] w[k, c, r, s], what falls outside
+    being dropped."""
+    per_group = y.shape[1] // groups
+    for n in range(y.shape[0]):
+        for k in range(y.shape[1]):
+            first = k // per_group * w.shape[1]
+            for p in range(y.shape[2]):
+                for q in range(y.shape[3]):
+                    for c in range(w.shape[1]):
+                        for r in range(w.shape[2]):
+                            row = p * stride[0] - before[0] + r * dilation[0]
+                            for s in range(w.shape[3]):
+                                column = q * stride[1] - before[1] + s * dilation[1]
+                                if 0 <= row < out.shape[2] and 0 <= column < out.shape[3]:
+                                    out[n, first + c, row, column] += y[n, k, p, q] * w[k, c, r, s]
+
+
+def _images(x: Array, spatial: int) -> Array:
+    """As [N, C, H, W] in float64."""
+    batched = x[None] if x.ndim == spatial + 1 else x
+    return np.ascontiguousarray(batched[:, :, None] if spatial == 1 else batched, np.float64)
+
+
+def _kernel(w: Array, spatial: int) -> Array:
+    return np.ascontiguousarray(w[:, :, None] if spatial == 1 else w, np.float64)
+
+
+def _pair(value: Sizes, spatial: int, single: int) -> Array:
+    """Rows and columns; one dimension is a single row."""
+    values = [value] * spatial if isinstance(value, int) else list(value) * (spatial // len(list(value)))
+    return np.array(values if spatial == 2 else [single, *values], np.int64)
+
+
+def _finish(out: Array, bias: Array | None, input: Array, spatial: int) -> Array:
+    if bias is not None:
+        out = out + bias.astype(np.float64)[:, None, None]
+    out = out[:, :, 0] if spatial == 1 else out
+    return promotion.cast(out[0] if input.ndim == spatial + 1 else out, input.dtype)
+
+
+def _direct(
+    spatial: int,
+    input: Array,
+    weight: Array,
+    bias: Array | None,
+    stride: Sizes,
+    padding: Sizes | str,
+    dilation: Sizes,
+    groups: int,
+) -> Array:
+    x, w = _images(input, spatial), _kernel(weight, spatial)
+    step, apart = _pair(stride, spatial, 1), _pair(dilation, spatial, 1)
+    extent = apart * (np.array(w.shape[2:]) - 1) + 1
+    if padding == "same":
+        before, after = (extent - 1) // 2, extent - 1 - (extent - 1) // 2
+    else:
+        before = after = _pair(0 if isinstance(padding, str) else padding, spatial, 0)
+    sizes = (np.array(x.shape[2:]) + before + after - extent) // step + 1
+    out = np.empty((x.shape[0], w.shape[0], *sizes.tolist()))
+    correlate(out, x, w, step, before, apart, groups)
+    return _finish(out, bias, input, spatial)
+
+
+def _transposed(
+    spatial: int,
+    input: Array,
+    weight: Array,
+    bias: Array | None,
+    stride: Sizes,
+    padding: Sizes,
+    output_padding: Sizes,
+    groups: int,
+    dilation: Sizes,
+) -> Array:
+    y, w = _images(input, spatial), _kernel(weight, spatial)
+    step, apart = _pair(stride, spatial, 1), _pair(dilation, spatial, 1)
+    before, extra = _pair(padding, spatial, 0), _pair(output_padding, spatial, 0)
+    sizes = (np.array(y.shape[2:]) - 1) * step - 2 * before + apart * (np.array(w.shape[2:]) - 1) + extra + 1
+    out = np.zeros((y.shape[0], w.shape[1] * groups, *sizes.tolist()))
+    spread(out, y, w, step, before, apart, groups)
+    return _finish(out, bias, input, spatial)
+
+
+def conv1d_op(
+    input: Array,
+    weight: Array,
+    bias: Array | None = None,
+    stride: Sizes = 1,
+    padding: Sizes | str = 0,
+    dilation: Sizes = 1,
+    groups: int = 1,
+) -> Array:
+    """One spatial dimension."""
+    return _direct(1, input, weight, bias, stride, padding, dilation, groups)
+
+
+def conv2d_op(
+    input: Array,
+    weight: Array,
+    bias: Array | None = None,
+    stride: Sizes = 1,
+    padding: Sizes | str = 0,
+    dilation: Sizes = 1,
+    groups: int = 1,
+) -> Array:
+    """Two spatial dimensions."""
+    return _direct(2, input, weight, bias, stride, padding, dilation, groups)
+
+
+def conv_transpose1d_op(
+    input: Array,
+    weight: Array,
+    bias: Array | None = None,
+    stride: Sizes = 1,
+    padding: Sizes = 0,
+    output_padding: Sizes = 0,
+    groups: int = 1,
+    dilation: Sizes = 1,
+) -> Array:
+    """One spatial dimension."""
+    return _transposed(1, input, weight, bias, stride, padding, output_padding, groups, dilation)
+
+
+def conv_transpose2d_op(
+    input: Array,
+    weight: Array,
+    bias: Array | None = None,
+    stride: Sizes = 1,
+    padding: Sizes = 0,
+    output_padding: Sizes = 0,
+    groups: int = 1,
+    dilation: Sizes = 1,
+) -> Array:
+    """Two spatial dimensions."""
+    return _transposed(2, input, weight, bias, stride, padding, output_padding, groups, dilation)
