@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from verigrad.nn import functional
 from verigrad.testing import verify
 from verigrad.testing.library import Library
 from verigrad.testing.opspec import ErrorInput, OpSpec, covered_names, records
@@ -33,6 +34,25 @@ def test_in_place_forms_are_those_of_the_registry() -> None:
     alone = {name for name, spec in records().items() if spec.registered and spec.mutates}
     alone |= {"uniform_", "normal_"}
     assert {name for name, info in registered.items() if info["inplace"]} == forms | alone
+
+
+def test_every_function_of_nn_has_a_record() -> None:
+    """Native or composed; an in-place twin is named by the record of its function, an alias is the very
+    object."""
+    covered = {name for spec in records().values() for name in spec.names}
+    covered |= {
+        spec.function.rpartition(".")[2]
+        for spec in records().values()
+        if isinstance(spec.function, str) and spec.function.startswith("nn.functional.")
+    }
+    known = {id(getattr(functional, name)) for name in functional.__all__ if name in covered}
+    assert known, "no function of nn has a record"
+    missing = [
+        name
+        for name in functional.__all__
+        if name not in covered and id(getattr(functional, name)) not in known
+    ]
+    assert not missing, "functions of nn without a record"
 
 
 def test_a_missing_record_is_a_failed_row(monkeypatch: pytest.MonkeyPatch) -> None:

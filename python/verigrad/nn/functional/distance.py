@@ -43,7 +43,7 @@ def pairwise_distance(
     """Returns the p-norm of ``x1 - x2 + eps`` over the last dimension.
 
     Args:
-        x1: vectors, [..., D].
+        x1: vectors, [..., D]; a number counts as a vector.
         x2: of the same shape or one that is broadcast.
         p: of the norm, any number: infinity is the greatest absolute value, 0 the number of components that
             are not 0. Default 2.
@@ -52,7 +52,6 @@ def pairwise_distance(
 
     Raises:
         RuntimeError: shapes cannot be broadcast, or the greatest of no components is asked for.
-        IndexError: the tensors have no dimension.
     """
     return vector_norm(x1 - x2 + eps, p, -1, keepdim)
 

@@ -277,7 +277,10 @@ def _reduce_bags(rows: Tensor, bounds: list[int], mode: str) -> Tensor:
     if len(by_length) == 1 and bounds[0] == 0 and bounds[-1] == rows.shape[0]:
         ((length, bags),) = by_length.items()
         return _reduce_block(rows.reshape(len(bags), length, width), mode)
-    parts, order = [rows[:0]], []
+    if not by_length:
+        return rows.index_select(0, _C.empty(0, dtype=_C.int64, device=rows.device))
+    parts: list[Tensor] = []
+    order: list[int] = []
     for length, bags in by_length.items():
         begins = _C.tensor([bounds[bag] for bag in bags], dtype=_C.int64, device=rows.device)
         index = begins.unsqueeze(1) + _C.arange(length, device=rows.device)

@@ -32,7 +32,7 @@ def nll_loss(
 
     Args:
         input: log-probabilities, [C], [N, C] or [N, C, d1, ...].
-        target: int64 class indices, [], [N] or [N, d1, ...].
+        target: int64 or uint8 class indices, [], [N] or [N, d1, ...].
         weight: of each class, [C]; default ones.
         size_average: deprecated, see ``reduction``.
         ignore_index: the target value that does not count; default -100.
@@ -41,7 +41,7 @@ def nll_loss(
 
     Raises:
         ValueError: shapes do not fit, or ``reduction`` is unknown.
-        RuntimeError: the target is not int64.
+        RuntimeError: the target is not int64 or uint8.
         IndexError: a target is no class.
     """
     if size_average is not None or reduce is not None:
@@ -63,7 +63,8 @@ def cross_entropy(
 
     Args:
         input: logits, [C], [N, C] or [N, C, d1, ...].
-        target: int64 class indices, [], [N] or [N, d1, ...]; or class probabilities of the input's shape.
+        target: int64 or uint8 class indices, [], [N] or [N, d1, ...]; or class probabilities, of the input's
+            shape.
         weight: of each class, [C]; default ones.
         size_average: deprecated, see ``reduction``.
         ignore_index: the class index that does not count; default -100.
