@@ -27,11 +27,15 @@ class Sizes:
     loader_samples: int = 60_000
     largest_matrix: int = 1024
     wide_layer: int = 1000
+    conv_batch: int = 32
+    conv_channels: int = 64
     import_rounds: int = 5
 
 
 FULL = Sizes()
-TINY = Sizes(loader_samples=200, largest_matrix=16, wide_layer=16, import_rounds=1)
+TINY = Sizes(
+    loader_samples=200, largest_matrix=16, wide_layer=16, conv_batch=1, conv_channels=4, import_rounds=1
+)
 sizes = FULL
 
 
@@ -146,18 +150,63 @@ def mlp_step(
     for inputs, outputs in zip(widths, widths[1:], strict=False):
         layers += [lib.nn.Linear(inputs, outputs), lib.nn.ReLU()]
     model = lib.nn.Sequential(*layers[:-1])
-    criterion = lib.nn.CrossEntropyLoss()
     if optimizer == "sgd":
         update = lib.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
     else:
         update = lib.optim.Adam(model.parameters(), lr=0.001)
-    x = lib.randn(batch, widths[0])
-    target = lib.randint(0, widths[-1], (batch,))
+    return _step(lib, model, update, lib.randn(batch, widths[0]), widths[-1])
+
+
+def _step(lib: Any, model: Any, update: Any, x: Any, classes: int) -> Work:
+    criterion = lib.nn.CrossEntropyLoss()
+    target = lib.randint(0, classes, (x.shape[0],))
 
     def run() -> None:
         update.zero_grad()
         criterion(model(x), target).backward()
         update.step()
+
+    return run
+
+
+def cnn_step(library: str, network: str, batch: int = 64, threads: int = 1) -> Work:
+    """One training step of a convolutional network on 1x28x28 images, SGD(lr=0.01, momentum=0.9).
+
+    `network`: "lenet" is LeNet-5 with ReLU and maximum pooling; "cnn" has 3x3 convolutions of 32 and 64
+    channels with padding, ReLU and maximum pooling after each, and a hidden layer of 128.
+    """
+    if library == "numpy":
+        raise absent(library, "a convolution")
+    lib = load(library, threads)
+    lib.manual_seed(0)
+    nn = lib.nn
+    if network == "lenet":
+        layers = [nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)]
+        layers += [nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()]
+        layers += [nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10)]
+    else:
+        layers = [nn.Conv2d(1, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+        layers += [nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()]
+        layers += [nn.Linear(3136, 128), nn.ReLU(), nn.Linear(128, 10)]
+    model = nn.Sequential(*layers)
+    update = lib.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+    return _step(lib, model, update, lib.randn(batch, 1, 28, 28), 10)
+
+
+def conv_step(library: str, channels: int, size: int, threads: int = 1) -> Work:
+    """Forward and backward of a 3x3 convolution with padding 1, as many channels out as in, batch 32."""
+    if library == "numpy":
+        raise absent(library, "a convolution")
+    lib = load(library, threads)
+    lib.manual_seed(0)
+    channels = min(channels, sizes.conv_channels * channels // 64)
+    x = lib.randn(sizes.conv_batch, channels, size, size).requires_grad_()
+    layer = lib.nn.Conv2d(channels, channels, 3, padding=1)
+    g = lib.randn(sizes.conv_batch, channels, size, size)
+
+    def run() -> None:
+        x.grad = layer.weight.grad = layer.bias.grad = None
+        layer(x).backward(g)
 
     return run
 

@@ -53,6 +53,26 @@ WORKLOADS: dict[str, tuple[str, tuple[int, ...], Factory]] = {
             library, (10, 32, 32, 2), 16, optimizer="adam", threads=threads
         ),
     ),
+    "lenet": (
+        "LeNet-5 step, batch 64, SGD momentum",
+        (1, 2),
+        lambda library, threads: common.cnn_step(library, "lenet", threads=threads),
+    ),
+    "cnn": (
+        "CNN 32-64-128 step, batch 64, SGD momentum",
+        (1, 2),
+        lambda library, threads: common.cnn_step(library, "cnn", threads=threads),
+    ),
+    "conv_56": (
+        "conv 3x3, 64 channels, 56x56, batch 32, forward and backward",
+        (1, 2),
+        lambda library, threads: common.conv_step(library, 64, 56, threads),
+    ),
+    "conv_28": (
+        "conv 3x3, 128 channels, 28x28, batch 32, forward and backward",
+        (1, 2),
+        lambda library, threads: common.conv_step(library, 128, 28, threads),
+    ),
     "add": ("add of 8 floats", (1,), lambda library, threads: common.add_8(library, threads=threads)),
     "add_grad": (
         "add of 8 floats, recorded",

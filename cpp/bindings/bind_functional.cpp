@@ -1,5 +1,7 @@
 // Products of matrices, softmax, losses.
 #include "python.h"
+#include "verigrad/nn/embedding.h"
+#include "verigrad/nn/loss.h"
 
 namespace verigrad::bindings {
 
@@ -47,6 +49,32 @@ void bind_functional(py::module_& m, TensorClass& cls) {
         return ops::mse_loss(input, target, ops::parse_reduction("mse_loss", reduction));
       },
       py::arg("input"), py::arg("target"), py::arg("reduction") = "mean", "(input - target)^2, broadcast.");
+  def_function(
+      f, "binary_cross_entropy", true,
+      [](const Tensor& input, const Tensor& target, const std::optional<Tensor>& weight, const std::string& reduction) {
+        return ops::binary_cross_entropy(input, target, weight.value_or(Tensor()),
+                                         ops::parse_reduction("binary_cross_entropy", reduction));
+      },
+      py::arg("input"), py::arg("target"), py::arg("weight") = py::none(), py::arg("reduction") = "mean",
+      "-target log(input) - (1 - target) log(1 - input), the logarithms not below -100.\n\n"
+      "Raises RuntimeError for elements outside of [0, 1].");
+  def_function(
+      f, "binary_cross_entropy_with_logits", true,
+      [](const Tensor& input, const Tensor& target, const std::optional<Tensor>& weight,
+         const std::optional<Tensor>& pos_weight, const std::string& reduction) {
+        return ops::binary_cross_entropy_with_logits(
+            input, target, weight.value_or(Tensor()), pos_weight.value_or(Tensor()),
+            ops::parse_reduction("binary_cross_entropy_with_logits", reduction));
+      },
+      py::arg("input"), py::arg("target"), py::arg("weight") = py::none(), py::arg("pos_weight") = py::none(),
+      py::arg("reduction") = "mean", "binary_cross_entropy of sigmoid(input), without overflow.");
+  def_function(
+      f, "embedding", true,
+      [](const Tensor& weight, const Tensor& indices, std::optional<std::int64_t> padding_idx,
+         bool scale_grad_by_freq) { return ops::embedding(weight, indices, padding_idx, scale_grad_by_freq); },
+      py::arg("weight"), py::arg("indices"), py::arg("padding_idx") = py::none(), py::arg("scale_grad_by_freq") = false,
+      "Rows of weight [num_embeddings, embedding_dim] at int64 or int32 indices: [*indices, embedding_dim].\n\n"
+      "Raises IndexError for an index outside of [0, num_embeddings).");
 }
 
 }  // namespace verigrad::bindings

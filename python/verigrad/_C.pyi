@@ -517,6 +517,15 @@ class nn_functional:
         Raises ValueError for a single value per channel in training, RuntimeError for sizes or dtypes that do not fit. An empty input leaves the running statistics alone.
         """
     @staticmethod
+    def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = 'mean') -> Tensor:
+        """-target log(input) - (1 - target) log(1 - input), the logarithms not below -100.
+
+        Raises RuntimeError for elements outside of [0, 1].
+        """
+    @staticmethod
+    def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, weight: Tensor | None = None, pos_weight: Tensor | None = None, reduction: str = 'mean') -> Tensor:
+        """binary_cross_entropy of sigmoid(input), without overflow."""
+    @staticmethod
     def celu(input: Tensor, alpha: _float = 1.0, inplace: _bool = False) -> Tensor:
         """x for x > 0, else alpha (exp(x / alpha) - 1) (arXiv 1704.07483, eq. 2); with `inplace` in the input itself.
 
@@ -552,6 +561,12 @@ class nn_functional:
     @staticmethod
     def elu(input: Tensor, alpha: _float = 1.0, inplace: _bool = False) -> Tensor:
         """x for x > 0, else alpha (exp(x) - 1) (arXiv 1511.07289, eq. 15); with `inplace` in the input itself."""
+    @staticmethod
+    def embedding(weight: Tensor, indices: Tensor, padding_idx: _int | None = None, scale_grad_by_freq: _bool = False) -> Tensor:
+        """Rows of weight [num_embeddings, embedding_dim] at int64 or int32 indices: [*indices, embedding_dim].
+
+        Raises IndexError for an index outside of [0, num_embeddings).
+        """
     @staticmethod
     def feature_alpha_dropout(input: Tensor, p: _float = 0.5, training: _bool = False, inplace: _bool = False, *, generator: Generator | None = None) -> Tensor:
         """alpha_dropout of whole channels of an input [N, C, *].

@@ -12,13 +12,11 @@ LIB = Library("verigrad")
 TESTING = LIB.get("_C._testing")
 # A record that uses the slot, so that the proof is quick. The test below demands an entry for every slot.
 RECORD_OF_SLOT = {
-    "unary": "exp", "binary": "add", "where": "where", "copy": "clone", "fill": "zeros", "reduce": "sum",
-    "arg_reduce": "argmax", "gemm": "mm", "softmax": "softmax", "gather": "gather",
-        "scatter_add": "scatter_add",
-    "index_select": "index_select", "index_add": "index_add", "nonzero": "nonzero", "random": "rand",
-        "range": "arange",
-    "sgd": "sgd", "adam": "adam", "convolution": "conv1d", "pool": "adaptive_max_pool1d",
-        "warp": "affine_image",
+    "unary": "exp", "binary": "add", "where": "where", "copy": "clone", "fill": "zeros",
+    "reduce": "sum", "arg_reduce": "argmax", "gemm": "mm", "softmax": "softmax", "gather": "gather",
+    "scatter_add": "scatter_add", "index_select": "index_select", "index_add": "index_add",
+    "nonzero": "nonzero", "random": "rand", "range": "arange", "sgd": "sgd", "adam": "adam",
+    "convolution": "conv1d", "pool": "adaptive_max_pool1d", "warp": "affine_image",
 }  # fmt: skip
 
 

@@ -165,6 +165,8 @@ def test_in_place_on_non_contiguous_tensors():
 def test_names_and_signatures_are_those_of_torch():
     torch = pytest.importorskip("torch")
     for name in init.__all__:
+        if name.startswith("lecun"):
+            continue  # beyond PyTorch
         own, other = (
             [(p.name, p.default) for p in inspect.signature(getattr(lib, name)).parameters.values()]
             for lib in (init, torch.nn.init)

@@ -141,7 +141,7 @@ struct softshrink {
   VG_SLOPE({ return hardshrink::slope(x, k); })
 };
 
-struct threshold {
+struct thresholded {
   VG_VALUE({ return x <= k.a ? k.b : x; })
   VG_SLOPE({ return x <= k.a ? T(0) : T(1); })
 };

@@ -27,8 +27,9 @@ struct ForwardEach {
 /// `slope` is average(g xhat) rstd.
 template <class T>
 struct Backward {
-  T mean, rest, average, slope, scale;
-  VG_HD T operator()(T g, T x) const { return ((g - average) - ((x - mean) - rest) * slope) * scale; }
+  T mean, rest, average, slope, rstd;
+  VG_HD T operator()(T g, T x) const { return ((g - average) - ((x - mean) - rest) * slope) * rstd; }
+  VG_HD T standard(T x) const { return ((x - mean) - rest) * rstd; }
 };
 
 }  // namespace verigrad::kernels::normalization

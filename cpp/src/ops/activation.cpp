@@ -221,7 +221,7 @@ Tensor softsign(const Tensor& self) { return activations::softsign(self); }
 Tensor logsigmoid(const Tensor& self) { return activations::logsigmoid(self); }
 
 Tensor threshold(const Tensor& self, double threshold, double value, bool inplace) {
-  if (is_floating_point(self.dtype())) return VG_EITHER(threshold, threshold, value);
+  if (is_floating_point(self.dtype())) return VG_EITHER(thresholded, threshold, value);
   VG_CHECK(self.dtype() != DType::Bool, NotImplementedError, "threshold: expected a numeric dtype, got bool");
   VG_CHECK(std::fabs(threshold) < 0x1p63 && std::fabs(value) < 0x1p63, RuntimeError,
            "threshold: expected numbers that ", self.dtype(), " holds, got ", threshold, " and ", value);

@@ -44,11 +44,13 @@ struct Labels {
   int class_dim = 0;
   std::int64_t classes = 0;
   Tensor index;    // as the input with a class dimension of 1; ignored labels are 0
+  Tensor ignored;  // where the label is ignored, of the same shape; undefined where none is
   Tensor weights;  // of each label, 0 where ignored; undefined where every weight is 1
 };
 
-Labels prepare(const char* op, const Tensor& input, const Tensor& target, const Tensor& weight,
+Labels prepare(const char* op, const Tensor& input, const Tensor& target_, const Tensor& weight,
                std::int64_t ignore_index) {
+  const Tensor target = target_.dtype() == DType::UInt8 ? to(target_, DType::Int64) : target_;
   VG_CHECK(is_floating_point(input.dtype()), NotImplementedError, op, ": expected a floating-point input, got ",
            input.dtype());
   VG_CHECK(input.ndim() >= 1, ValueError, op, ": Expected 1 or more dimensions, got 0");
@@ -60,48 +62,108 @@ Labels prepare(const char* op, const Tensor& input, const Tensor& target, const 
   labels.classes = input.shape()[labels.class_dim];
   Dims expected = input.shape();
   expected.erase(labels.class_dim);
-  if (input.ndim() > 1 && target.ndim() >= 1) {
-    VG_CHECK(input.shape()[0] == target.shape()[0], ValueError, op, ": Expected input batch_size (", input.shape()[0],
-             ") to match target batch_size (", target.shape()[0], "), got input ", input.shape(), " and target ",
-             target.shape());
-  }
+  const bool same_batch = input.ndim() == 1 ? target.ndim() != 1 || target.numel() == 1
+                                            : target.ndim() > 0 && input.shape()[0] == target.shape()[0];
+  VG_CHECK(same_batch, ValueError, op, ": Expected input batch_size to match target batch_size, got input ",
+           input.shape(), " and target ", target.shape());
   VG_CHECK(target.shape() == expected, RuntimeError, op, ": expected target of shape ", expected, " for input ",
            input.shape(), ", got ", target.shape());
   check_weight(op, weight, input, labels.classes);
-  check_labels(op, target, labels.classes, ignore_index);
-  const Tensor zero = wrapped_scalar(0, DType::Int64, target.device());
+  VG_CHECK(labels.classes > 0 || target.numel() == 0, RuntimeError, op, ": expected at least one class, got input ",
+           input.shape(), " and target ", target.shape());
+  const bool all_classes = target.numel() == 0 || (item(amin(target)).to<std::int64_t>() >= 0 &&
+                                                   item(amax(target)).to<std::int64_t>() < labels.classes);
+  if (!all_classes) check_labels(op, target, labels.classes, ignore_index);
+  Tensor index = target, ignored;
+  bool any_ignored = false;
   // ignore_index may itself be a class; its samples count for nothing all the same.
-  const Tensor ignored = eq(target, Scalar(ignore_index));
-  const bool any_ignored = item(any(ignored)).to<bool>();
-  const Tensor index = any_ignored ? where(ignored, zero, target) : target;
+  if (!all_classes || (ignore_index >= 0 && ignore_index < labels.classes)) {
+    ignored = eq(target, Scalar(ignore_index));
+    any_ignored = item(any(ignored)).to<bool>();
+    if (any_ignored) index = where(ignored, wrapped_scalar(0, DType::Int64, target.device()), target);
+  }
   labels.index = unsqueeze(index, labels.class_dim);
   if (weight.defined()) {
     labels.weights = reshape(index_select(detach(weight), 0, reshape(index, {-1})), labels.index.shape());
   }
   if (any_ignored) {
-    const Tensor kept = to(logical_not(unsqueeze(ignored, labels.class_dim)), input.dtype());
+    labels.ignored = unsqueeze(ignored, labels.class_dim);
+    const Tensor kept = to(logical_not(labels.ignored), input.dtype());
     labels.weights = labels.weights.defined() ? mul(labels.weights, kept) : kept;
   }
   return labels;
 }
 
-/// What a summed loss is divided by for the mean: the weights of the labels, or their number.
-Tensor weighted_mean(const Tensor& losses, const Labels& labels) {
-  return labels.weights.defined() ? div(sum(losses), sum(labels.weights)) : mean(losses);
+/// The values with 0 where the label is ignored, whatever stands there.
+Tensor without_ignored(const Tensor& values, const Tensor& ignored) {
+  return ignored.defined() ? where(ignored, wrapped_scalar(0, values.dtype(), values.device()), values) : values;
 }
 
 /// -w input[label]; the gradient is -w g at the label and zero elsewhere.
 Tensor picked(const Tensor& input, const Labels& labels) {
-  const Tensor values = gather(input, labels.class_dim, labels.index);
-  if (!labels.weights.defined()) return neg(values);
-  // A product with weight 0 would turn an infinite ignored value into NaN.
-  const Tensor zero = wrapped_scalar(0, values.dtype(), values.device());
-  return where(eq(labels.weights, 0.0), zero, mul(neg(values), labels.weights));
+  const Tensor values = neg(gather(input, labels.class_dim, labels.index));
+  return without_ignored(labels.weights.defined() ? mul(values, labels.weights) : values, labels.ignored);
 }
 
+/// The mean is over the weights of the labels.
 Tensor finish(const Tensor& losses, const Labels& labels, Reduction reduction) {
   if (reduction == Reduction::None) return squeeze(losses, DimList{labels.class_dim});
-  return reduction == Reduction::Sum ? sum(losses) : weighted_mean(losses, labels);
+  if (reduction == Reduction::Sum) return sum(losses);
+  return labels.weights.defined() ? div(sum(losses), sum(labels.weights)) : mean(losses);
+}
+
+/// The gradient of the loss by -log p[label], from the incoming one; it has a class dimension of 1 or none.
+Tensor gradient_of_losses(const Tensor& g, const Tensor& weights, const Tensor& ignored, std::int64_t count, int dim,
+                          Reduction reduction) {
+  Tensor scale = reduction == Reduction::None ? unsqueeze(g, dim) : g;
+  if (reduction == Reduction::Mean)
+    scale = weights.defined() ? div(g, sum(weights)) : div(g, static_cast<double>(count));
+  return without_ignored(weights.defined() ? mul(scale, weights) : scale, ignored);
+}
+
+/// p -= 1 at the labels, p *= scale.
+void subtract_and_scale(const Tensor& p, const Tensor& index, int dim, const Tensor& scale) {
+  if (p.numel() == 0) return;
+  const Tensor step = full(index.shape(), Scalar(-1.0), p.dtype(), p.device());
+  kernels::Gather at;
+  at.op = "cross_entropy";
+  at.shape = index.shape();
+  at.dim = dim;
+  at.size = p.shape()[dim];
+  at.index = index.data_as<std::int64_t>();
+  at.index_strides = index.strides();
+  at.src = step.data();
+  at.src_strides = step.strides();
+  at.out = p.data();
+  at.out_strides = p.strides();
+  VG_KERNEL(scatter_add, "cross_entropy", p.device())(p.dtype(), at);
+  binary_out(kernels::BinaryOp::mul, p, p, scale);
+}
+
+const char* node_name(const Tensor& input) { return input.ndim() > 2 ? "NllLoss2DBackward0" : "NllLossBackward0"; }
+
+/// nll_loss of log_softmax as one node. The gradient is (softmax - 1 at the label) times that of the losses (C. M.
+/// Bishop, Pattern Recognition and Machine Learning, eq. 4.109).
+Tensor label_cross_entropy(const Tensor& input, const Labels& labels, Reduction reduction) {
+  Tensor out;
+  {
+    const NoGradGuard guard;
+    out = finish(picked(log_softmax(input, labels.class_dim), labels), labels, reduction);
+  }
+  return record(
+      node_name(input), out, {input},
+      {Save::input(input), Save::input(labels.index), Save::input(labels.weights), Save::input(labels.ignored)},
+      [dim = labels.class_dim, reduction](Node& n, const Tensor& g) -> TensorList {
+        const Tensor index = n.saved(1);
+        const Tensor scale = gradient_of_losses(g, n.saved(2), n.saved(3), index.numel(), dim, reduction);
+        const Tensor p = softmax(n.saved(0), dim);
+        if (GradMode::enabled()) {
+          const Tensor step = full(index.shape(), Scalar(-1.0), p.dtype(), p.device());
+          return {mul(scatter_add(p, dim, index, step), scale)};
+        }
+        subtract_and_scale(p, index, dim, scale);
+        return {p};
+      });
 }
 
 /// A composed loss carries the name that PyTorch gives its node.
@@ -136,8 +198,7 @@ Tensor probability_cross_entropy(const Tensor& input, const Tensor& target, cons
 Tensor nll_loss(const Tensor& input, const Tensor& target, const Tensor& weight, std::int64_t ignore_index,
                 Reduction reduction) {
   const Labels labels = prepare("nll_loss", input, target, weight, ignore_index);
-  return named(input.ndim() > 2 ? "NllLoss2DBackward0" : "NllLossBackward0",
-               finish(picked(input, labels), labels, reduction));
+  return named(node_name(input), finish(picked(input, labels), labels, reduction));
 }
 
 Tensor cross_entropy(const Tensor& input, const Tensor& target, const Tensor& weight, std::int64_t ignore_index,
@@ -150,11 +211,9 @@ Tensor cross_entropy(const Tensor& input, const Tensor& target, const Tensor& we
     return probability_cross_entropy(input, target, weight, reduction, label_smoothing);
   }
   const Labels labels = prepare("cross_entropy", input, target, weight, ignore_index);
+  if (label_smoothing == 0) return label_cross_entropy(input, labels, reduction);
   const Tensor log_p = log_softmax(input, labels.class_dim);
   const Tensor hard = picked(log_p, labels);
-  if (label_smoothing == 0) {
-    return named(input.ndim() > 2 ? "NllLoss2DBackward0" : "NllLossBackward0", finish(hard, labels, reduction));
-  }
   // Smoothing mixes in the mean over classes of -w log p (Szegedy et al., arXiv 1512.00567, section 7).
   Tensor all = log_p;
   if (weight.defined()) {
@@ -162,14 +221,9 @@ Tensor cross_entropy(const Tensor& input, const Tensor& target, const Tensor& we
     shape[labels.class_dim] = labels.classes;
     all = mul(log_p, reshape(weight, shape));
   }
-  Tensor spread = neg(sum(all, {labels.class_dim}, true));
-  if (labels.weights.defined()) {
-    const Tensor zero = wrapped_scalar(0, spread.dtype(), spread.device());
-    spread = where(eq(unsqueeze(target, labels.class_dim), Scalar(ignore_index)), zero, spread);
-  }
-  const Tensor mixed =
-      add(mul(hard, 1 - label_smoothing), mul(spread, label_smoothing / static_cast<double>(labels.classes)));
-  return finish(mixed, labels, reduction);
+  const Tensor spread = without_ignored(neg(sum(all, {labels.class_dim}, true)), labels.ignored);
+  return add(mul(finish(hard, labels, reduction), 1 - label_smoothing),
+             mul(finish(spread, labels, reduction), label_smoothing / static_cast<double>(labels.classes)));
 }
 
 Tensor mse_loss(const Tensor& input, const Tensor& target, Reduction reduction) {

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._C import Tensor
 from ..autograd import no_grad
-from .parameter import Parameter
+from .parameter import Parameter, UninitializedTensorMixin, is_lazy
 
 if TYPE_CHECKING:
     from .module import Module
+
+
+EXTRA_STATE = "_extra_state"
 
 
 class IncompatibleKeys(NamedTuple):
@@ -27,39 +32,75 @@ class IncompatibleKeys(NamedTuple):
 
 def load(module: Module, state_dict: Mapping[str, Any], strict: bool, assign: bool) -> IncompatibleKeys:
     """Checks ``state_dict`` against the module, then copies it in; see ``Module.load_state_dict``."""
+    metadata: Mapping[str, Any] = getattr(state_dict, "_metadata", None) or {}
+    values = OrderedDict(state_dict)
     expected: dict[str, None] = {}
-    missing: list[str] = []
+    keys = IncompatibleKeys([], [])
     errors: list[str] = []
     actions: list[Callable[[], object]] = []
-    for prefix, owner in module.named_modules(remove_duplicate=False):
+    modules = list(module.named_modules(remove_duplicate=False))
+    for path, owner in modules:
+        prefix = f"{path}." if path else ""
+        for hook in owner._state_hooks_of("load_pre"):
+            hook(owner, values, prefix, dict(metadata.get(path, {})), strict, *keys, errors)
         for name, current in owner._persistent():
-            key = f"{prefix}.{name}" if prefix else name
+            key = prefix + name
             expected[key] = None
-            if key not in state_dict:
-                missing.append(key)
+            if key not in values:
+                keys.missing_keys.append(key)
                 continue
-            value = state_dict[key]
+            value = values[key]
             problem = _problem(key, current, value, assign)
             if problem:
                 errors.append(problem)
             else:
                 actions.append(_action(owner, name, current, value, assign))
-    unexpected = [key for key in state_dict if key not in expected]
+        if type(owner).set_extra_state is not _base(owner).set_extra_state:
+            key = prefix + EXTRA_STATE
+            expected[key] = None
+            if key in values:
+                actions.append(partial(owner.set_extra_state, values[key]))
+            else:
+                keys.missing_keys.append(key)
+    keys.unexpected_keys.extend(key for key in values if key not in expected)
 
-    if strict:
-        reports = (("Missing", missing), ("Unexpected", unexpected))
-        errors[:0] = [
-            f"{what} key(s) in state_dict: {', '.join(f'{chr(34)}{key}{chr(34)}' for key in keys)}. "
-            for what, keys in reports
-            if keys
-        ]
-    if errors:
-        lines = "\n\t".join(errors)
-        raise RuntimeError(f"Error(s) in loading state_dict for {type(module).__name__}:\n\t{lines}")
+    # Hooks that run after loading may forgive keys; without any, a strict module is left unchanged.
+    afterwards = [
+        (owner, hook) for _, owner in reversed(modules) for hook in owner._state_hooks_of("load_post")
+    ]
+    if errors or not afterwards:
+        _report(module, keys, strict, errors)
     with no_grad():
         for action in actions:
             action()
-    return IncompatibleKeys(missing, unexpected)
+    for owner, hook in afterwards:
+        if hook(owner, keys) is not None:
+            raise AssertionError(
+                "Hooks registered with ``register_load_state_dict_post_hook`` are not expected to return new "
+                "values, if incompatible_keys need to be modified, it should be done inplace."
+            )
+    _report(module, keys, strict, [])
+    return keys
+
+
+def _base(owner: Module) -> type[Module]:
+    from .module import Module
+
+    return Module
+
+
+def _report(module: Module, keys: IncompatibleKeys, strict: bool, errors: list[str]) -> None:
+    lines = []
+    if strict:
+        reports = (("Missing", keys.missing_keys), ("Unexpected", keys.unexpected_keys))
+        lines = [
+            f"{what} key(s) in state_dict: {', '.join(f'{chr(34)}{key}{chr(34)}' for key in names)}. "
+            for what, names in reports
+            if names
+        ]
+    if lines or errors:
+        text = "\n\t".join([*lines, *errors])
+        raise RuntimeError(f"Error(s) in loading state_dict for {type(module).__name__}:\n\t{text}")
 
 
 def _problem(key: str, current: Tensor, value: Any, assign: bool) -> str | None:
@@ -68,7 +109,14 @@ def _problem(key: str, current: Tensor, value: Any, assign: bool) -> str | None:
             f'While copying the parameter named "{key}", expected a Tensor from checkpoint '
             f"but received {type(value)}"
         )
-    if value.shape != current.shape:
+    if is_lazy(value):
+        if is_lazy(current):
+            return None
+        return (
+            f"size mismatch for {key}: copying an uninitialized param from checkpoint, "
+            f"the shape in current model is {current.shape}."
+        )
+    if not is_lazy(current) and value.shape != current.shape:
         return (
             f"size mismatch for {key}: copying a param with shape {value.shape} from checkpoint, "
             f"the shape in current model is {current.shape}."
@@ -79,6 +127,10 @@ def _problem(key: str, current: Tensor, value: Any, assign: bool) -> str | None:
 
 
 def _action(owner: Module, name: str, current: Tensor, value: Tensor, assign: bool) -> Callable[[], object]:
+    if is_lazy(value):
+        return lambda: None
+    if isinstance(current, UninitializedTensorMixin) and not assign:
+        return partial(_materialize, current, value)
     if not assign:
         return lambda: current.copy_(value)
     if not isinstance(current, Parameter):
@@ -86,3 +138,8 @@ def _action(owner: Module, name: str, current: Tensor, value: Tensor, assign: bo
     if isinstance(value, Parameter):
         return lambda: setattr(owner, name, value.requires_grad_(current.requires_grad))
     return lambda: setattr(owner, name, Parameter(value, current.requires_grad))
+
+
+def _materialize(current: Any, value: Tensor) -> None:
+    current.materialize(value.shape)
+    current.copy_(value)

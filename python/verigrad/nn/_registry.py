@@ -52,12 +52,16 @@ class Registry(MutableMapping[str, _T]):
 
 
 class Hook(NamedTuple):
-    """One hook around ``forward`` and the options it was registered with."""
+    """One hook, where it belongs, and the options it was registered with.
+
+    ``kind`` is "before" or "after" (``forward``), "backward_pre" or "backward", "save_pre", "save_post",
+    "load_pre" or "load_post" (``state_dict``).
+    """
 
     function: Callable[..., Any]
-    before: bool
-    with_kwargs: bool
-    always_call: bool
+    kind: str
+    with_kwargs: bool = False
+    always_call: bool = False
 
 
 class RemovableHandle:

@@ -276,6 +276,30 @@ class Tree:
         found: Module = module
         return found
 
+    def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
+        """Puts ``module`` in the place with the dotted name ``target``.
+
+        Args:
+            target: the name; all but its last part must exist.
+            module: the new module.
+            strict: demand that the last part exists, too; default False.
+
+        Raises:
+            ValueError: ``target`` is empty, or ``module`` is no Module.
+            AttributeError: a part of the way does not exist or is no Module.
+        """
+        if not target:
+            raise ValueError("Cannot set the submodule without a target name!")
+        if not isinstance(module, Tree):
+            raise ValueError(f"`module` is not an nn.Module, found {type(module)}")
+        path, _, name = target.rpartition(".")
+        owner = self.get_submodule(path)
+        if strict and not hasattr(owner, name):
+            raise AttributeError(f"{type(owner).__name__} has no attribute `{name}`")
+        if hasattr(owner, name) and not isinstance(getattr(owner, name), Tree):
+            raise AttributeError(f"`{name}` is not an nn.Module")
+        setattr(owner, name, module)
+
     def _get(self, target: str) -> tuple[Module, str, Any]:
         path, _, name = target.rpartition(".")
         owner = self.get_submodule(path)

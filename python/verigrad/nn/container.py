@@ -76,12 +76,7 @@ class _Indexed(Module):
         self.add_module(str(len(self)), _checked(module))
         return self
 
-    def extend(self: _L, modules: Any) -> _L:
-        """Adds several modules at the end and returns the container.
-
-        Raises:
-            TypeError: ``modules`` is not iterable or holds something that is no Module.
-        """
+    def _extend(self: _L, modules: Any) -> _L:
         if not isinstance(modules, Iterable):
             name = type(self).__name__
             raise TypeError(
@@ -96,14 +91,14 @@ class _Indexed(Module):
         modules.insert(place, _checked(module))
         self._replace_all((str(number), each) for number, each in enumerate(modules))
 
-    def pop(self, index: int | slice = -1) -> Any:
-        """Removes and returns the module at ``index``, by default the last; those behind move up.
+    def pop(self, key: int | slice = -1) -> Any:
+        """Removes and returns the module at ``key``, by default the last; those behind move up.
 
         Raises:
             IndexError: there is none.
         """
-        module = self[index]
-        del self[index]
+        module = self[key]
+        del self[key]
         return module
 
 
@@ -131,6 +126,14 @@ class Sequential(_Indexed):
         for name in attributes["_module_names"]:
             input = attributes[name](input)
         return input
+
+    def extend(self, sequential: Any) -> Sequential:
+        """Adds several modules at the end and returns the container.
+
+        Raises:
+            TypeError: ``sequential`` is not iterable or holds something that is no Module.
+        """
+        return self._extend(sequential)
 
     def insert(self, index: int, module: Module) -> Sequential:
         """Inserts a module before ``index`` and returns the container; the modules are numbered anew.
@@ -190,6 +193,14 @@ class ModuleList(_Indexed):
         super().__init__()
         if modules is not None:
             self.extend(modules)
+
+    def extend(self, modules: Any) -> ModuleList:
+        """Adds several modules at the end and returns the list.
+
+        Raises:
+            TypeError: ``modules`` is not iterable or holds something that is no Module.
+        """
+        return self._extend(modules)
 
     def _sliced(self, entries: list[tuple[str, Module]]) -> Iterable[tuple[str, Module]]:
         return ((str(place), module) for place, (_, module) in enumerate(entries))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
@@ -10,17 +9,17 @@ from typing import Any, TypeVar
 from .. import _C
 from .._C import Tensor
 from ..autograd import no_grad
-from ._loading import IncompatibleKeys, load
-from ._registry import Hook, RemovableHandle
-from ._tree import KINDS, Tree
-from .parameter import Parameter
+from ._hooks import Hooked
+from ._loading import EXTRA_STATE, IncompatibleKeys, load
+from ._tree import KINDS
+from .parameter import Parameter, is_lazy
 
 __all__ = ["Module"]
 
 _M = TypeVar("_M", bound="Module")
 
 
-class Module(Tree):
+class Module(Hooked):
     """Base class of all layers and models.
 
     Parameters and Modules that are assigned as attributes are registered: ``parameters()``, ``to()``,
@@ -28,7 +27,8 @@ class Module(Tree):
     ``forward``.
     """
 
-    _call_hooks: OrderedDict[int, Hook] | None = None
+    # The version of the layout of the state dict, kept in its metadata.
+    _version: int = 1
 
     def __init__(self) -> None:
         attributes = self.__dict__
@@ -36,123 +36,6 @@ class Module(Tree):
         for kind in KINDS:
             attributes[kind] = {}
         attributes["_non_persistent_buffers_set"] = set()
-
-    # -- calling ---------------------------------------------------------------------------------------------
-
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """What the module computes; a subclass defines it.
-
-        Raises:
-            NotImplementedError: the subclass did not.
-        """
-        name = type(self).__name__
-        raise NotImplementedError(f'Module [{name}] is missing the required "forward" function')
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._call_hooks:
-            return self._call_with_hooks(self._call_hooks, args, kwargs)
-        return self.forward(*args, **kwargs)
-
-    def _call_with_hooks(
-        self, hooks: OrderedDict[int, Hook], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        pending = {key: hook for key, hook in hooks.items() if not hook.before and hook.always_call}
-        try:
-            for hook in [hook for hook in hooks.values() if hook.before]:
-                if hook.with_kwargs:
-                    answer = hook.function(self, args, kwargs)
-                    if answer is not None:
-                        if not isinstance(answer, tuple) or len(answer) != 2:
-                            raise RuntimeError(
-                                "forward pre-hook must return None or a tuple of (new_args, new_kwargs), "
-                                f"but got {answer}."
-                            )
-                        args, kwargs = answer
-                else:
-                    answer = hook.function(self, args)
-                    if answer is not None:
-                        args = answer if isinstance(answer, tuple) else (answer,)
-            result = self.forward(*args, **kwargs)
-            for key, hook in list(hooks.items()):
-                if not hook.before:
-                    pending.pop(key, None)
-                    answer = (
-                        hook.function(self, args, kwargs, result)
-                        if hook.with_kwargs
-                        else hook.function(self, args, result)
-                    )
-                    if answer is not None:
-                        result = answer
-            return result
-        except Exception:
-            for hook in pending.values():
-                try:
-                    if hook.with_kwargs:
-                        hook.function(self, args, kwargs, None)
-                    else:
-                        hook.function(self, args, None)
-                except Exception as error:  # the first error is the one to report
-                    warnings.warn(
-                        "a forward hook with always_call=True raised an exception that was silenced, "
-                        f"because another error was raised first: {error}",
-                        stacklevel=2,
-                    )
-            raise
-
-    def register_forward_pre_hook(
-        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
-    ) -> RemovableHandle:
-        """Calls ``hook(module, args)`` before ``forward``.
-
-        What it returns, if not None, replaces the arguments.
-
-        Args:
-            hook: the function; with ``with_kwargs`` called as ``hook(module, args, kwargs)`` and free to
-                return a new pair of both.
-            prepend: run it before the hooks registered so far.
-            with_kwargs: pass the keyword arguments too.
-
-        Raises:
-            TypeError: ``hook`` is not callable.
-        """
-        return self._register_hook(Hook(hook, True, with_kwargs, False), prepend)
-
-    def register_forward_hook(
-        self,
-        hook: Callable[..., Any],
-        *,
-        prepend: bool = False,
-        with_kwargs: bool = False,
-        always_call: bool = False,
-    ) -> RemovableHandle:
-        """Calls ``hook(module, args, output)`` after ``forward``.
-
-        What it returns, if not None, replaces the output.
-
-        Args:
-            hook: the function; with ``with_kwargs`` called as ``hook(module, args, kwargs, output)``.
-            prepend: run it before the hooks registered so far.
-            with_kwargs: pass the keyword arguments too.
-            always_call: call it with None as the output where ``forward`` or an earlier hook raised.
-
-        Raises:
-            TypeError: ``hook`` is not callable.
-        """
-        return self._register_hook(Hook(hook, False, with_kwargs, always_call), prepend)
-
-    def _register_hook(self, hook: Hook, prepend: bool) -> RemovableHandle:
-        if not callable(hook.function):
-            raise TypeError(
-                f"{type(self).__name__}: expected hook to be callable, got {type(hook.function).__name__}"
-            )
-        hooks = self._call_hooks
-        if hooks is None:
-            hooks = self.__dict__["_call_hooks"] = OrderedDict()
-        handle = RemovableHandle(hooks)
-        hooks[handle.id] = hook
-        if prepend:
-            hooks.move_to_end(handle.id, last=False)
-        return handle
 
     # -- changing all of it ----------------------------------------------------------------------------------
 
@@ -178,7 +61,7 @@ class Module(Tree):
                     changes.append(_change_parameter(parameter, fn))
                 for name, buffer in module._buffers.items():
                     if buffer is not None:
-                        changes.append(_change_buffer(module, name, fn(buffer)))
+                        changes.append(_change_buffer(module, name, buffer, fn))
             for change in changes:
                 change()
         return self
@@ -281,18 +164,57 @@ class Module(Tree):
     ) -> dict[str, Any]:
         """Returns parameters and persistent buffers by their dotted names; they share memory with the module.
 
+        The dict's attribute ``_metadata`` holds the version of each module's layout.
+
         Args:
             destination: the dict to add to; default a new OrderedDict.
             prefix: put before the keys.
             keep_vars: return the parameters themselves instead of detached tensors.
         """
-        destination = OrderedDict() if destination is None else destination
-        for name, value in self._persistent():
-            destination[prefix + name] = value if keep_vars else value.detach()
+        if destination is None:
+            destination = OrderedDict()
+            destination._metadata = OrderedDict()  # type: ignore[attr-defined]
+        metadata: dict[str, Any] = {"version": self._version}
+        if hasattr(destination, "_metadata"):
+            destination._metadata[prefix[:-1]] = metadata
+        for hook in self._state_hooks_of("save_pre"):
+            hook(self, prefix, keep_vars)
+        self._save_to_state_dict(destination, prefix, keep_vars)
         for name, module in self._modules.items():
             if module is not None:
                 module.state_dict(destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
+        for hook in self._state_hooks_of("save_post"):
+            if hook(self, destination, prefix, metadata) is not None:
+                raise RuntimeError("state_dict post-hook must return None")
         return destination
+
+    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
+        for name, value in self._persistent():
+            destination[prefix + name] = value if keep_vars or is_lazy(value) else value.detach()
+        if type(self).get_extra_state is not Module.get_extra_state:
+            destination[prefix + EXTRA_STATE] = self.get_extra_state()
+
+    def get_extra_state(self) -> Any:
+        """What the module adds to its state dict beside tensors; a subclass may define it.
+
+        It is kept under the key ``_extra_state``; loading gives it to ``set_extra_state``.
+
+        Raises:
+            RuntimeError: the subclass did not define it.
+        """
+        raise RuntimeError(
+            f"{type(self).__name__}.get_extra_state: expected the class to define it, got none"
+        )
+
+    def set_extra_state(self, state: Any) -> None:
+        """Takes what ``get_extra_state`` gave; a subclass that defines one defines both.
+
+        Raises:
+            RuntimeError: the subclass did not define it.
+        """
+        raise RuntimeError(
+            f"{type(self).__name__}.set_extra_state: expected the class to define it, got none"
+        )
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
@@ -321,7 +243,7 @@ class Module(Tree):
         # A copy shares the values but may register and forget names on its own.
         other: _M = object.__new__(type(self))
         attributes = dict(self.__dict__)
-        for kind in (*KINDS, "_non_persistent_buffers_set", "_call_hooks"):
+        for kind in (*KINDS, "_non_persistent_buffers_set", "_call_hooks", "_state_hooks"):
             if attributes.get(kind) is not None:
                 attributes[kind] = attributes[kind].copy()
         other.__dict__.update(attributes)
@@ -370,7 +292,14 @@ def _change_parameter(parameter: Parameter, fn: Callable[[Tensor], Tensor]) -> C
     return change
 
 
-def _change_buffer(module: Module, name: str, value: Tensor) -> Callable[[], None]:
+def _change_buffer(
+    module: Module, name: str, buffer: Tensor, fn: Callable[[Tensor], Tensor]
+) -> Callable[[], None]:
+    if is_lazy(buffer):
+        # It stays the same object, which learns its shape later.
+        data = fn(buffer.detach())
+        return lambda: setattr(buffer, "data", data)
+    value = fn(buffer)
     return lambda: module._buffers.__setitem__(name, value)
 
 

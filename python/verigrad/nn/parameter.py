@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from .. import _C
 from .._C import Tensor
 
-__all__ = ["Parameter"]
+__all__ = ["Parameter", "UninitializedBuffer", "UninitializedParameter", "is_lazy"]
 
 
 class Parameter(Tensor):
@@ -43,3 +44,176 @@ class Parameter(Tensor):
 
     def __repr__(self) -> str:
         return "Parameter containing:\n" + super().__repr__()
+
+
+# What an uninitialized tensor still answers; everything else of Tensor needs its elements.
+_ANSWERS = frozenset(
+    [
+        "cpu",
+        "data",
+        "detach",
+        "detach_",
+        "device",
+        "double",
+        "dtype",
+        "element_size",
+        "float",
+        "grad",
+        "grad_fn",
+    ]
+    + ["is_cuda", "is_floating_point", "is_inference", "is_leaf", "itemsize", "output_nr", "register_hook"]
+    + ["requires_grad", "requires_grad_", "retain_grad", "retains_grad", "to", "type_as"]
+)
+_REFUSED = frozenset(name for name in dir(Tensor) if not name.startswith("_")) - _ANSWERS
+_OPERATORS = [
+    f"__{prefix}{name}__"
+    for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor")
+    for prefix in ("", "r", "i")
+]
+_OPERATORS += [
+    f"__{name}__"
+    for name in (
+        "neg",
+        "pos",
+        "abs",
+        "invert",
+        "lt",
+        "le",
+        "gt",
+        "ge",
+        "eq",
+        "ne",
+        "getitem",
+        "setitem",
+        "len",
+        "iter",
+    )
+]
+_OPERATORS += [f"__{name}__" for name in ("bool", "float", "int", "index", "contains", "array")]
+
+
+class UninitializedTensorMixin:
+    """What parameters and buffers of unknown shape share."""
+
+    __slots__ = ()
+
+    cls_to_become: type[Tensor]
+
+    def materialize(
+        self, shape: Sequence[int] | int, device: Any = None, dtype: _C.dtype | None = None
+    ) -> None:
+        """Makes this object an ordinary one of the given shape; its elements are not initialised.
+
+        Args:
+            shape: the shape.
+            device: default its own.
+            dtype: default its own.
+        """
+        tensor: Any = self
+        data = _C.empty(
+            shape,
+            dtype=tensor.dtype if dtype is None else dtype,
+            device=tensor.device if device is None else device,
+        )
+        tensor.data = data
+        tensor.__class__ = self.cls_to_become
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "shape":
+            raise RuntimeError(
+                "Can't access the shape of an uninitialized parameter or buffer. This error usually "
+                "happens in `load_state_dict` when trying to load an uninitialized parameter into an "
+                "initialized one. Call `forward` to initialize the parameters before accessing their "
+                "attributes."
+            )
+        if name in _REFUSED:
+            _refuse(self, name)
+        return object.__getattribute__(self, name)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+
+def _refuse(tensor: object, name: str) -> None:
+    raise ValueError(
+        f"Attempted to use an uninitialized parameter in {name}. This error happens when you are using a "
+        f"`LazyModule` or explicitly manipulating `{type(tensor).__name__}` objects. When using LazyModules "
+        "call `forward` with a dummy batch to initialize the parameters before calling other functions"
+    )
+
+
+def _refusing(name: str) -> Any:
+    def operator(self: object, *args: object) -> None:
+        _refuse(self, name)
+
+    return operator
+
+
+for _name in _OPERATORS:
+    setattr(UninitializedTensorMixin, _name, _refusing(_name))
+
+
+def is_lazy(param: object) -> bool:
+    """Whether ``param`` is a parameter or buffer whose shape is not known yet."""
+    return isinstance(param, UninitializedTensorMixin)
+
+
+class UninitializedParameter(UninitializedTensorMixin, Parameter):
+    """A Parameter whose shape is not known yet; ``materialize`` makes it an ordinary one.
+
+    It can be cast and moved. Its operators and methods raise ValueError, its shape RuntimeError; functions of
+    the library take it for an empty tensor.
+
+    Args:
+        requires_grad: whether it is to be trained; default True.
+        device: where it will live; default the CPU.
+        dtype: what it will hold; default the default dtype.
+    """
+
+    cls_to_become = Parameter
+
+    def __init__(self, requires_grad: bool = True, device: Any = None, dtype: _C.dtype | None = None) -> None:
+        super().__init__(_C.empty(0, device=device, dtype=dtype), requires_grad)
+
+    __hash__ = Parameter.__hash__
+
+    def __deepcopy__(self, memo: dict[Any, Any]) -> UninitializedParameter:
+        known: UninitializedParameter | None = memo.get(id(self))
+        if known is None:
+            known = type(self)(self.requires_grad, self.device, self.dtype)
+            memo[id(self)] = known
+        return known
+
+
+class _Buffer(Tensor):
+    """A buffer that began without a shape; an ordinary tensor otherwise."""
+
+    def __repr__(self) -> str:
+        return repr(self.detach())
+
+
+class UninitializedBuffer(UninitializedTensorMixin, _Buffer):
+    """A tensor for ``Module.register_buffer`` whose shape is not known yet; as ``UninitializedParameter``.
+
+    Args:
+        requires_grad: default False.
+        device: where it will live; default the CPU.
+        dtype: what it will hold; default the default dtype.
+    """
+
+    cls_to_become = _Buffer
+
+    def __init__(
+        self, requires_grad: bool = False, device: Any = None, dtype: _C.dtype | None = None
+    ) -> None:
+        super().__init__(_C.empty(0, device=device, dtype=dtype))
+        self.requires_grad_(requires_grad)
+
+    __hash__ = Tensor.__hash__
+
+    def __deepcopy__(self, memo: dict[Any, Any]) -> UninitializedBuffer:
+        known: UninitializedBuffer | None = memo.get(id(self))
+        if known is None:
+            known = type(self)(self.requires_grad, self.device, self.dtype)
+            memo[id(self)] = known
+        return known

@@ -30,6 +30,7 @@ FAMILIES = (
     "linalg",
     "nn",
     "activation",
+    "clamp",
     "dropout",
     "convolution",
     "pooling",

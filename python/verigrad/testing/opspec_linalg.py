@@ -72,6 +72,16 @@ def linear_samples(s: Sampler) -> Iterator[Sample]:
     yield call(s.array(67, 41), s.array(35, 41), s.array(35), grad=False, note="several tiles")
 
 
+def bilinear_samples(s: Sampler) -> Iterator[Sample]:
+    """Batches of 0, 1, 2 and n, further leading dimensions, with and without bias."""
+    for lead in ((), (0,), (1,), (2,), (5,), (2, 4), (2, 0)):
+        yield call(s.array(*lead, 3), s.array(*lead, 4), s.array(2, 3, 4), s.array(2))
+        yield call(s.array(*lead, 3), s.array(*lead, 4), s.array(2, 3, 4))
+    yield call(s.array(2, 1), s.array(2, 1), s.array(1, 1, 1), bias=s.array(1))
+    yield call(s.array(2, 3), s.array(2, 3), s.array(2, 3, 3), note="equal sizes")
+    yield call(s.array(33, 17), s.array(33, 19), s.array(5, 17, 19), s.array(5), grad=False)
+
+
 def large_linear(s: Sampler) -> Iterator[Sample]:
     """A layer that is split between threads."""
     yield call(s.array(301, 257), s.array(203, 257), s.array(203))
@@ -134,6 +144,27 @@ SPECS = (
             bad(RuntimeError, "shape|size|multipl", MATRIX, np.ones((4, 2))),
             bad(RuntimeError, "dtype", MATRIX, np.ones((4, 3), np.float32)),
             bad(RuntimeError, ".", MATRIX, np.ones((4, 3)), np.ones(3)),
+        ),
+    ),
+    OpSpec(
+        "bilinear",
+        ref.bilinear_op,
+        bilinear_samples,
+        function="nn.functional.bilinear",
+        dtypes=FLOATING,
+        scale="inputs",
+        tolerance=32,
+        reason=ACCUMULATION,
+        registered=False,
+        errors=(
+            bad(RuntimeError, "batch", MATRIX, np.ones((3, 4)), np.ones((5, 3, 4))),
+            bad(RuntimeError, "dimension", MATRIX, np.ones((1, 2, 4)), np.ones((5, 3, 4))),
+            bad(RuntimeError, "size", MATRIX, np.ones((2, 4)), np.ones((3, 4))),
+            bad(RuntimeError, "size", MATRIX, np.ones((2, 4)), np.ones((5, 4, 4))),
+            bad(RuntimeError, "size", MATRIX, np.ones((2, 4)), np.ones((5, 3, 3))),
+            bad(RuntimeError, "bias", MATRIX, np.ones((2, 4)), np.ones((5, 3, 4)), np.ones(4)),
+            bad(RuntimeError, "bias", MATRIX, np.ones((2, 4)), np.ones((5, 3, 4)), np.ones(1)),
+            bad(RuntimeError, "dtype", MATRIX, np.ones((2, 4), np.float32), np.ones((5, 3, 4))),
         ),
     ),
 )

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from verigrad.testing.opspec import FLOATING, OpSpec, bad
+from verigrad.testing.opspec_loss import quiet
+from verigrad.testing.reference import elementwise_losses
 from verigrad.testing.reference import losses as ref
 from verigrad.testing.samples import Const, Sample, Sampler, call
 
@@ -43,6 +45,14 @@ def losses(s: Sampler, smoothing: bool) -> Iterator[Sample]:
     yield call(draw(2, 4), Const(np.array([-100, -100])), grad=False, note="NaN, all ignored")
     yield call(draw(2, 4), Const(np.array([-100, -100])), reduction="sum", note="all ignored")
     yield call(draw(1, 1), Const(np.array([0])), grad=not smoothing)
+    nothing = Const(np.zeros(4, s.dtype))
+    yield call(draw(2, 4), labels(2), nothing, grad=False, note="NaN, no weight is left")
+    yield call(draw(2, 4), labels(2), nothing, reduction="sum", grad=False, note="no weight is left")
+    yield call(draw(2, 4), Const(np.array([1, 2], np.uint8)), reduction="none")
+    special = draw(3, 4)
+    special[0, 1], special[1, 2], special[2, 0] = np.nan, np.inf, -np.inf
+    for goal in ([1, 2, 0], [0, 0, 1], [-100, -100, -100]):
+        yield call(special, Const(np.array(goal)), grad=False, reduction="none", note="NaN and infinities")
     yield call(draw(64, 10), s.index(64, high=10), grad=False)
 
 
@@ -76,7 +86,9 @@ def mse_samples(s: Sampler) -> Iterator[Sample]:
     yield call(s.array(0, 3), s.array(0, 3), grad=False, note="NaN, the mean of nothing")
     for reduction in ("mean", "sum", "none"):
         yield call(s.array(3, 4), s.array(3, 4), reduction=reduction)
+        yield call(s.array(3, 4), s.array(3, 4), reduction=reduction, weight=s.array(3, 4, low=0.5))
     yield call(s.array(0, 3), s.array(0, 3), reduction="sum")
+    yield call(s.array(3, 4), s.array(4), note="broadcast")
 
 
 def large_losses(s: Sampler) -> Iterator[Sample]:
@@ -128,9 +140,9 @@ SPECS = (
     ),
     OpSpec(
         "mse_loss",
-        ref.mse_loss_op,
+        elementwise_losses.mse_loss_op,
         mse_samples,
-        function="nn.functional.mse_loss",
+        function=quiet("mse_loss"),
         dtypes=FLOATING,
         scale="norm",
         tolerance=16,
@@ -138,6 +150,7 @@ SPECS = (
         large=large_mse,
         errors=(
             bad(RuntimeError, "size|shape", LOGITS, np.zeros((2, 4))),
+            bad(ValueError, "same size", LOGITS, LOGITS, weight=np.ones(3)),
             bad(ValueError, "reduction|not a valid", LOGITS, LOGITS, reduction="average"),
         ),
     ),

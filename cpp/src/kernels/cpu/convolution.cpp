@@ -41,7 +41,15 @@ class Runner {
         blocks_((s.channels + block_ - 1) / block_),
         panels_((s.results + kernel_.rows - 1) / kernel_.rows),
         chunks_(s.grid, kChunkPixels),
-        scratch_(s.grid, chunks_.images(), chunks_.rows(), block_) {}
+        scratch_(s.grid, chunks_.images(), chunks_.rows(), block_),
+        dense_(s.dst_column == 1 && s.dst_row == s.grid.columns) {
+    // Cycles for a strip: of the dropped columns and of results that are put in place row by row, and of copying a
+    // panel.
+    const double columns = static_cast<double>(s.grid.columns), depth = static_cast<double>(block_ * taps_);
+    const double dropped = static_cast<double>(scratch_.pitch()) / columns - 1;
+    const double runs = merged() ? 1 : 1 + static_cast<double>(kernel_.columns) / columns;
+    direct_ = static_cast<double>(panels_) * (6 * dropped * depth + (merged() ? 0 : 70)) < 2.5 * runs * depth;
+  }
 
   void run() {
     const Workspace<T> weights(s_.groups * panels_ * kernel_.rows * s_.channels * taps_);
@@ -99,39 +107,114 @@ class Runner {
              T* tile) const {
     const Grid& g = s_.grid;
     const std::int64_t plane = g.height * g.width, image = s_.groups * s_.channels * plane;
-    const bool dense = s_.dst_column == 1 && s_.dst_row == g.columns;
     for (std::int64_t block = 0; block < blocks_; ++block) {
       const std::int64_t first = block * block_, channels = std::min(block_, s_.channels - first);
-      const std::int64_t depth = channels * taps_;
       scratch_.fill(scratch, s_.source + chunk.first_image * image + (group * s_.channels + first) * plane, image,
                     chunk, channels);
-      const T* block_weights = weights + first * panels_ * taps_ * kernel_.rows;
-      for_strips(g, scratch_, chunk, kernel_.columns,
-                 [&](std::int64_t pixel, std::int64_t count, const Run* runs, std::int64_t used) {
-                   pack_(scratch, scratch_.offsets(), depth, runs, used, panel, kernel_.columns);
-                   const std::int64_t size = chunk.rows * g.columns;  // of an image's part
-                   const bool whole = dense && count == kernel_.columns && pixel / size == (pixel + count - 1) / size;
-                   std::array<std::int64_t, 64> at;
-                   const std::int64_t known = whole ? 1 : count;
-                   for (std::int64_t j = 0; j < known; ++j) {
-                     at[static_cast<std::size_t>(j)] = address(group, chunk, pixel + j);
-                   }
-                   for (std::int64_t p = 0; p < panels_; ++p) {
-                     const T* a = block_weights + p * depth * kernel_.rows;
-                     const T* start = block == 0 ? starts + p * kernel_.rows : nullptr;
-                     const std::int64_t m = p * kernel_.rows;
-                     T* to = s_.dst + m * s_.dst_plane;
-                     if (whole && m + kernel_.rows <= s_.results) {
-                       kernel_.run(depth, a, panel, to + at[0], s_.dst_plane, start);
-                     } else if (whole) {
-                       kernel_.run(depth, a, panel, tile, kernel_.columns, start ? start : kZeros);
-                       put_rows(tile, to + at[0], s_.results - m, start != nullptr);
-                     } else {
-                       kernel_.run(depth, a, panel, tile, kernel_.columns, start ? start : kZeros);
-                       put_pixels(tile, to, at.data(), count, std::min(kernel_.rows, s_.results - m), start != nullptr);
-                     }
-                   }
+      Block b{group, channels * taps_, weights + first * panels_ * taps_ * kernel_.rows, block == 0 ? starts : nullptr,
+              scratch};
+      if (direct_) {
+        sweep_direct(b, chunk, tile);
+      } else {
+        sweep_packed(b, chunk, panel, tile);
+      }
+    }
+  }
+
+  /// Whether rows follow each other without a gap in the scratch and in dst.
+  bool merged() const { return dense_ && scratch_.pitch() == s_.grid.columns; }
+
+  /// One block of channels.
+  struct Block {
+    std::int64_t group, depth;
+    const T* weights;
+    const T* starts;  // null unless it is the first
+    const T* scratch;
+  };
+
+  /// Neighbouring pixels of a strip that are neighbours in dst.
+  struct Segment {
+    std::int64_t to, from, count;
+  };
+
+  /// Strips of pixels alone, gathered from the scratch into a panel that all rows of weights use.
+  void sweep_packed(const Block& b, const Chunk& chunk, T* panel, T* tile) const {
+    std::array<Segment, 64> segments;
+    for_strips(s_.grid, scratch_, chunk, kernel_.columns,
+               [&](std::int64_t pixel, std::int64_t count, const Run* runs, std::int64_t used) {
+                 pack_(b.scratch, scratch_.offsets(), b.depth, runs, used, panel, kernel_.columns);
+                 const std::int64_t size = chunk.rows * s_.grid.columns;  // of an image's part
+                 std::size_t n = 0;
+                 for (std::int64_t j = 0; j < count;) {
+                   // Rows are neighbours in dst as well, unless it has steps.
+                   const std::int64_t within = dense_ ? size : s_.grid.columns;
+                   const std::int64_t length = std::min(count - j, within - (pixel + j) % within);
+                   segments[n++] = {address(b.group, chunk, pixel + j), j, length};
+                   j += length;
+                 }
+                 multiply(b, segments.data(), n, tile, [&](const T* a, T* c, std::int64_t ldc, const T* start) {
+                   kernel_.run(b.depth, a, panel, c, ldc, start);
                  });
+               });
+  }
+
+  /// Strips of the scratch as it is, with the columns between two rows, whose results are dropped: cheaper where few
+  /// rows of weights would use a panel.
+  void sweep_direct(const Block& b, const Chunk& chunk, T* tile) const {
+    std::array<Segment, 64> segments;
+    const std::int64_t size = chunk.rows * s_.grid.columns;
+    const std::int64_t pitch = merged() ? size : scratch_.pitch(), columns = merged() ? size : s_.grid.columns;
+    const std::int64_t rows = merged() ? 1 : chunk.rows;
+    for (std::int64_t image = 0; image < chunk.images; ++image) {
+      for (std::int64_t t = 0; t < rows * pitch; t += kernel_.columns) {
+        std::size_t n = 0;
+        std::int64_t row = t / pitch, column = t % pitch;
+        for (std::int64_t j = 0; j < kernel_.columns && row < rows; j += pitch - column, column = 0, ++row) {
+          if (column >= columns) continue;
+          const std::int64_t length = std::min(columns - column, kernel_.columns - j);
+          segments[n++] = {address(b.group, chunk, image * size + row * columns + column), j, length};
+        }
+        const T* source = b.scratch + scratch_.position(image, 0, 0) + t;
+        multiply(b, segments.data(), n, tile, [&](const T* a, T* c, std::int64_t ldc, const T* start) {
+          kernel_.run_at(b.depth, a, source, scratch_.offsets(), c, ldc, start);
+        });
+      }
+    }
+  }
+
+  /// All rows of weights times one strip; run(weights, c, ldc, start) computes a tile.
+  template <class F>
+  void multiply(const Block& b, const Segment* segments, std::size_t count, T* tile, const F& run) const {
+    static constexpr T kZeros[32] = {};
+    const bool whole = count == 1 && segments[0].count == kernel_.columns && s_.dst_column == 1;
+    for (std::int64_t p = 0; p < panels_; ++p) {
+      const T* a = b.weights + p * b.depth * kernel_.rows;
+      const T* start = b.starts ? b.starts + p * kernel_.rows : nullptr;
+      const std::int64_t m = p * kernel_.rows, rows = std::min(kernel_.rows, s_.results - m);
+      T* to = s_.dst + m * s_.dst_plane;
+      if (whole && rows == kernel_.rows) {
+        run(a, to + segments[0].to, s_.dst_plane, start);
+        continue;
+      }
+      run(a, tile, kernel_.columns, start ? start : kZeros);
+      for (std::int64_t r = 0; r < rows; ++r, to += s_.dst_plane) {
+        for (std::size_t i = 0; i < count; ++i) {
+          put(to + segments[i].to, tile + r * kernel_.columns + segments[i].from, segments[i].count, start != nullptr);
+        }
+      }
+    }
+  }
+
+  void put(T* to, const T* from, std::int64_t count, bool first) const {
+    const std::int64_t step = s_.dst_column;
+    if (step == 1) {
+      if (first) {
+        for (std::int64_t j = 0; j < count; ++j) to[j] = from[j];
+      } else {
+        for (std::int64_t j = 0; j < count; ++j) to[j] += from[j];
+      }
+    } else {
+      for (std::int64_t j = 0; j < count; ++j) to[j * step] = first ? from[j] : to[j * step] + from[j];
     }
   }
 
@@ -143,32 +226,13 @@ class Runner {
            (chunk.first_row + rest / s_.grid.columns) * s_.dst_row + rest % s_.grid.columns * s_.dst_column;
   }
 
-  /// The rows of a tile at the lower edge.
-  void put_rows(const T* tile, T* to, std::int64_t rows, bool first) const {
-    for (std::int64_t r = 0; r < rows; ++r, to += s_.dst_plane, tile += kernel_.columns) {
-      for (std::int64_t j = 0; j < kernel_.columns; ++j) to[j] = first ? tile[j] : to[j] + tile[j];
-    }
-  }
-
-  /// A tile whose pixels are not all neighbours.
-  void put_pixels(const T* tile, T* to, const std::int64_t* at, std::int64_t count, std::int64_t rows,
-                  bool first) const {
-    for (std::int64_t r = 0; r < rows; ++r, to += s_.dst_plane, tile += kernel_.columns) {
-      if (first) {
-        for (std::int64_t j = 0; j < count; ++j) to[at[j]] = tile[j];
-      } else {
-        for (std::int64_t j = 0; j < count; ++j) to[at[j]] += tile[j];
-      }
-    }
-  }
-
-  static constexpr T kZeros[32] = {};
   const Sweep<T>& s_;
   OuterKernel<T> kernel_;
   PackKernel<T> pack_;
   std::int64_t taps_, block_, blocks_, panels_;
   Chunks chunks_;
   Scratch<T> scratch_;
+  bool dense_, direct_ = false;
 };
 
 /// Elements that no tap reaches.

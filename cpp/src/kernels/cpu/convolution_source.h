@@ -131,6 +131,8 @@ class Scratch {
   std::int64_t position(std::int64_t image, std::int64_t row, std::int64_t column) const {
     return image * channels_ * channel_ + row * columns_ + column;
   }
+  /// Distance of neighbouring rows.
+  std::int64_t pitch() const { return columns_; }
   /// Pixels that follow each other in the scratch from this column on.
   std::int64_t run(std::int64_t column, std::int64_t rows_left) const {
     return columns_ == grid_.columns ? rows_left * columns_ - column : grid_.columns - column;

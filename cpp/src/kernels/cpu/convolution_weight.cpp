@@ -9,11 +9,12 @@
 namespace verigrad::kernels::cpu {
 namespace {
 
-/// Taps of a block, whose columns for a chunk fill about half of a second-level cache.
-constexpr std::int64_t kBlockTaps = 48;
-constexpr std::int64_t kShares = 16;
-/// Elements of all partial sums together.
-constexpr std::int64_t kPartialElements = 1 << 20;
+/// Taps of a block and pixels of a chunk: their columns fill about half of a second-level cache.
+constexpr std::int64_t kBlockTaps = 96;
+constexpr std::int64_t kPixels = 512;
+/// Tasks that are wanted, and elements that all partial sums together may have.
+constexpr std::int64_t kTasks = 16;
+constexpr std::int64_t kPartialElements = 1 << 21;
 
 template <class T>
 class Gradient {
@@ -28,28 +29,37 @@ class Gradient {
         pack_(pack_kernel<T>()),
         block_(std::min(channels_, std::max<std::int64_t>(1, kBlockTaps / taps_))),
         blocks_((channels_ + block_ - 1) / block_),
-        chunks_(grid_, kChunkPixels),
+        chunks_(grid_, kPixels),
         scratch_(grid_, chunks_.images(), chunks_.rows(), block_) {
     const std::int64_t weights = c.groups * round_up(results_, kernel_.rows) * channels_ * taps_;
-    shares_ = std::clamp<std::int64_t>(kPartialElements / weights, 1, std::min(kShares, chunks_.count()));
+    shares_ = std::clamp<std::int64_t>(kPartialElements / weights, 1, std::min(kTasks, chunks_.count()));
+    parts_ = std::clamp<std::int64_t>(kTasks / (shares_ * c.groups), 1, blocks_);
     pixels_ = round_up(chunks_.images() * chunks_.rows() * grid_.columns, kLine);
   }
 
   void run() {
     const std::int64_t rows = round_up(results_, kernel_.rows), columns = round_up(block_ * taps_, kernel_.columns);
-    const std::int64_t part = rows * columns, tasks = c_.groups * blocks_ * shares_;
-    const Workspace<T> sums(tasks * part);
-    parallel_for(tasks, 1, [&](std::int64_t begin, std::int64_t end) {
+    const std::int64_t part = rows * columns;
+    const Workspace<T> sums(c_.groups * blocks_ * shares_ * part);
+    parallel_for(c_.groups * parts_ * shares_, 1, [&](std::int64_t begin, std::int64_t end) {
       const Workspace<T> scratch(scratch_.size());
       const Workspace<T> right(columns * pixels_ + Scratch<T>::kSlack);
       const Workspace<T> left(rows * pixels_);
       for (std::int64_t i = begin; i < end; ++i) {
-        T* sum = sums.get() + i * part;
-        std::fill_n(sum, part, T(0));
-        const std::int64_t share = i % shares_, block = i / shares_ % blocks_, group = i / shares_ / blocks_;
+        const std::int64_t share = i % shares_, from = i / shares_ % parts_, group = i / shares_ / parts_;
+        const std::int64_t first_block = from * blocks_ / parts_, last_block = (from + 1) * blocks_ / parts_;
+        const auto sum = [&](std::int64_t block) {
+          return sums.get() + ((group * blocks_ + block) * shares_ + share) * part;
+        };
+        for (std::int64_t block = first_block; block < last_block; ++block) std::fill_n(sum(block), part, T(0));
         const std::int64_t first = share * chunks_.count() / shares_, last = (share + 1) * chunks_.count() / shares_;
-        for (std::int64_t chunk = first; chunk < last; ++chunk) {
-          add(group, block, chunks_[chunk], scratch.get(), left.get(), right.get(), sum, columns);
+        for (std::int64_t number = first; number < last; ++number) {
+          const Chunk chunk = chunks_[number];
+          const std::int64_t length = round_up(chunk.images * chunk.rows * grid_.columns, kLine);
+          gather_gradient(group, chunk, left.get(), length);
+          for (std::int64_t block = first_block; block < last_block; ++block) {
+            add(group, block, chunk, length, scratch.get(), left.get(), right.get(), sum(block), columns);
+          }
         }
       }
     });
@@ -60,16 +70,14 @@ class Gradient {
   static constexpr std::int64_t kLine = kPanelBytes / static_cast<std::int64_t>(sizeof(T));
   static std::int64_t round_up(std::int64_t n, std::int64_t to) { return (n + to - 1) / to * to; }
 
-  void add(std::int64_t group, std::int64_t block, const Chunk& chunk, T* scratch, T* left, T* right, T* sum,
-           std::int64_t columns) const {
+  void add(std::int64_t group, std::int64_t block, const Chunk& chunk, std::int64_t length, T* scratch, const T* left,
+           T* right, T* sum, std::int64_t columns) const {
     const std::int64_t plane = grid_.height * grid_.width, image = c_.in_channels * plane;
     const std::int64_t first = block * block_, channels = std::min(block_, channels_ - first);
     scratch_.fill(scratch,
                   static_cast<const T*>(c_.x) + chunk.first_image * image + (group * channels_ + first) * plane, image,
                   chunk, channels);
-    const std::int64_t length = round_up(chunk.images * chunk.rows * grid_.columns, kLine);
     gather_source(chunk, scratch, right, channels * taps_, length);
-    gather_gradient(group, chunk, left, length);
     const std::int64_t rows = round_up(results_, kernel_.rows);
     for (std::int64_t m = 0; m < rows; m += kernel_.rows) {
       for (std::int64_t k = 0; k < channels * taps_; k += kernel_.columns) {
@@ -146,7 +154,7 @@ class Gradient {
   std::int64_t channels_, results_, taps_;
   DotKernel<T> kernel_;
   PackKernel<T> pack_;
-  std::int64_t block_, blocks_, shares_ = 1, pixels_ = 0;
+  std::int64_t block_, blocks_, shares_ = 1, parts_ = 1, pixels_ = 0;
   Chunks chunks_;
   Scratch<T> scratch_;
 };

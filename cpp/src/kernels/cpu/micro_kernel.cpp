@@ -34,8 +34,20 @@ struct Outer {
   static constexpr int kColumns = kLanes * kVectors;
 
   VG_INLINE static void run(std::int64_t depth, const T* a, const T* b, T* c, std::int64_t ldc, const T* start) {
+    product(depth, a, [=](std::int64_t p) { return b + p * kColumns; }, c, ldc, start);
+  }
+
+  VG_INLINE static void run_at(std::int64_t depth, const T* a, const T* b, const std::int64_t* offset, T* c,
+                               std::int64_t ldc, const T* start) {
+    product(depth, a, [=](std::int64_t p) { return b + offset[p]; }, c, ldc, start);
+  }
+
+ private:
+  template <class Row>
+  VG_INLINE static void product(std::int64_t depth, const T* a, Row row, T* c, std::int64_t ldc, const T* start) {
     V sum[kRows][kVectors] = {};
     for (std::int64_t p = 0; p < depth; ++p) {
+      const T* b = row(p);
       V right[kVectors];
 #pragma GCC unroll 4
       for (int j = 0; j < kVectors; ++j) right[j] = load<V>(b + j * kLanes);
@@ -46,7 +58,6 @@ struct Outer {
         for (int j = 0; j < kVectors; ++j) sum[i][j] += left * right[j];
       }
       a += kRows;
-      b += kColumns;
     }
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) {
@@ -130,19 +141,37 @@ struct Pack {
 };
 
 // Each level has a wide and a tall tile; both keep the multipliers busy, and one of them wastes fewer rows.
-template <class Tile, class... Args>
-void run_plain(Args... args) {
-  Tile::run(args...);
-}
+struct Plain {
+  template <class Tile, class... Args>
+  static void run(Args... args) {
+    Tile::run(args...);
+  }
+  template <class Tile, class... Args>
+  static void run_at(Args... args) {
+    Tile::run_at(args...);
+  }
+};
 #if VG_X86_LEVELS
-template <class Tile, class... Args>
-[[gnu::target("avx2,fma")]] void run_fma(Args... args) {
-  Tile::run(args...);
-}
-template <class Tile, class... Args>
-[[gnu::target("avx512f,avx512bw,avx512dq,avx512vl,fma,prefer-vector-width=512")]] void run_fma512(Args... args) {
-  Tile::run(args...);
-}
+struct Avx2 {
+  template <class Tile, class... Args>
+  [[gnu::target("avx2,fma")]] static void run(Args... args) {
+    Tile::run(args...);
+  }
+  template <class Tile, class... Args>
+  [[gnu::target("avx2,fma")]] static void run_at(Args... args) {
+    Tile::run_at(args...);
+  }
+};
+struct Avx512 {
+  template <class Tile, class... Args>
+  [[gnu::target("avx512f,avx512bw,avx512dq,avx512vl,fma,prefer-vector-width=512")]] static void run(Args... args) {
+    Tile::run(args...);
+  }
+  template <class Tile, class... Args>
+  [[gnu::target("avx512f,avx512bw,avx512dq,avx512vl,fma,prefer-vector-width=512")]] static void run_at(Args... args) {
+    Tile::run_at(args...);
+  }
+};
 
 SimdLevel fma_level() {
   static const bool fma = __builtin_cpu_supports("fma");
@@ -150,10 +179,16 @@ SimdLevel fma_level() {
 }
 #endif
 
-template <class T>
-using OuterArgs = void (*)(std::int64_t, const T*, const T*, T*, std::int64_t, const T*);
-template <class T>
-using DotArgs = void (*)(std::int64_t, const T*, std::int64_t, const T*, std::int64_t, T*, std::int64_t);
+template <class Level, class T, int kBytes, int kRows, int kVectors>
+OuterKernel<T> outer() {
+  using Tile = Outer<T, kBytes, kRows, kVectors>;
+  return {kRows, Tile::kColumns, &Level::template run<Tile>, &Level::template run_at<Tile>};
+}
+
+template <class Level, class T, int kBytes, int kRows, int kColumns>
+DotKernel<T> dot() {
+  return {kRows, kColumns, &Level::template run<Dot<T, kBytes, kRows, kColumns>>};
+}
 
 template <class Kernel>
 Kernel less_waste(std::int64_t rows, Kernel first, Kernel second) {
@@ -165,43 +200,38 @@ Kernel less_waste(std::int64_t rows, Kernel first, Kernel second) {
 
 template <class T>
 OuterKernel<T> outer_kernel(std::int64_t rows) {
-  using K = OuterKernel<T>;
-  constexpr int kWord = sizeof(T);
 #if VG_X86_LEVELS
-  if (fma_level() == SimdLevel::avx512) {
-    return less_waste(rows, K{8, 3 * 64 / kWord, &run_fma512<Outer<T, 64, 8, 3>>},
-                      K{14, 2 * 64 / kWord, &run_fma512<Outer<T, 64, 14, 2>>});
-  }
-  if (fma_level() == SimdLevel::avx2) {
-    return less_waste(rows, K{4, 3 * 32 / kWord, &run_fma<Outer<T, 32, 4, 3>>},
-                      K{6, 2 * 32 / kWord, &run_fma<Outer<T, 32, 6, 2>>});
+  switch (fma_level()) {
+    case SimdLevel::avx512: return less_waste(rows, outer<Avx512, T, 64, 8, 3>(), outer<Avx512, T, 64, 14, 2>());
+    case SimdLevel::avx2: return less_waste(rows, outer<Avx2, T, 32, 4, 3>(), outer<Avx2, T, 32, 6, 2>());
+    case SimdLevel::baseline: break;
   }
 #endif
-  return less_waste(rows, K{4, 2 * 16 / kWord, &run_plain<Outer<T, 16, 4, 2>>},
-                    K{3, 3 * 16 / kWord, &run_plain<Outer<T, 16, 3, 3>>});
+  return less_waste(rows, outer<Plain, T, 16, 4, 2>(), outer<Plain, T, 16, 3, 3>());
 }
 
 template <class T>
 DotKernel<T> dot_kernel(std::int64_t rows) {
-  using K = DotKernel<T>;
 #if VG_X86_LEVELS
-  if (fma_level() == SimdLevel::avx512) {
-    return less_waste(rows, K{4, 6, &run_fma512<Dot<T, 64, 4, 6>>}, K{6, 4, &run_fma512<Dot<T, 64, 6, 4>>});
-  }
-  if (fma_level() == SimdLevel::avx2) {
-    return less_waste(rows, K{4, 3, &run_fma<Dot<T, 32, 4, 3>>}, K{6, 2, &run_fma<Dot<T, 32, 6, 2>>});
+  switch (fma_level()) {
+    case SimdLevel::avx512: return less_waste(rows, dot<Avx512, T, 64, 4, 6>(), dot<Avx512, T, 64, 6, 4>());
+    case SimdLevel::avx2: return less_waste(rows, dot<Avx2, T, 32, 4, 3>(), dot<Avx2, T, 32, 6, 2>());
+    case SimdLevel::baseline: break;
   }
 #endif
-  return less_waste(rows, K{4, 3, &run_plain<Dot<T, 16, 4, 3>>}, K{3, 3, &run_plain<Dot<T, 16, 3, 3>>});
+  return less_waste(rows, dot<Plain, T, 16, 4, 3>(), dot<Plain, T, 16, 3, 3>());
 }
 
 template <class T>
 PackKernel<T> pack_kernel() {
 #if VG_X86_LEVELS
-  if (fma_level() == SimdLevel::avx512) return &run_fma512<Pack<T, 64>>;
-  if (fma_level() == SimdLevel::avx2) return &run_fma<Pack<T, 32>>;
+  switch (fma_level()) {
+    case SimdLevel::avx512: return &Avx512::run<Pack<T, 64>>;
+    case SimdLevel::avx2: return &Avx2::run<Pack<T, 32>>;
+    case SimdLevel::baseline: break;
+  }
 #endif
-  return &run_plain<Pack<T, 16>>;
+  return &Plain::run<Pack<T, 16>>;
 }
 
 template OuterKernel<float> outer_kernel(std::int64_t);

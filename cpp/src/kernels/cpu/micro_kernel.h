@@ -20,6 +20,9 @@ struct OuterKernel {
   /// a [depth, rows], b [depth, columns], c with `ldc` between rows. c = start[row] + sum, or c += sum if `start` is
   /// null.
   void (*run)(std::int64_t depth, const T* a, const T* b, T* c, std::int64_t ldc, const T* start) = nullptr;
+  /// The same with row p of b at b + offset[p].
+  void (*run_at)(std::int64_t depth, const T* a, const T* b, const std::int64_t* offset, T* c, std::int64_t ldc,
+                 const T* start) = nullptr;
 };
 
 /// The kernel that wastes least on a matrix of so many rows.

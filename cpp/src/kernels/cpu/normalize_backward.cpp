@@ -158,7 +158,7 @@ struct BackwardColumns {
         rest[j] = f.rest;
         average[j] = f.average;
         slope[j] = f.slope;
-        scale[j] = f.scale;
+        scale[j] = f.rstd;
         weight[j] = static_cast<T>(factor);
       }
     }
@@ -196,17 +196,14 @@ struct BackwardRows {
       if (!n->given) total = sum(g, x, weight, size, static_cast<double>(channel.mean));
       const double rest = rest_of(n, total);
       const normalization::Backward<T> f = channel.element(n, total, rest);
-      if (n->grad_x) write(static_cast<T*>(n->grad_x) + row * size, g, x, weight, size, f);
-      if (shares.weight) {
-        T* share = recent_weight + first;
-        const normalization::ForwardEach<T> standard{f.mean, f.rest, f.scale};
-#pragma GCC ivdep
-        for (std::int64_t i = 0; i < size; ++i) share[i] += g[i] * standard.standard(x[i]);
-      }
-      if (shares.bias) {
-        T* share = recent_bias + first;
-#pragma GCC ivdep
-        for (std::int64_t i = 0; i < size; ++i) share[i] += g[i];
+      T* out = n->grad_x ? static_cast<T*>(n->grad_x) + row * size : nullptr;
+      T* share_weight = shares.weight ? recent_weight + first : nullptr;
+      T* share_bias = shares.bias ? recent_bias + first : nullptr;
+      if (out && weight && share_weight && share_bias) {
+        write_all(out, share_weight, share_bias, g, x, weight, size, f);
+      } else {
+        if (out) write(out, g, x, weight, size, f);
+        if (share_weight || share_bias) add_shares(share_weight, share_bias, g, x, size, f);
       }
       if ((row - begin) % kRecent == kRecent - 1 || row + 1 == end) {
         if (shares.weight) move(shares.weight, recent_weight, pairs);
@@ -225,15 +222,13 @@ struct BackwardRows {
       sums.add(
           n,
           [g, x, weight, mean](std::int64_t i, Four* out) __attribute__((always_inline)) {
-            load_four(g + i, out[0]);
-            load_four(weight + i, out[1]);
+            load_products(g + i, weight + i, out[0]);
             load_four(x + i, out[2]);
-            out[0] *= out[1];
             out[2] -= mean;
             out[1] = out[0] * out[2];
           },
           [g, x, weight, mean](std::int64_t i, double* out) __attribute__((always_inline)) {
-            out[0] = static_cast<double>(g[i]) * static_cast<double>(weight[i]);
+            out[0] = static_cast<double>(g[i] * weight[i]);
             out[2] = static_cast<double>(x[i]) - mean;
             out[1] = out[0] * out[2];
           });
@@ -252,6 +247,29 @@ struct BackwardRows {
     }
   }
 
+  VG_INLINE static void add_shares(T* share_weight, T* share_bias, const T* g, const T* x, std::int64_t n,
+                                   normalization::Backward<T> f) {
+    if (share_weight) {
+#pragma GCC ivdep
+      for (std::int64_t i = 0; i < n; ++i) share_weight[i] += g[i] * f.standard(x[i]);
+    }
+    if (share_bias) {
+#pragma GCC ivdep
+      for (std::int64_t i = 0; i < n; ++i) share_bias[i] += g[i];
+    }
+  }
+
+  /// Both of the above, reading the row once.
+  VG_INLINE static void write_all(T* out, T* share_weight, T* share_bias, const T* g, const T* x, const T* weight,
+                                  std::int64_t n, normalization::Backward<T> f) {
+#pragma GCC ivdep
+    for (std::int64_t i = 0; i < n; ++i) {
+      out[i] = f(g[i] * weight[i], x[i]);
+      share_weight[i] += g[i] * f.standard(x[i]);
+      share_bias[i] += g[i];
+    }
+  }
+
   VG_INLINE static void move(double* to, T* from, std::int64_t n) {
 #pragma GCC ivdep
     for (std::int64_t i = 0; i < n; ++i) {
@@ -261,15 +279,24 @@ struct BackwardRows {
   }
 };
 
-/// out[k] = the sum over `parts` of parts[p * pairs + k].
-template <class T>
-void add_parts(void* out, const double* parts, std::int64_t count, std::int64_t pairs) {
-  if (!out) return;
-  for (std::int64_t k = 0; k < pairs; ++k) {
-    Total total;
-    for (std::int64_t p = 0; p < count; ++p) total.add(parts[p * pairs + k]);
-    static_cast<T*>(out)[k] = static_cast<T>(total.value());
+/// to[i] += from[i]
+struct AddPart {
+  VG_INLINE static void run(double* to, const double* from, std::int64_t n) {
+#pragma GCC ivdep
+    for (std::int64_t i = 0; i < n; ++i) to[i] += from[i];
   }
+};
+
+/// out[k] = the sum over p of parts[p * pairs + k], neighbours first; `parts` is used up.
+template <class T>
+void add_parts(void* out, double* parts, std::int64_t count, std::int64_t pairs) {
+  if (!out) return;
+  for (std::int64_t distance = 1; distance < count; distance *= 2) {
+    for (std::int64_t p = 0; p + distance < count; p += 2 * distance) {
+      simd_run<AddPart, double*, const double*, std::int64_t>(parts + p * pairs, parts + (p + distance) * pairs, pairs);
+    }
+  }
+  for (std::int64_t k = 0; k < pairs; ++k) static_cast<T*>(out)[k] = static_cast<T>(parts[k]);
 }
 
 template <class T>
@@ -278,7 +305,7 @@ void rows(const Normalize& n, bool serial) {
   const std::int64_t pairs = n.period * n.span, size = n.inner;
   const bool shared = n.grad_weight || n.grad_bias;
   // A chunk has partial sums of its own; they stay small next to its rows.
-  std::int64_t chunk = std::max<std::int64_t>({1, kGrainElements / 4 / size, (n.channels - 1) / 64 + 1});
+  std::int64_t chunk = std::max<std::int64_t>({1, kGrainElements / 2 / size, (n.channels - 1) / 64 + 1});
   if (shared) chunk = std::max(chunk, 4 * pairs / size);
   if (serial) chunk = n.channels;
   const std::int64_t chunks = (n.channels - 1) / chunk + 1;

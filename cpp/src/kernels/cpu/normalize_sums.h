@@ -28,9 +28,11 @@ struct Total {
   }
 };
 
-/// Sums of two or three quantities of the elements, in 16 lanes: element i of a piece goes to lane i % 16.
+/// Sums of up to three quantities of the elements, in 16 lanes (three: 8, all that the registers hold).
 template <int kCount>
 class LaneSums {
+  static constexpr int kVectors = kCount == 3 ? 2 : 4;
+
  public:
   using Four [[gnu::vector_size(32)]] = double;
 
@@ -55,13 +57,13 @@ class LaneSums {
  private:
   template <class Terms, class Term>
   VG_INLINE void run(std::int64_t begin, std::int64_t count, const Terms& terms, const Term& term) {
-    Four a[kCount][4];
+    Four a[kCount][kVectors];
     for (int k = 0; k < kCount; ++k) {
-      for (int v = 0; v < 4; ++v) a[k][v] = lanes_[k][v];
+      for (int v = 0; v < kVectors; ++v) a[k][v] = lanes_[k][v];
     }
     std::int64_t i = 0;
-    for (; i + 16 <= count; i += 16) {
-      for (int v = 0; v < 4; ++v) {
+    for (; i + 4 * kVectors <= count; i += 4 * kVectors) {
+      for (int v = 0; v < kVectors; ++v) {
         Four out[kCount];
         terms(begin + i + 4 * v, out);
         for (int k = 0; k < kCount; ++k) a[k][v] += out[k];
@@ -72,26 +74,29 @@ class LaneSums {
       terms(begin + i, out);
       for (int k = 0; k < kCount; ++k) a[k][0] += out[k];
     }
+    for (int k = 0; k < kCount; ++k) {
+      for (int v = 0; v < kVectors; ++v) lanes_[k][v] = a[k][v];
+    }
     for (; i < count; ++i) {
       double out[kCount];
       term(begin + i, out);
-      for (int k = 0; k < kCount; ++k) a[k][1][0] += out[k];
-    }
-    for (int k = 0; k < kCount; ++k) {
-      for (int v = 0; v < 4; ++v) lanes_[k][v] = a[k][v];
+      for (int k = 0; k < kCount; ++k) tail_[k] += out[k];
     }
   }
 
   VG_INLINE void flush() {
     for (int k = 0; k < kCount; ++k) {
-      const Four s = (lanes_[k][0] + lanes_[k][1]) + (lanes_[k][2] + lanes_[k][3]);
-      totals_[k].add((s[0] + s[1]) + (s[2] + s[3]));
-      for (int v = 0; v < 4; ++v) lanes_[k][v] = Four{};
+      Four s = lanes_[k][0] + lanes_[k][1];
+      if constexpr (kVectors == 4) s += lanes_[k][2] + lanes_[k][3];
+      totals_[k].add(((s[0] + s[1]) + (s[2] + s[3])) + tail_[k]);
+      for (int v = 0; v < kVectors; ++v) lanes_[k][v] = Four{};
+      tail_[k] = 0;
     }
     pending_ = 0;
   }
 
-  Four lanes_[kCount][4] = {};
+  Four lanes_[kCount][kVectors] = {};
+  double tail_[kCount] = {};
   Total totals_[kCount];
   std::int64_t pending_ = 0;
 };
@@ -102,11 +107,17 @@ VG_INLINE void load_four(const T* p, Four& out) {
   if constexpr (sizeof(T) == sizeof(double)) {
     std::memcpy(&out, p, sizeof out);
   } else {
-    using Narrow [[gnu::vector_size(16)]] = float;
-    Narrow x;
-    std::memcpy(&x, p, sizeof x);
-    out = __builtin_convertvector(x, Four);
+    // One instruction; __builtin_convertvector becomes four with GCC 12.
+    out = Four{static_cast<double>(p[0]), static_cast<double>(p[1]), static_cast<double>(p[2]),
+               static_cast<double>(p[3])};
   }
+}
+
+/// Products of four neighbouring elements, rounded to their type as the gradient's are, in float64.
+template <class T, class Four>
+VG_INLINE void load_products(const T* p, const T* q, Four& out) {
+  out = Four{static_cast<double>(p[0] * q[0]), static_cast<double>(p[1] * q[1]), static_cast<double>(p[2] * q[2]),
+             static_cast<double>(p[3] * q[3])};
 }
 
 /// The first two moments of a channel about a point near its mean.

@@ -1,4 +1,4 @@
-"""Losses."""
+"""Losses of classes and distributions: likelihoods, cross entropies, divergence."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import warnings
 
 from ..._C import Tensor
 from ..._C import nn_functional as _native
-from ._reduction import check_reduction, legacy_reduction
+from ._reduction import check_reduction, legacy_reduction, reduced, which_reduction
+from .activation import logsigmoid
 
 __all__ = [
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
     "cross_entropy",
-    "mse_loss",
+    "kl_div",
+    "multilabel_soft_margin_loss",
     "nll_loss",
 ]
 
@@ -78,45 +82,143 @@ def cross_entropy(
     return _native.cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
 
 
-def mse_loss(
+def binary_cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Returns the cross entropy of two classes, ``-y log(x) - (1 - y) log(1 - x)``.
+
+    The logarithms are not below -100, and the gradient by ``x``, ``(x - y) / (x (1 - x))``, is divided by no
+    less than 1e-12, so that both are finite at 0 and 1.
+
+    Args:
+        input: probabilities of the first class, of any shape.
+        target: probabilities, mostly 0 or 1, of the same shape and dtype.
+        weight: of each element, of a shape that is broadcast to the input's. Default none.
+        size_average: deprecated, see ``reduction``.
+        reduce: deprecated, see ``reduction``.
+        reduction: "none", "sum", or "mean" (over elements, whatever their weights).
+
+    Raises:
+        ValueError: the shapes of input and target differ, or ``reduction`` is unknown.
+        RuntimeError: an element is outside [0, 1] or NaN, dtypes differ, or the weight's shape does not fit.
+        NotImplementedError: the input is not floating point.
+    """
+    reduction = which_reduction(size_average, reduce, reduction)
+    return _native.binary_cross_entropy(input, target, weight, reduction)
+
+
+def binary_cross_entropy_with_logits(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
+) -> Tensor:
+    """Returns ``binary_cross_entropy`` of ``sigmoid(x)``, computed without overflow and without cancellation:
+    ``(1 - y) log(1 + exp(x)) + p y log(1 + exp(-x))``.
+
+    Args:
+        input: logits, of any shape.
+        target: probabilities of the first class, of the same shape.
+        weight: of each element, of a shape that is broadcast to the input's. Default none.
+        size_average: deprecated, see ``reduction``.
+        reduce: deprecated, see ``reduction``.
+        reduction: "none", "sum", or "mean" (over elements, whatever their weights).
+        pos_weight: ``p``, the weight of the first class, broadcast. Default 1.
+
+    Raises:
+        ValueError: the shapes of input and target differ, or ``reduction`` is unknown.
+        RuntimeError: the target is not floating point, or a weight's shape does not fit.
+        NotImplementedError: the input is not floating point.
+    """
+    reduction = which_reduction(size_average, reduce, reduction)
+    return _native.binary_cross_entropy_with_logits(input, target, weight, pos_weight, reduction)
+
+
+def kl_div(
     input: Tensor,
     target: Tensor,
     size_average: bool | None = None,
     reduce: bool | None = None,
     reduction: str = "mean",
-    weight: Tensor | None = None,
+    log_target: bool = False,
 ) -> Tensor:
-    """Returns the squared error ``(x - y)^2``.
+    """Returns the terms of the Kullback-Leibler divergence of ``exp(x)`` from ``y``: ``y (log(y) - x)``.
+
+    ``0 log(0)`` counts as 0. Kullback and Leibler 1951, "On Information and Sufficiency", eq. 2.5.
 
     Args:
-        input: of any shape.
-        target: of the same shape; one that has to be broadcast gives a warning, for it is mostly a mistake.
+        input: logarithms of probabilities, of any shape.
+        target: probabilities, or with ``log_target`` their logarithms, of the same shape or one that is
+            broadcast.
         size_average: deprecated, see ``reduction``.
         reduce: deprecated, see ``reduction``.
-        reduction: "none", "sum", or "mean".
-        weight: of each element, of the input's shape; "mean" then divides by their sum. Default none.
+        reduction: "none", "sum", "batchmean" (the sum over the size of the first dimension, which is the
+            divergence), or "mean" (over all elements, with a warning).
+        log_target: whether the target is a logarithm. Default False.
 
     Raises:
-        ValueError: ``reduction`` is unknown, or the weight's shape is not the input's.
-        RuntimeError: shapes cannot be broadcast.
+        ValueError: ``reduction`` is unknown.
+        RuntimeError: a tensor is not floating point, or shapes cannot be broadcast.
     """
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce)
-    if target.shape != input.shape:
+    elif reduction == "mean":
         warnings.warn(
-            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). "
-            "This will likely lead to incorrect results due to broadcasting. "
-            "Please ensure they have the same size.",
+            "reduction: 'mean' divides the total loss by both the batch size and the support size. "
+            "'batchmean' divides only by the batch size, and aligns with the KL div math definition. "
+            "'mean' will be changed to behave the same as 'batchmean' in the next major release.",
             stacklevel=2,
         )
-    if weight is None:
-        return _native.mse_loss(input, target, reduction)
-    check_reduction(reduction)
-    if weight.shape != input.shape:
-        raise ValueError(
-            f"Weights and input must have the same size: expected {input.shape}, got {weight.shape}."
-        )
-    errors = _native.mse_loss(input, target, "none") * weight
-    if reduction == "none":
-        return errors
-    return errors.sum() / weight.sum() if reduction == "mean" else errors.sum()
+    elif reduction != "batchmean":
+        check_reduction(reduction)
+    if not (input.dtype.is_floating_point and target.dtype.is_floating_point):
+        raise RuntimeError(f"kl_div: Integral inputs not supported, got {input.dtype} and {target.dtype}")
+    if log_target:
+        losses = target.exp() * (target - input)
+    else:
+        zero = target == 0
+        entropy = target * target.masked_fill(zero, 1.0).log()
+        losses = entropy - target * input
+    if reduction != "batchmean":
+        return reduced(losses, reduction)
+    total = losses.sum()
+    return total / input.shape[0] if input.ndim else total
+
+
+def multilabel_soft_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Returns the binary cross entropy with logits of each label, averaged over the labels.
+
+    Args:
+        input: logits of the labels, [..., C].
+        target: 0 or 1 for each label, of the same shape or one that is broadcast.
+        weight: of each label, of a shape that is broadcast. Default none.
+        size_average: deprecated, see ``reduction``.
+        reduce: deprecated, see ``reduction``.
+        reduction: "none" (shape [...]), "sum", or "mean".
+
+    Raises:
+        ValueError: ``reduction`` is unknown.
+        RuntimeError: shapes cannot be broadcast.
+        IndexError: the input has no dimension.
+    """
+    reduction = which_reduction(size_average, reduce, reduction)
+    losses = -(target * logsigmoid(input) + (1 - target) * logsigmoid(-input))
+    if weight is not None:
+        losses = losses * weight
+    classes = input.size(-1)
+    return reduced(losses.sum(-1) / classes, reduction)

@@ -57,3 +57,27 @@ def linear_op(input: Array, weight: Array, bias: Array | None = None) -> Array:
         out = out + bias.astype(np.float64)
     shape = input.shape[:-1] + weight.shape[:-1]
     return promotion.cast(out, input.dtype).reshape(shape)
+
+
+@kernel
+def bilinear(out: Array, x: Array, y: Array, weight: Array, bias: Array) -> None:
+    """out[n, k] = sum over i and j of x[n, i] * weight[k, i, j] * y[n, j], plus bias[k]."""
+    for n in range(out.shape[0]):
+        for k in range(out.shape[1]):
+            total = bias[k]
+            for i in range(x.shape[1]):
+                for j in range(y.shape[1]):
+                    total += x[n, i] * weight[k, i, j] * y[n, j]
+            out[n, k] = total
+
+
+def bilinear_op(input1: Array, input2: Array, weight: Array, bias: Array | None = None) -> Array:
+    """One quadratic form for each output."""
+    lead = input1.shape[:-1]
+    x, y = (
+        np.ascontiguousarray(a, np.float64).reshape(math.prod(lead), a.shape[-1]) for a in (input1, input2)
+    )
+    out = np.empty((x.shape[0], weight.shape[0]))
+    offset = np.zeros(weight.shape[0]) if bias is None else bias.astype(np.float64)
+    bilinear(out, x, y, np.ascontiguousarray(weight, np.float64), offset)
+    return promotion.cast(out.reshape(*lead, weight.shape[0]), weight.dtype)

@@ -52,12 +52,6 @@ def expected_loss(out: Array, log_probability: Array, target: Array, weight: Arr
                 out[n, k] -= weight[c] * wanted * log_probability[n, c, k]
 
 
-@kernel
-def squared_error(out: Array, a: Array, b: Array) -> None:
-    for i in range(out.size):
-        out[i] = (a[i] - b[i]) * (a[i] - b[i])
-
-
 def _blocks(input: Array) -> tuple[int, int, int]:
     """[batch, classes, positions] of an input [C], [N, C] or [N, C, d1, d2, ...]."""
     if input.ndim == 1:
@@ -65,12 +59,12 @@ def _blocks(input: Array) -> tuple[int, int, int]:
     return input.shape[0], input.shape[1], math.prod(input.shape[2:])
 
 
-def _reduced(losses: Array, shape: tuple[int, ...], reduction: str, weight: float, dtype: Any) -> Array:
+def reduced(losses: Array, shape: tuple[int, ...], reduction: str, weight: float, dtype: Any) -> Array:
+    """The losses in a shape, their sum, or their sum over a weight."""
     if reduction == "none":
         return promotion.cast(losses, dtype).reshape(shape)
-    total = 0.0
-    for value in losses.reshape(-1):
-        total += float(value)
+    values = losses.reshape(-1).tolist()
+    total = math.fsum(values) if all(map(math.isfinite, values)) else sum(values)
     with np.errstate(all="ignore"):
         result = np.float64(total) if reduction == "sum" else np.float64(total) / np.float64(weight)
     return promotion.cast(np.asarray(result), dtype)
@@ -90,7 +84,7 @@ def nll_loss_op(
     total = nll(
         out, input.astype(np.float64).reshape(blocks), target.reshape(out.shape), weights, ignore_index
     )
-    return _reduced(out, target.shape, reduction, total, input.dtype)
+    return reduced(out, target.shape, reduction, total, input.dtype)
 
 
 def cross_entropy_op(
@@ -110,20 +104,11 @@ def cross_entropy_op(
     if target.dtype.kind == "f":
         expected_loss(out, logits, target.astype(np.float64).reshape(blocks), weights, label_smoothing)
         shape = (*input.shape[:1], *input.shape[2:]) if input.ndim > 1 else ()
-        return _reduced(out, shape, reduction, float(out.size), input.dtype)
+        return reduced(out, shape, reduction, float(out.size), input.dtype)
     labels = target.reshape(out.shape)
     total = nll(out, logits, labels, weights, ignore_index)
     if label_smoothing:
         spread = np.empty(out.shape)
         smooth(spread, logits, labels, weights, ignore_index)
         out = out * (1.0 - label_smoothing) + spread * (label_smoothing / blocks[1])
-    return _reduced(out, target.shape, reduction, total, input.dtype)
-
-
-def mse_loss_op(input: Array, target: Array, reduction: str = "mean") -> Array:
-    """The square of the difference, with broadcasting."""
-    dtype = promotion.result_dtype(input, target)
-    a, b = np.broadcast_arrays(input, target)
-    out = np.empty(a.size)
-    squared_error(out, a.reshape(-1).astype(np.float64), b.reshape(-1).astype(np.float64))
-    return _reduced(out, a.shape, reduction, float(out.size), dtype)
+    return reduced(out, target.shape, reduction, total, input.dtype)

@@ -1,0 +1,49 @@
+// Embeddings.
+#include "verigrad/nn/embedding.h"
+
+#include "autograd/record.h"
+#include "ops/elementwise.h"
+
+namespace verigrad::ops {
+
+Tensor embedding(const Tensor& weight, const Tensor& indices, std::optional<std::int64_t> padding_idx,
+                 bool scale_grad_by_freq) {
+  check_same_device("embedding", weight, indices);
+  VG_CHECK(indices.dtype() == DType::Int64 || indices.dtype() == DType::Int32, RuntimeError,
+           "embedding: expected indices of dtype int64 or int32, got ", indices.dtype());
+  VG_CHECK(weight.ndim() == 2, RuntimeError, "embedding: 'weight' must be 2-D, got shape ", weight.shape());
+  const std::int64_t rows = weight.shape()[0];
+  const Tensor index = contiguous(reshape(to(indices, DType::Int64), {indices.numel()}));
+  if (index.numel() > 0) {
+    // index_select would count negative ones from the end.
+    const std::int64_t least = item(amin(index)).to<std::int64_t>(), greatest = item(amax(index)).to<std::int64_t>();
+    VG_CHECK(least >= 0 && greatest < rows, IndexError, "embedding: index out of range, expected indices in [0, ", rows,
+             "), got ", least < 0 ? least : greatest);
+  }
+  Tensor picked;
+  {
+    const NoGradGuard guard;
+    Dims shape = indices.shape();
+    shape.push_back(weight.shape()[1]);
+    picked = reshape(index_select(weight, 0, index), shape);
+  }
+  if (!is_floating_point(weight.dtype())) return picked;
+  return record("EmbeddingBackward0", picked, {weight}, {Save::input(index)},
+                [padding_idx, scale_grad_by_freq](Node& n, const Tensor& g) -> TensorList {
+                  const GradMeta& meta = input_meta(n, 0);
+                  const Tensor index = n.saved(0);
+                  Tensor by_row = reshape(g, {index.numel(), meta.shape[1]});
+                  if (padding_idx) {
+                    by_row = masked_fill(by_row, unsqueeze(eq(index, Scalar(*padding_idx)), 1),
+                                         wrapped_scalar(0, g.dtype(), g.device()));
+                  }
+                  if (scale_grad_by_freq) {
+                    const Tensor counts = index_add(zeros({meta.shape[0]}, g.dtype(), g.device()), 0, index,
+                                                    ones({index.numel()}, g.dtype(), g.device()));
+                    by_row = div(by_row, unsqueeze(index_select(counts, 0, index), 1));
+                  }
+                  return {index_add(zeros(meta.shape, meta.dtype, meta.device), 0, index, by_row)};
+                });
+}
+
+}  // namespace verigrad::ops

@@ -1,0 +1,119 @@
+"""Records of clamp."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from verigrad.testing.opspec import FLOATING, NUMERIC, Kink, OpSpec, bad
+from verigrad.testing.opspec_activation import NAN, Row, at, away, bounds, kink, slope_samples
+from verigrad.testing.reference import activation as ref
+from verigrad.testing.samples import LARGE, SHAPES, Const, Sample, Sampler, call
+
+
+def clamp_samples(s: Sampler) -> Iterator[Sample]:
+    """Numbers and tensors, one bound or two, broadcast, NaN, the greater bound first, edge values."""
+    for shape in SHAPES:
+        yield call(away(s.array(*shape), (-1.0, 2.0)), 0 if s.dtype.kind == "u" else -1, 2)
+    x = away(s.array(3, 4), (-1.0, 1.25))
+    for arguments in ({"min": 1}, {"max": 1}, {"min": None, "max": 2}, {"min": 2, "max": 1}):
+        yield call(away(s.array(3, 4), (1.0, 2.0)), **arguments)
+    yield call(x, min=1.25)
+    yield call(x, 0.25, 1.25, grad=False)
+    low, high = s.array(3, 4, low=0, high=1), s.array(3, 4, low=1, high=2)
+    if s.floating:
+        x = np.where(np.abs(x - low) < 0.05, low + 0.1, x)
+        x = np.where(np.abs(x - high) < 0.05, high + 0.1, x).astype(s.dtype)
+        high = np.where(high < low + 0.05, low + 0.05, high).astype(s.dtype)
+    yield call(x, low, high)
+    yield call(x, min=low)
+    yield call(x, max=high)
+    yield call(s.array(2, 1, 4, low=3, high=9), s.array(3, 1, low=0, high=1), s.array(low=1, high=2))
+    yield call(s.array(0, 3), s.array(3), s.array(1, 3))
+    yield call(s.array(37, 41), s.array(41), grad=False)
+    yield call(s.edges(), 0, 3, grad=False, note="edge values")
+    if s.floating:
+        yield call(s.edges(), float("nan"), 1.0, grad=False, note="NaN")
+        yield call(s.edges(), Const(np.array(NAN, s.dtype)), grad=False, note="NaN")
+
+
+def one_bound(s: Sampler) -> Iterator[Sample]:
+    """A number and tensors, edge values."""
+    for shape in SHAPES:
+        yield call(away(s.array(*shape), (1.0,)), 1)
+    yield call(away(s.array(3, 4), (1.25,)), 1.25)
+    x, y = s.array(3, 4), s.array(4)
+    yield call(np.where(np.abs(x - y) < 0.05, x + x.dtype.type(1), x), y)
+    yield call(s.array(2, 1, low=3, high=5), s.array(3, low=0, high=2))
+    yield call(s.edges(), 1, grad=False, note="edge values")
+
+
+def large_clamp(s: Sampler) -> Iterator[Sample]:
+    """More elements than one thread takes."""
+    yield call(s.array(LARGE), 0, 2)
+    yield call(s.array(601, 521), s.array(521), s.array(601, 1))
+
+
+def large_bound(s: Sampler) -> Iterator[Sample]:
+    """More elements than one thread takes."""
+    yield call(s.array(LARGE), 1)
+    yield call(s.array(601, 521), s.array(521))
+
+
+CLAMP: dict[str, Any] = {"dtypes": NUMERIC, "tolerance": 0.0}
+INCLUSIVE = kink((-1.0, 1.0, 0.0, 2.0, NAN), (1.0, 1.0, 1.0, 0.0, 0.0), min=-1.0, max=1.0)
+TENSORS = Kink((at(1.0, 2.0, 3.0, 0.0), at(1.0, 1.0, 1.0, 1.0), at(2.0, 2.0, 2.0, 2.0)),
+               ([1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0], [0.0, 0.0, 1.0, 0.0]))  # fmt: skip
+CROSSED = Kink((at(1.0), at(2.0), at(0.0)), ([0.0], [0.0], [1.0]))
+
+SPECS = (
+    OpSpec(
+        "clamped_backward",
+        ref.slope_op(ref.clamped_slope),
+        slope_samples(Row("clamp", ref.hardtanh, ref.clamped_slope, lambda: (-1.0, 2.0), corners=bounds)),
+        function="_C._gradients.clamped_backward",
+        dtypes=FLOATING,
+        tolerance=0.0,
+        zero_inputs=("input 1",),
+        errors=(bad(RuntimeError, "shape", np.zeros(2), np.zeros(3)),),
+    ),
+    OpSpec(
+        "clamp",
+        ref.clamp_op,
+        clamp_samples,
+        method="clamp",
+        inplace="clamp_",
+        large=large_clamp,
+        kinks=(INCLUSIVE, TENSORS, CROSSED),
+        errors=(
+            bad(RuntimeError, "None", np.zeros(2)),
+            bad(RuntimeError, "size|shape|broadcast", np.zeros((2, 3)), np.zeros(4)),
+            bad(TypeError, ".", np.zeros(2), "a"),
+        ),
+        **CLAMP,
+    ),
+    OpSpec(
+        "clamp_min",
+        lambda x, bound: ref.clamp_op(x, min=bound),
+        one_bound,
+        method="clamp_min",
+        inplace="clamp_min_",
+        large=large_bound,
+        kinks=(Kink((at(1.0, -1.0, 2.0),), ([1.0, 0.0, 1.0],), {"min": 1.0}),),
+        errors=(bad(TypeError, ".", np.zeros(2), "a"),),
+        **CLAMP,
+    ),
+    OpSpec(
+        "clamp_max",
+        lambda x, bound: ref.clamp_op(x, max=bound),
+        one_bound,
+        method="clamp_max",
+        inplace="clamp_max_",
+        large=large_bound,
+        kinks=(Kink((at(1.0, -1.0, 2.0),), ([1.0, 1.0, 0.0],), {"max": 1.0}),),
+        errors=(bad(TypeError, ".", np.zeros(2), "a"),),
+        **CLAMP,
+    ),
+)
