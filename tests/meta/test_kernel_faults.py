@@ -16,13 +16,8 @@ RECORD_OF_SLOT = {
     "reduce": "sum", "arg_reduce": "argmax", "gemm": "mm", "softmax": "softmax", "gather": "gather",
     "scatter_add": "scatter_add", "index_select": "index_select", "index_add": "index_add",
     "nonzero": "nonzero", "random": "rand", "range": "arange", "sgd": "sgd", "adam": "adam",
-<<<<<<< HEAD
-    "convolution": "conv1d", "pool": "adaptive_max_pool1d", "warp": "affine_image",
-    "activation": "elu", "columns": "fold",
-=======
     "convolution": "conv1d", "pool": "adaptive_max_pool1d", "normalize": "batch_norm",
-    "warp": "affine_image",
->>>>>>> w-norm
+    "warp": "affine_image", "activation": "elu", "columns": "fold",
 }  # fmt: skip
 
 

@@ -49,11 +49,7 @@ def fuse_conv_bn_weights(
     With ``s = bn_w / sqrt(bn_rv + bn_eps)`` they are ``conv_w * s`` and ``(conv_b - bn_rm) * s + bn_b``.
 
     Args:
-<<<<<<< HEAD
-        conv_w: weight [out, in / groups, ...]; with ``transpose``, and without groups, [in, out, ...].
-=======
         conv_w: weight [out, in / groups, ...]; with ``transpose`` [in, out, ...], of one group.
->>>>>>> w-norm
         conv_b: bias [out] or None.
         bn_rm, bn_rv: running mean and variance [out].
         bn_eps: what is added to the variance.
