@@ -351,10 +351,10 @@ def test_normalize_of_zeros_has_the_gradient_of_a_constant_norm() -> None:
 # -- folding into the layer before ---------------------------------------------------------------------------
 
 
-def trained_norm(features: int, **options: Any) -> nn.BatchNorm1d:
-    layer = nn.BatchNorm1d(features, dtype=vg.float64, **options)
+def trained_norm(features: int, kind: Any = nn.BatchNorm1d, **options: Any) -> Any:
+    layer = kind(features, dtype=vg.float64, **options)
     for step in range(3):
-        layer(vg.tensor(draw(7, features, seed=step)))
+        layer(vg.tensor(draw(7, features, *([2, 2] if kind is nn.BatchNorm2d else []), seed=step)))
     with vg.no_grad():
         for i, parameter in enumerate(layer.parameters()):
             parameter.copy_(vg.tensor(draw(features, seed=20 + i)))
@@ -384,35 +384,19 @@ def test_one_feature_stands_for_all_outputs() -> None:
     np.testing.assert_allclose(values(fuse_linear_bn_eval(linear, norm)(x)), wanted, rtol=1e-12, atol=1e-13)
 
 
-class Pointwise(nn.Module):
-    """A convolution of one tap, as a product of matrices."""
-
-    def __init__(self, weight: Any, bias: Any, transposed: bool) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(vg.tensor(weight))
-        self.bias: nn.Parameter | None
-        if bias is None:
-            self.register_parameter("bias", None)
-        else:
-            self.bias = nn.Parameter(vg.tensor(bias))
-        self.transposed = transposed
-
-    def forward(self, x: Any) -> Any:
-        matrix = self.weight.reshape(self.weight.shape[0], self.weight.shape[1])
-        y = (matrix.t() if self.transposed else matrix) @ x
-        return y if self.bias is None else y + self.bias.reshape(-1, 1)
-
-
 @pytest.mark.parametrize("transpose", [False, True])
 @pytest.mark.parametrize("bias", [True, False])
 def test_a_convolution_takes_in_batch_norm(bias: bool, transpose: bool) -> None:
-    shape = (5, 4, 1, 1) if transpose else (4, 5, 1, 1)
-    conv = Pointwise(draw(*shape), draw(4) if bias else None, transpose).eval()
-    norm = trained_norm(4)
+    kind: Any = nn.ConvTranspose2d if transpose else nn.Conv2d
+    conv = kind(5, 4, 3, stride=2, padding=1, bias=bias, dtype=vg.float64).eval()
+    norm = trained_norm(4, nn.BatchNorm2d)
+    weight = values(conv.weight).copy()
     fused = fuse_conv_bn_eval(conv, norm, transpose)
-    x = vg.tensor(draw(3, 5, 7))
-    np.testing.assert_allclose(values(fused(x)), values(norm(conv(x))), rtol=1e-12, atol=1e-13)
-    assert fused.weight.shape == shape and fused.bias is not None and fused.bias.shape == (4,)
+    x = vg.tensor(draw(3, 5, 7, 6))
+    np.testing.assert_allclose(values(fused(x)), values(norm(conv(x))), rtol=1e-11, atol=1e-13)
+    assert isinstance(fused, kind) and fused is not conv and fused.bias.shape == (4,)
+    np.testing.assert_array_equal(values(conv.weight), weight)
+    assert (conv.bias is None) is not bias
 
 
 def test_fusing_is_for_evaluation() -> None:
