@@ -238,7 +238,7 @@ ROWS = (
     Row(
         "leaky_relu", ref.leaky_relu, ref.leaky_relu_slope, lambda negative_slope=0.01: (negative_slope,),
         ({"negative_slope": 0.25}, {"negative_slope": 0.0}, {"negative_slope": -0.5}),
-        zero, "leaky_relu", inplace="function", errors=REFUSES_INTEGERS, backward=FLAT | {"tolerance": 2.0},
+        zero, "leaky_relu", inplace="function", errors=REFUSES_INTEGERS, backward={**FLAT, "tolerance": 2.0},
         kinks=(kink((0.0, -0.0, 1.0, -1.0, NAN), (0.01, 0.01, 1.0, 0.01, 0.01)),),
     ),
     Row(
