@@ -23,7 +23,7 @@ move = transforms.RandomAffine(
 
 model = models.MNISTCNN()
 loss_fn = nn.CrossEntropyLoss(label_smoothing=0.05)
-optimizer = optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+optimizer = optim.SGD(model.parameters(), lr=0.02, momentum=0.9)
 scheduler = optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=epochs)
 
 for epoch in range(1, epochs + 1):
