@@ -51,7 +51,7 @@ MODELS: dict[str, ModelInfo] = {
 }
 
 #: What `verigrad train` trains without --model.
-DEFAULT_MODEL = "mlp"
+DEFAULT_MODEL = "cnn"
 
 
 def build_model(name: str, classes: int = 10, dropout: float | None = None) -> nn.Module:
