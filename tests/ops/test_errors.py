@@ -12,8 +12,8 @@ from verigrad.testing.opspec import records
 
 LIB = Library("verigrad")
 WITH_ERRORS = [name for name, spec in records().items() if spec.errors]
-# Operations that PyTorch has under no public name.
-OWN = {"threshold_backward", "tanh_backward", "sigmoid_backward"}
+# Gradients that are operations of their own, and the warp of images, have no public name in PyTorch.
+OWN = {name for name in WITH_ERRORS if name.endswith("_backward")} | {"affine_image"}
 
 
 @pytest.mark.parametrize("name", WITH_ERRORS)
@@ -31,4 +31,5 @@ def test_type_is_that_of_pytorch(name: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for call in spec.errors:
-            assert type(raised(spec, lib, call, untouched=False)) is call.error, call.label
+            if call.peer:
+                assert type(raised(spec, lib, call, untouched=False)) is call.error, call.label

@@ -209,4 +209,15 @@ struct softsign {
 #undef VG_VALUE
 #undef VG_SLOPE
 
+/// g f'(x). A slope of 0 stops the gradient, whatever it is.
+template <class Op, class T>
+VG_HD inline T gradient(T g, T x, const Numbers<T>& k) {
+  const T slope = Op::slope(x, k);
+  if constexpr (requires { Op::kAlwaysMultiplies; }) {
+    return g * slope;
+  } else {
+    return slope == T(0) ? T(0) : g * slope;
+  }
+}
+
 }  // namespace verigrad::kernels::activations

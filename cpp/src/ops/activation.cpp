@@ -198,7 +198,7 @@ Tensor hardtanh(const Tensor& self, double min_val, double max_val, bool inplace
   VG_CHECK(min_val <= max_val, ValueError, "hardtanh: min_val cannot be greater than max_val, got ", min_val, " and ",
            max_val);
   if (is_floating_point(self.dtype())) return VG_EITHER(hardtanh, min_val, max_val);
-  VG_CHECK(self.dtype() != DType::Bool, NotImplementedError, "hardtanh: expected a numeric dtype, got bool");
+  VG_CHECK(self.dtype() != DType::Bool, RuntimeError, "hardtanh: expected a numeric dtype, got bool");
   VG_CHECK(self.dtype() != DType::UInt8 || min_val >= 0, RuntimeError,
            "cannot do hardtanh on an unsigned type with negative limits");
   VG_CHECK(std::fabs(min_val) < 0x1p63 && std::fabs(max_val) < 0x1p63, RuntimeError, "hardtanh: expected bounds that ",

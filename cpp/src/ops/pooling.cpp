@@ -221,8 +221,8 @@ Tensor max_backward(const Tensor& g, const Tensor& index, const SharedGeometry& 
                 });
 }
 
-std::pair<Tensor, Tensor> max_over(const Names& names, int dims, const Tensor& self, SharedGeometry geometry,
-                                   const Tensor& out, bool indices) {
+std::pair<Tensor, Tensor> max_over(const Names& names, const Tensor& self, SharedGeometry geometry, const Tensor& out,
+                                   bool indices) {
   const bool recorded = is_floating_point(self.dtype()) && recording(self);
   Tensor index;
   if (indices || recorded) index = empty_tensor(out.shape(), DType::Int64, self.device());
@@ -298,7 +298,7 @@ std::pair<Tensor, Tensor> max_pool(int dims, const Tensor& self, const PoolWindo
     geometry->h = max_axis(names.op, s.h);
     geometry->w = max_axis(names.op, s.w);
   }
-  return max_over(names, dims, self, geometry, out, indices);
+  return max_over(names, self, geometry, out, indices);
 }
 
 Tensor avg_pool(int dims, const Tensor& self, const PoolWindows& windows, bool count_include_pad,
@@ -333,7 +333,7 @@ std::pair<Tensor, Tensor> adaptive_max_pool(int dims, const Tensor& self, const 
              " with dimension ", d, " being empty");
   }
   check_dtype(names.op, self, is_floating_point(self.dtype()));
-  return max_over(names, dims, self, adaptive_geometry(dims, self, out), out, indices);
+  return max_over(names, self, adaptive_geometry(dims, self, out), out, indices);
 }
 
 Tensor adaptive_avg_pool(int dims, const Tensor& self, const DimList& output_size) {

@@ -58,6 +58,9 @@ class ErrorInput:
     kwargs: Mapping[str, Any]
     error: type[Exception]
     match: str
+    peer: bool = (
+        True  # whether PyTorch raises the same type; False where it accepts the call or raises another
+    )
 
     @property
     def label(self) -> str:
@@ -65,9 +68,9 @@ class ErrorInput:
         return Sample(self.args, self.kwargs).label
 
 
-def bad(error: type[Exception], match: str, *args: Any, **kwargs: Any) -> ErrorInput:
+def bad(error: type[Exception], match: str, *args: Any, peer: bool = True, **kwargs: Any) -> ErrorInput:
     """A call that must fail; numpy arrays become tensors."""
-    return ErrorInput(args, kwargs, error, match)
+    return ErrorInput(args, kwargs, error, match, peer)
 
 
 @dataclass(frozen=True)

@@ -160,7 +160,7 @@ def errors(spatial: int, transposed: bool) -> tuple[ErrorInput, ...]:
         bad(RuntimeError, "input|dimension", x[0, 0], w),
         bad(RuntimeError, "weight|stride|dimension", x, w[0]),
         bad(RuntimeError, "type|Double|Float", x, w.astype(np.float32)),
-        bad(RuntimeError, "type|Double|Float", x, w, np.ones(4, np.float32)),
+        bad(RuntimeError, "type|Double|Float", x, w, np.ones(4, np.float32), peer=not transposed),
         bad(RuntimeError, "batch|empty|zero", x[..., :0], w),
         bad(RuntimeError, "at least 1|non-empty|descriptor", x, w[..., :0]),
         bad(TypeError, "stride", x, w, stride=1.5),

@@ -307,18 +307,19 @@ def avg_spec(dims: int) -> OpSpec:
     )
 
 
-def adaptive_spec(dims: int, kind: str) -> OpSpec:
-    """The record of an adaptive function."""
-    name = f"adaptive_{kind}_pool{dims}d"
+def adaptive_spec(dims: int, kind: str, with_indices: bool = False) -> OpSpec:
+    """The record of an adaptive function; `with_indices`: under the name that always answers positions."""
+    name = f"adaptive_{kind}_pool{dims}d" + "_with_indices" * with_indices
     return OpSpec(
         name,
         getattr(ref, f"{name}_op"),
-        adaptive_samples(dims, distinct if kind == "max" else uniform, kind == "max"),
+        adaptive_samples(dims, distinct if kind == "max" else uniform, kind == "max" and not with_indices),
         function=f"nn.functional.{name}",
         dtypes=FLOATING,
         scale="inputs" if kind == "avg" else "value",
         tolerance=0.0 if kind == "max" else 4.0,
         ties=kind == "max",
+        registered=not with_indices,
         large=large(dims, (1,), (5,)),
         errors=adaptive_errors(dims),
     )
@@ -335,4 +336,6 @@ SPECS: tuple[OpSpec, ...] = (
     adaptive_spec(2, "avg"),
     adaptive_spec(1, "max"),
     adaptive_spec(2, "max"),
+    adaptive_spec(1, "max", with_indices=True),
+    adaptive_spec(2, "max", with_indices=True),
 )

@@ -30,14 +30,10 @@ struct ValueLoop {
   }
 };
 
-/// out[i] = g[i] f'(x[i]). A slope of 0 stops the gradient, whatever it is.
+/// out[i] = g[i] f'(x[i]).
 template <class Op, class T>
 struct SlopeLoop {
-  VG_INLINE static T one(T g, T x, const Numbers<T>& k) {
-    const T slope = Op::slope(x, k);
-    if constexpr (requires { Op::kAlwaysMultiplies; }) return g * slope;
-    return slope == T(0) ? T(0) : g * slope;
-  }
+  VG_INLINE static T one(T g, T x, const Numbers<T>& k) { return activations::gradient<Op>(g, x, k); }
   VG_INLINE static void run(char* const* data, const std::int64_t* strides, std::int64_t n) {
     const Numbers<T> k = *reinterpret_cast<const Numbers<T>*>(data[3]);
     if (strides[0] == sizeof(T) && strides[2] == sizeof(T)) {

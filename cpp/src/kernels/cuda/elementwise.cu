@@ -1,6 +1,7 @@
 // Unary and binary ops on a CUDA device, from the rows and formulas that the CPU uses.
 #include <type_traits>
 
+#include "kernels/cuda/kernels.cuh"
 #include "kernels/cuda/launch.cuh"
 #include "kernels/functors.h"
 
@@ -120,6 +121,8 @@ void run_compare(const char* op, DType dtype, const Loop& loop) {
   });
 }
 
+}  // namespace
+
 void unary(UnaryOp op, DType dtype, const Loop& loop) {
   switch (op) {
 #define VG_UNARY(NAME, NODE, KIND, ...) \
@@ -142,13 +145,13 @@ void binary(BinaryOp op, DType dtype, const Loop& loop) {
   }
 }
 
-}  // namespace
 }  // namespace cuda
 
 /// Fills the slots that CUDA implements.
 void register_cuda_kernels(KernelTable& table) {
   table.unary = &cuda::unary;
   table.binary = &cuda::binary;
+  table.activation = &cuda::activation;
 }
 
 }  // namespace verigrad::kernels

@@ -261,3 +261,13 @@ def adaptive_max_pool2d_op(input: Array, output_size: Any, return_indices: bool 
     """The greatest elements of windows that cover the image."""
     result = _adaptive(2, input, output_size, False)
     return result if return_indices else result[0]
+
+
+def adaptive_max_pool1d_with_indices_op(input: Array, output_size: Any) -> Any:
+    """The greatest elements and their positions."""
+    return _adaptive(1, input, output_size, False)
+
+
+def adaptive_max_pool2d_with_indices_op(input: Array, output_size: Any) -> Any:
+    """The greatest elements and their positions."""
+    return _adaptive(2, input, output_size, False)

@@ -1,0 +1,12 @@
+// The slots that CUDA implements.
+#pragma once
+
+#include "kernels/table.h"
+
+namespace verigrad::kernels::cuda {
+
+void unary(UnaryOp op, DType dtype, const Loop& loop);
+void binary(BinaryOp op, DType dtype, const Loop& loop);
+void activation(ActivationOp op, DType dtype, const Activation& a);
+
+}  // namespace verigrad::kernels::cuda
