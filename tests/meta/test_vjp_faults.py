@@ -112,17 +112,18 @@ def test_a_planted_fault_is_caught(name: str, kind: str) -> None:
     "name", [name for name in DIFFERENTIABLE if records()[name].order == 2 and name not in ZERO]
 )
 def test_a_fault_in_the_second_backward_pass_is_caught(name: str) -> None:
-    """In the nodes that stand in the graph of the gradients only."""
-    for problem in some(records()[name], 6):
-        twice = second_order(problem)
-        only = graph_nodes(twice) - graph_nodes(problem)
-        for node in sorted(only):
-            for kind in FACTORS:
-                if changes(twice, kind, node):
-                    TESTING.plant_vjp_fault(kind, node)
-                    with pytest.raises(Exception, match="."):
-                        projection_check(twice)
-                    TESTING.clear_faults()
+    """In the nodes that stand in the graph of the gradients only. As in the first pass, a single number may lie
+    where a node hardly counts; the samples together must see it."""
+    problems = some(records()[name], 6)
+    pairs = [
+        (twice, graph_nodes(twice) - graph_nodes(p))
+        for p, twice in zip(problems, map(second_order, problems), strict=True)
+    ]
+    for node in sorted(set().union(*(nodes for _, nodes in pairs))):
+        of_node = [twice for twice, nodes in pairs if node in nodes]
+        for kind in FACTORS:
+            if any(changes(twice, kind, node) for twice in of_node):
+                assert caught(of_node, kind, node), f"{kind} in {node} was not caught"
 
 
 def test_the_report_of_a_fault_names_what_a_reader_needs() -> None:
