@@ -112,8 +112,8 @@ def test_a_planted_fault_is_caught(name: str, kind: str) -> None:
     "name", [name for name in DIFFERENTIABLE if records()[name].order == 2 and name not in ZERO]
 )
 def test_a_fault_in_the_second_backward_pass_is_caught(name: str) -> None:
-    """In the nodes that stand in the graph of the gradients only. As in the first pass, a single number may lie
-    where a node hardly counts; the samples together must see it."""
+    """In the nodes that stand in the graph of the gradients only. As in the first pass, a single number may
+    lie where a node hardly counts; the samples together must see it."""
     problems = some(records()[name], 6)
     pairs = [
         (twice, graph_nodes(twice) - graph_nodes(p))
