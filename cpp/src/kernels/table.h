@@ -185,11 +185,11 @@ struct Window {
   std::int64_t dilation_h = 1, dilation_w = 1;
 };
 
-/// y[n][k][p][q] = sum x[n][c][p * stride_h - pad_h + r * dilation_h][q * ...] w[k][c][r][s], c over the group of k, and
-/// the two linear maps that belong to it. Contiguous: x [batch, in_channels, in_h, in_w], w [out_channels, in_channels /
-/// groups, kernel_h, kernel_w], y [batch, out_channels, out_h, out_w]. The array that the op names is written, the
-/// others are read. No size is 0, except for the batch in `weight`, whose result is then 0. `bias`, for `output` and
-/// `input`: one element per channel of the result, or null.
+/// y[n][k][p][q] = sum x[n][c][p * stride_h - pad_h + r * dilation_h][q * ...] w[k][c][r][s], c over the group of k,
+/// and the two linear maps that belong to it. Contiguous: x [batch, in_channels, in_h, in_w], w [out_channels,
+/// in_channels / groups, kernel_h, kernel_w], y [batch, out_channels, out_h, out_w]. The array that the op names is
+/// written, the others are read. No size is 0, except for the batch in `weight`, whose result is then 0. `bias`, for
+/// `output` and `input`: one element per channel of the result, or null.
 struct Convolution {
   std::int64_t batch = 0, in_channels = 0, out_channels = 0, groups = 1;
   Window window;

@@ -139,9 +139,9 @@ Tensor fold(const Tensor& self, const DimList& output_size, const DimList& kerne
            output_size[1], ")");
   set_image(w, output_size[0], output_size[1]);
   const std::int64_t length = product("fold", w.out_h, w.out_w);
-  VG_CHECK(length == self.size(-1), RuntimeError, "fold: Given output_size=(", w.in_h, ", ", w.in_w,
-           "), kernel_size=(", w.kernel_h, ", ", w.kernel_w, "), dilation=(", w.dilation_h, ", ", w.dilation_w,
-           "), padding=(", w.pad_h, ", ", w.pad_w, "), stride=(", w.stride_h, ", ", w.stride_w,
+  VG_CHECK(length == self.size(-1), RuntimeError, "fold: Given output_size=(", w.in_h, ", ", w.in_w, "), kernel_size=(",
+           w.kernel_h, ", ", w.kernel_w, "), dilation=(", w.dilation_h, ", ", w.dilation_w, "), padding=(", w.pad_h,
+           ", ", w.pad_w, "), stride=(", w.stride_h, ", ", w.stride_w,
            "), expected size of input's last dimension to match the calculated number of sliding blocks ", w.out_h,
            " * ", w.out_w, " = ", length, ", but got input ", self.shape());
   Dims shape = {self.size(-2) / taps, w.in_h, w.in_w};
