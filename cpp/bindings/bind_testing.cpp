@@ -3,6 +3,7 @@
 #include "kernels/cpu/simd.h"
 #include "kernels/faults.h"
 #include "python.h"
+#include "verigrad/parallel.h"
 
 namespace verigrad::bindings {
 
@@ -41,6 +42,7 @@ void bind_testing(py::module_& m) {
       "set_simd_level",
       [](const std::string& level) { kernels::cpu::set_simd_level(kernels::cpu::parse_simd_level(level)); },
       py::arg("level"), "Forces baseline, avx2 or avx512; raises ValueError where the processor lacks it.");
+  t.def("cut_loops", &cut_loops, "How many loops were long enough to be cut into chunks for threads.");
   t.def("allocated_bytes", &cpu_allocated_bytes, "Bytes in live storages.");
   t.def("empty_cache", &cpu_empty_cache, "Returns this thread's unused blocks to the system.");
 }

@@ -20,15 +20,15 @@ from verigrad.testing.samples import Sample, Sampler
 LIB = Library("verigrad")
 LEVELS = ("baseline", "avx2", "avx512")
 AVAILABLE = LEVELS[: LEVELS.index(LIB.get("_C._testing.max_simd_level")()) + 1]
-LARGE = [name for name, spec in records().items() if spec.large is not None]
+LARGE = [name for name, spec in records().items() if spec.boundary is not None]
 THREADS = (1, 2, 3)
 
 
 def large_samples(spec: OpSpec) -> Iterator[Sample]:
     """The large samples in float32, or in the first dtype that the record has."""
-    assert spec.large is not None
+    assert spec.boundary is not None
     dtype = "float32" if "float32" in spec.dtypes else spec.dtypes[0]
-    yield from spec.large(Sampler(spec.name, dtype))
+    yield from spec.boundary(Sampler(spec.name, dtype))
 
 
 def bits(spec: OpSpec, sample: Sample) -> list[bytes]:

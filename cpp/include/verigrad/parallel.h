@@ -17,6 +17,8 @@ int get_num_threads();
 void set_num_threads(std::int64_t n);
 /// True inside of a parallel loop, where nested loops run serially.
 bool in_parallel_region();
+/// How many loops of this process were long enough to be cut into chunks, whatever the number of threads.
+std::uint64_t cut_loops();
 
 /// What to do on the calling thread around a loop that is long enough for the pool: the bindings release Python's
 /// interpreter lock. `enter` returns a token for `leave`.

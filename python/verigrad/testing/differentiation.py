@@ -36,12 +36,24 @@ class _Slot:
 
 @dataclass
 class Coverage:
-    """Which inputs of an operation have been differentiated, and for which of them a wrong gradient would
-    have been seen."""
+    """What the gradient checks of a record reached.
+
+    Attributes:
+        seen: inputs that have been differentiated.
+        informed: those for which a wrong gradient would have been seen.
+        checks: comparisons.
+        dtypes: of the gradients that were compared element by element.
+        largest: elements of the largest of them.
+        cut_forward, cut_backward: loops that were cut into chunks for threads.
+    """
 
     seen: set[str] = field(default_factory=set)
     informed: set[str] = field(default_factory=set)
     checks: int = 0
+    dtypes: set[str] = field(default_factory=set)
+    largest: int = 0
+    cut_forward: int = 0
+    cut_backward: int = 0
 
     @property
     def blind(self) -> set[str]:

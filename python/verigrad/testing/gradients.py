@@ -156,7 +156,7 @@ def _direction(problem: Problem, weights: Sequence[Array], i: int, v: Array) -> 
     return _numeric(evaluate)
 
 
-def _draw(rng: np.random.Generator, shape: tuple[int, ...], layout: str) -> Array:
+def draw(rng: np.random.Generator, shape: tuple[int, ...], layout: str) -> Array:
     """Multiples of 1/64 of either sign between 0.5 and 1 in absolute value, such as the layout can hold."""
     values = rng.integers(32, 65, shape) / 64.0 * rng.choice([-1.0, 1.0], shape)
     return settle(np.asarray(values), layout)
@@ -219,7 +219,7 @@ def projection_check(problem: Problem, directions: int = DIRECTIONS, tolerance: 
     finding = Finding()
     values = problem.values(problem.arrays)
     for direction in range(directions):
-        weights = [_draw(rng, v.shape, problem.grad_layout) for v in values]
+        weights = [draw(rng, v.shape, problem.grad_layout) for v in values]
         noise = 64 * EPSILON * _magnitude(weights, values) / STEP + FLOOR * sum(
             np.abs(w).sum() for w in weights
         )
@@ -227,7 +227,7 @@ def projection_check(problem: Problem, directions: int = DIRECTIONS, tolerance: 
         if direction == 0 and problem.order == 1:
             _compare_recorded(problem, weights, grads, tolerance)
         for i, grad in enumerate(grads):
-            v = _draw(rng, grad.shape, problem.layout(i))
+            v = draw(rng, grad.shape, problem.layout(i))
             finding.checks += 1
             numeric = _direction(problem, weights, i, v) if grad.size else 0.0
             exact = _dot([grad], [v])
@@ -340,7 +340,7 @@ def second_order(problem: Problem) -> Problem:
     lib, count = problem.lib, len(problem.arrays)
     rng = problem.seed()
     values = problem.values(problem.arrays)
-    weights = [_draw(rng, v.shape, problem.grad_layout).astype(v.dtype) for v in values]
+    weights = [draw(rng, v.shape, problem.grad_layout).astype(v.dtype) for v in values]
 
     def function(*tensors: Any) -> list[Any]:
         recorded = any(t.requires_grad for t in tensors)

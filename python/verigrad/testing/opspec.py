@@ -109,9 +109,16 @@ class OpSpec:
         ties: whether equal elements are kinks, so that stride 0 cannot be used in gradient checks.
         tolerance: largest relative error of the result, in units of the machine epsilon of its dtype.
         reason: why the tolerance is not the usual one.
-        scale: what the error is relative to. "value": the reference's element; "norm": its greatest element;
-            "inputs": the reference over absolute inputs, for sums whose terms cancel.
-        large: samples that are large enough to be split between threads.
+        scale: what the error of an element is relative to. "value": the reference's element; "inputs": the
+            reference over absolute inputs, for sums whose terms cancel; "bound": the running error bound of the
+            composition; "norm": the greatest element of the result, which needs a reason in ``reason``.
+        composition: the same operation over the tape's variables, which answers its gradients element by element
+            (``reference/tape.py``); constants and non-floating tensors come as arrays. It answers the floating-point
+            results, in order.
+        gradient_tolerance: largest error of a gradient, in units of its error bound times the machine epsilon.
+        boundary: samples on both sides of what the operation's kernels cut their work by, one of them at least
+            large enough to be split between threads; see ``boundaries.py``.
+        serial: why no loop of the operation is ever cut for threads, for one where none is.
         check: further checks, for operations that are no function of their inputs.
         compare: whether results are compared with the reference at all.
         registered: whether the library's registry of operations lists the name; attributes and optimizers are
@@ -141,7 +148,10 @@ class OpSpec:
     tolerance: float = USUAL_TOLERANCE
     reason: str = ""
     scale: str = "value"
-    large: Callable[[Sampler], Iterable[Sample]] | None = None
+    composition: Callable[..., Any] | None = None
+    gradient_tolerance: float = 1.0
+    boundary: Callable[[Sampler], Iterable[Sample]] | None = None
+    serial: str = ""
     check: Callable[[Library, Any], None] | None = None
     compare: bool = True
     registered: bool = True
@@ -151,13 +161,15 @@ class OpSpec:
     def __post_init__(self) -> None:
         if self.order not in (0, 1, 2):
             raise ValueError(f"OpSpec {self.name}: expected order 0, 1 or 2, got {self.order}")
-        if self.scale not in ("value", "norm", "inputs"):
+        if self.scale not in ("value", "norm", "inputs", "bound"):
             raise ValueError(
-                f"OpSpec {self.name}: expected scale 'value', 'norm' or 'inputs', got {self.scale!r}"
+                f"OpSpec {self.name}: expected scale 'value', 'norm', 'inputs' or 'bound', got {self.scale!r}"
             )
-        if self.tolerance > USUAL_TOLERANCE and not self.reason:
+        if self.scale == "bound" and self.composition is None:
+            raise ValueError(f"OpSpec {self.name}: expected a composition for scale 'bound', got none")
+        if max(self.tolerance, self.gradient_tolerance) > USUAL_TOLERANCE and not self.reason:
             raise ValueError(
-                f"OpSpec {self.name}: expected a reason for tolerance {self.tolerance}, got none"
+                f"OpSpec {self.name}: expected a reason for a tolerance above {USUAL_TOLERANCE}, got none"
             )
         unknown = [d for d in self.dtypes if d not in ALL_DTYPES]
         if unknown:

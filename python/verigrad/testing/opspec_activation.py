@@ -174,7 +174,7 @@ def specs(row: Row) -> Iterator[OpSpec]:
         reference,
         value_samples(row),
         function=name,
-        large=large_value(row),
+        boundary=large_value(row),
         kinks=row.kinks,
         errors=(*row.errors, bad(TypeError, ".", "x", peer=False, **row.required)),
         **common,
@@ -197,7 +197,7 @@ def specs(row: Row) -> Iterator[OpSpec]:
             slope_samples(row),
             function=f"_C._gradients.{row.native}_backward",
             dtypes=FLOATING,
-            large=large_slope(row),
+            boundary=large_slope(row),
             errors=(bad(RuntimeError, "shape", np.zeros(2), np.zeros(3)),),
             **row.backward,
         )
@@ -355,7 +355,7 @@ def gelu_specs() -> Iterator[OpSpec]:
         approximation.samples,
         function=lambda lib, x: lib.get("nn.functional.gelu")(x, approximate="tanh"),
         dtypes=FLOATING,
-        large=approximation.large,
+        boundary=approximation.boundary,
         registered=False,
         tolerance=32.0,
         reason="the logarithm of the tail falls with x^3, which magnifies the rounding of u",
@@ -454,7 +454,7 @@ SPECS = (
         glu_samples,
         function="nn.functional.glu",
         dtypes=FLOATING,
-        large=large_glu,
+        boundary=large_glu,
         errors=(
             bad(RuntimeError, "even", np.zeros(3)),
             bad(RuntimeError, "scalars", np.array(1.0)),
@@ -468,7 +468,7 @@ SPECS = (
         prelu_samples,
         function="nn.functional.prelu",
         dtypes=FLOATING,
-        large=large_prelu,
+        boundary=large_prelu,
         kinks=(Kink((at(0.0, -0.0, 1.0, -2.0), at(0.25)), ([0.25, 0.25, 1.0, 0.25], [-2.0])),),
         errors=(
             bad(RuntimeError, "channel", np.zeros((2, 3)), np.zeros(2)),
@@ -483,7 +483,7 @@ SPECS = (
         rrelu_samples,
         function=rrelu_function,
         dtypes=FLOATING,
-        large=large_rrelu,
+        boundary=large_rrelu,
         kinks=(Kink((at(0.0, -0.0, 1.0),), ([11 / 48, 11 / 48, 1.0],)),),
         errors=(
             bad(RuntimeError, "[Ll]ower", np.zeros(2), lower=0.5, upper=0.25, training=True),

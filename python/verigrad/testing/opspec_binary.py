@@ -10,6 +10,7 @@ import numpy as np
 
 from verigrad.testing.opspec import ALL_DTYPES, FLOATING, NUMERIC, USUAL_TOLERANCE, Kink, OpSpec, bad
 from verigrad.testing.reference import elementwise as ref
+from verigrad.testing.reference import slopes
 from verigrad.testing.samples import LARGE, PAIRS, Const, Same, Sample, Sampler, binary_samples, call
 
 BOOLS = np.array([True, False])
@@ -58,7 +59,8 @@ def binary(
     chosen: dict[str, Any] = {
         "reference": ref.binary_op(formula, kind),
         "samples": binary_samples(left, right, **choices),
-        "large": large_binary(left, right),
+        "boundary": large_binary(left, right),
+        "composition": slopes.BINARY.get(name),
         "method": name,
         "order": 0 if kind == "bool" else 2,
         "tolerance": 0.0,
@@ -217,7 +219,7 @@ SPECS = (
         differs={"flags": "PyTorch's result requires a gradient, which then raises NotImplementedError"},
         dtypes=NUMERIC,
         samples=division_samples,
-        large=large_binary(right=AWAY),
+        boundary=large_binary(right=AWAY),
         errors=(
             bad(RuntimeError, "[Zz]ero", np.array([1, 2]), np.array([1, 0])),
             bad(RuntimeError, "[Zz]ero", np.array([1, 2]), 0),
@@ -232,7 +234,7 @@ SPECS = (
         inplace="remainder_",
         dtypes=NUMERIC,
         samples=division_samples,
-        large=large_binary(right=AWAY),
+        boundary=large_binary(right=AWAY),
         errors=(bad(RuntimeError, "[Zz]ero", np.array([1, 2]), np.array([1, 0])),),
     ),
     binary(
@@ -244,7 +246,7 @@ SPECS = (
         inplace="pow_",
         dtypes=NUMERIC,
         samples=pow_samples,
-        large=large_binary({"low": 0.4, "high": 2.5}, {"low": 0.0, "high": 3.0}),
+        boundary=large_binary({"low": 0.4, "high": 2.5}, {"low": 0.0, "high": 3.0}),
         errors=(bad(RuntimeError, "negative", np.array([1, 2]), -1),),
         kinks=(
             Kink(

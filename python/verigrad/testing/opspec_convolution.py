@@ -201,8 +201,8 @@ def convolution(
 
 
 SPECS = (
-    convolution("conv1d", 1, conv1d_samples, large=large_conv1d),
-    convolution("conv2d", 2, conv2d_samples, large=large_conv2d),
+    convolution("conv1d", 1, conv1d_samples, boundary=large_conv1d),
+    convolution("conv2d", 2, conv2d_samples, boundary=large_conv2d),
     convolution("conv_transpose1d", 1, conv_transpose1d_samples),
-    convolution("conv_transpose2d", 2, conv_transpose2d_samples, large=large_conv_transpose2d),
+    convolution("conv_transpose2d", 2, conv_transpose2d_samples, boundary=large_conv_transpose2d),
 )

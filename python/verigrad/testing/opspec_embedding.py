@@ -97,7 +97,7 @@ SPECS = (
         function="nn.functional.embedding",
         dtypes=FLOATING,
         tolerance=0,
-        large=large_embedding,
+        boundary=large_embedding,
         errors=(
             bad(IndexError, "range", Const(np.array([0, 4])), TABLE),
             bad(IndexError, "range", Const(np.array([-1])), TABLE),

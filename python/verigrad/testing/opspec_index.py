@@ -266,7 +266,7 @@ SPECS = (
         "where",
         where_reference,
         where_samples,
-        large=large_where,
+        boundary=large_where,
         tolerance=EXACT,
         errors=(bad(RuntimeError, "size|shape", Const(np.ones((2, 2), bool)), MATRIX, MATRIX),),
     ),
@@ -323,7 +323,7 @@ SPECS = (
         select_samples,
         method="index_select",
         tolerance=EXACT,
-        large=large_rows,
+        boundary=large_rows,
         errors=(
             bad(IndexError, "range|bounds|\\[-2, 2\\)", MATRIX, 0, BEYOND),
             bad(IndexError, "vector", MATRIX, 0, Const(np.array([[0]]))),

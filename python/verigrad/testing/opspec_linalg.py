@@ -111,7 +111,7 @@ SPECS = (
         bad(RuntimeError, "1D|dimension|scalar", np.array(1.0), MATRIX),
         bad(RuntimeError, ".", STACK, np.ones((3, 3, 2))),
         operator=operator.matmul,
-        large=large_products(),
+        boundary=large_products(),
     ),
     product(
         "mm",
@@ -119,7 +119,7 @@ SPECS = (
         WIDER,
         MIXED,
         bad(RuntimeError, "matri|2D", STACK, MATRIX),
-        large=large_products(),
+        boundary=large_products(),
     ),
     product(
         "bmm",
@@ -128,7 +128,7 @@ SPECS = (
         ),
         bad(RuntimeError, "shape|size|3D", STACK, np.ones((3, 3, 2))),
         bad(RuntimeError, "3D", MATRIX, MATRIX),
-        large=large_products(3),
+        boundary=large_products(3),
     ),
     OpSpec(
         "linear",
@@ -139,7 +139,7 @@ SPECS = (
         scale="inputs",
         tolerance=32,
         reason=ACCUMULATION,
-        large=large_linear,
+        boundary=large_linear,
         errors=(
             bad(RuntimeError, "shape|size|multipl", MATRIX, np.ones((4, 2))),
             bad(RuntimeError, "dtype", MATRIX, np.ones((4, 3), np.float32)),

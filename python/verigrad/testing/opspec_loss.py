@@ -440,7 +440,7 @@ SPECS = (
         bad(RuntimeError, "size|shape|broadcast|expand", X, X, np.ones(4)),
         bad(RuntimeError, "size|shape|broadcast|expand", X, X, np.ones((5, 2, 3)), reduction="none"),
         registered=True,
-        large=large_pairs,
+        boundary=large_pairs,
         kinks=(
             Kink(
                 (np.array([0.0, 1.0, 0.0, 1.0]), Const(np.array([0.0, 1.0, 1.0, 0.0]))),
@@ -460,7 +460,7 @@ SPECS = (
         bad(RuntimeError, "size|shape|expand", X, X, np.ones((5, 2, 3)), reduction="none"),
         bad(RuntimeError, "size|shape", X, X, pos_weight=np.ones(4)),
         registered=True,
-        large=large_pairs,
+        boundary=large_pairs,
         kinks=(Kink((np.zeros(2), np.array([0.0, 1.0])), ([0.5, -0.5], [0, 0]), NONE),),
     ),
     loss(

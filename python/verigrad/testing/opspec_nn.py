@@ -119,7 +119,7 @@ SPECS = (
         scale="inputs",
         tolerance=16,
         reason="a mean of several losses rounds",
-        large=large_losses,
+        boundary=large_losses,
         errors=(*COMMON, bad(RuntimeError, "Long|int64|dtype", LOGITS, Const(np.array([0.0, 1.0])))),
     ),
     OpSpec(
@@ -131,7 +131,7 @@ SPECS = (
         scale="norm",
         tolerance=32,
         reason=FUSED,
-        large=large_losses,
+        boundary=large_losses,
         errors=(
             *COMMON,
             bad(RuntimeError, "smoothing", LOGITS, LABELS, label_smoothing=1.5),
@@ -147,7 +147,7 @@ SPECS = (
         scale="norm",
         tolerance=16,
         reason="a mean of several squares rounds",
-        large=large_mse,
+        boundary=large_mse,
         errors=(
             bad(RuntimeError, "size|shape", LOGITS, np.zeros((2, 4))),
             bad(ValueError, "same size", LOGITS, LOGITS, weight=np.ones(3)),

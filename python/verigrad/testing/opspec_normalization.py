@@ -325,7 +325,7 @@ SPECS = (
         function=with_copies("batch_norm"),
         dtypes=FLOATING,
         scale="norm",
-        large=large_batch,
+        boundary=large_batch,
         errors=(
             *CHANNEL_ERRORS,
             bad(
@@ -372,7 +372,7 @@ SPECS = (
         function=with_copies("instance_norm"),
         dtypes=FLOATING,
         scale="norm",
-        large=large_instance,
+        boundary=large_instance,
         errors=(
             *CHANNEL_ERRORS,
             bad(ValueError, r"more than 1 spatial element when training.*\[2, 3, 1\]", np.ones((2, 3, 1))),
@@ -400,7 +400,7 @@ SPECS = (
         function="nn.functional.layer_norm",
         dtypes=FLOATING,
         scale="norm",
-        large=large_rows,
+        boundary=large_rows,
         errors=(
             bad(RuntimeError, r"normalized_shape.*\[5\].*\[2, 3, 4\]", X, (5,)),
             bad(RuntimeError, r"normalized_shape.*\[1, 2, 3, 4\].*\[2, 3, 4\]", X, (1, 2, 3, 4)),
@@ -420,7 +420,7 @@ SPECS = (
         function="nn.functional.rms_norm",
         dtypes=FLOATING,
         scale="norm",
-        large=large_rms,
+        boundary=large_rms,
         errors=(
             bad(RuntimeError, r"normalized_shape.*\[5\].*\[2, 3, 4\]", X, (5,)),
             bad(RuntimeError, "at least 1-dimensional", X, ()),
@@ -435,7 +435,7 @@ SPECS = (
         function="nn.functional.group_norm",
         dtypes=FLOATING,
         scale="norm",
-        large=large_groups,
+        boundary=large_groups,
         errors=(
             bad(RuntimeError, r"divisible by num_groups.*\[2, 3, 4\].*2", X, 2),
             bad(RuntimeError, "greater than 0.*-1", X, -1),

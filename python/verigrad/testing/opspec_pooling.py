@@ -260,7 +260,7 @@ def max_spec(dims: int) -> OpSpec:
         dtypes=NUMERIC if dims == 2 else FLOATING,
         tolerance=0.0,
         ties=True,
-        large=large(dims, (2,), (3, 2, 1), (3, 1, 1, 1)),
+        boundary=large(dims, (2,), (3, 2, 1), (3, 1, 1, 1)),
         errors=max_errors(dims),
         kinks=(TIED_IMAGE if dims == 2 else TIED_SIGNAL,),
     )
@@ -277,7 +277,7 @@ def max_indices_spec(dims: int) -> OpSpec:
         dtypes=FLOATING,
         tolerance=0.0,
         ties=True,
-        large=large(dims, (2,), (3, 2, 1)),
+        boundary=large(dims, (2,), (3, 2, 1)),
         errors=max_errors(dims),
     )
 
@@ -302,7 +302,7 @@ def avg_spec(dims: int) -> OpSpec:
         function=f"nn.functional.{name}",
         dtypes=("int64", *FLOATING),
         scale="inputs",
-        large=large(dims, (2,), (3, 2, 1), (3, 1, 1)),
+        boundary=large(dims, (2,), (3, 2, 1), (3, 1, 1)),
         errors=(*common_errors(dims), *own),
     )
 
@@ -320,7 +320,7 @@ def adaptive_spec(dims: int, kind: str, with_indices: bool = False) -> OpSpec:
         tolerance=0.0 if kind == "max" else 4.0,
         ties=kind == "max",
         registered=not with_indices,
-        large=large(dims, (1,), (5,)),
+        boundary=large(dims, (1,), (5,)),
         errors=adaptive_errors(dims),
     )
 

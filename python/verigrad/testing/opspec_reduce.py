@@ -141,7 +141,7 @@ def reduction(
         names = {"axis": "dim", "keepdims": "keepdim"}
         return reference(*args, **{names.get(k, k): v for k, v in kwargs.items()})
 
-    chosen: dict[str, Any] = {"method": name, "large": large(None, 0, 1), "errors": (OUT_OF_RANGE,)}
+    chosen: dict[str, Any] = {"method": name, "boundary": large(None, 0, 1), "errors": (OUT_OF_RANGE,)}
     return OpSpec(name, either, samples, **{**chosen, **options})
 
 
@@ -178,7 +178,7 @@ def softmax(name: str, reference: Callable[..., Any]) -> OpSpec:
         method=name,
         dtypes=FLOATING,
         scale="norm",
-        large=large(0, 1),
+        boundary=large(0, 1),
         tolerance=32,
         reason="the greatest logit is subtracted before the exponential, which rounds",
         errors=(bad(IndexError, "[Dd]im", MATRIX, 2), bad(NotImplementedError, ".", np.arange(4), 0)),

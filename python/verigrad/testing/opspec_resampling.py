@@ -148,7 +148,7 @@ SPECS: tuple[OpSpec, ...] = (
         function="nn.functional.pad",
         dtypes=ALL_DTYPES,
         tolerance=0.0,
-        large=large_pad,
+        boundary=large_pad,
         errors=(
             bad(RuntimeError, "divisible by 2", IMAGE, (1,)),
             bad(RuntimeError, "two times", np.zeros(3), (1, 1, 1, 1)),
@@ -177,7 +177,7 @@ SPECS: tuple[OpSpec, ...] = (
         function="nn.functional.unfold",
         dtypes=FLOATING,
         tolerance=0.0,
-        large=large_unfold,
+        boundary=large_unfold,
         errors=(
             bad(IndexError, "[Dd]imension", np.zeros((4, 5)), 2),
             bad(RuntimeError, "3D or 4D", np.zeros((1, 1, 1, 4, 5)), 2),
@@ -202,7 +202,7 @@ SPECS: tuple[OpSpec, ...] = (
         function="nn.functional.fold",
         dtypes=FLOATING,
         scale="inputs",
-        large=large_fold,
+        boundary=large_fold,
         errors=(
             bad(RuntimeError, "2D or 3D", np.zeros(4), 4, 2),
             bad(RuntimeError, "2D or 3D", np.zeros((2, 0, 9)), 4, 2),

@@ -10,6 +10,7 @@ import numpy as np
 
 from verigrad.testing.opspec import ALL_DTYPES, NUMERIC, Kink, OpSpec, bad
 from verigrad.testing.reference import elementwise as ref
+from verigrad.testing.reference import slopes
 from verigrad.testing.samples import large_unary, unary_samples
 
 BOOLS = np.array([True, False])
@@ -36,13 +37,15 @@ def unary(
         options: further attributes of the record.
     """
     exact = {} if kind == "float" else {"tolerance": 0.0}
+    reference = ref.unary_op(formula, kind)
     if kind != "bool":
         options.setdefault("inplace", f"{name}_")
     return OpSpec(
         name,
-        ref.unary_op(formula, kind),
+        reference,
         unary_samples(low, high, gap, edges),
-        large=large_unary(low, high, gap),
+        boundary=large_unary(low, high, gap),
+        composition=None if kind == "bool" else slopes.unary(name, reference),
         **{"method": name, "order": 0 if kind == "bool" else 2, **exact, **options},
     )
 

@@ -74,7 +74,7 @@ SPECS = (
         dtypes=("uint8", "float32", "float64"),
         order=0,
         scale="norm",
-        large=large_warp,
+        boundary=large_warp,
         errors=(
             bad(RuntimeError, r"\[N, C, H, W\]", Const(np.zeros((3, 4, 5))), MATRIX, (4, 5)),
             bad(RuntimeError, "dtype", Const(np.zeros((2, 3, 4, 5), np.int64)), MATRIX, (4, 5)),

@@ -303,11 +303,18 @@ void set_blocking_hooks(BlockingHooks hooks) {
   g_enter.store(hooks.enter);
 }
 
+namespace {
+std::atomic<std::uint64_t> g_cut_loops{0};
+}  // namespace
+
+std::uint64_t cut_loops() { return g_cut_loops.load(std::memory_order_relaxed); }
+
 namespace detail {
 
 void parallel_run(std::int64_t count, std::int64_t grain, LoopBody body) {
   const std::int64_t chunks = (count - 1) / grain + 1;
   if (!t_in_region) {
+    g_cut_loops.fetch_add(1, std::memory_order_relaxed);
     const Blocking blocking;
     const int threads = get_num_threads();
     if (threads > 1 && pool().try_run(count, grain, chunks, threads, body)) return;
