@@ -1,8 +1,9 @@
-"""Gradients element by element, in every dtype that trains, against reverse mode over the record's composition.
+"""Gradients element by element, in every dtype that trains, against reverse mode over the record's
+composition.
 
 The tape (``reference/tape.py``) answers a float64 value and an error bound for each element: the sum of the
-magnitudes that were added, with what the rounding of earlier results becomes. An element of the library's gradient
-may be off by ``gradient_tolerance`` times that bound times the machine epsilon of its dtype.
+magnitudes that were added, with what the rounding of earlier results becomes. An element of the library's
+gradient may be off by ``gradient_tolerance`` times that bound times the machine epsilon of its dtype.
 """
 
 from __future__ import annotations
@@ -36,10 +37,10 @@ def training_dtypes(spec: OpSpec) -> tuple[str, ...]:
 
 
 def compose(spec: OpSpec, sample: Sample, arrays: list[Array]) -> tuple[list[tape.Var], list[tape.Var]]:
-    """The composition's floating-point results and its differentiable inputs, for these values of the tensors."""
+    """The composition's floating-point results and its differentiable inputs, for these values."""
     if spec.composition is None:
         raise CheckError(f"{spec.name}: expected a composition for its gradients, got none")
-    inputs = [
+    inputs: list[Any] = [
         tape.Var(a.astype(np.float64)) if smooth else a
         for a, smooth in zip(arrays, smooth_tensors(sample), strict=True)
     ]

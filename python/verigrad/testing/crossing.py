@@ -1,5 +1,5 @@
-"""Checks at the boundaries of the kernels: results and gradients of the record's boundary samples, at every level
-of vector code that the processor has, with 1, 2 and 3 threads."""
+"""Checks at the boundaries of the kernels: results and gradients of the record's boundary samples, at every
+level of vector code that the processor has, with 1, 2 and 3 threads."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class _Run:
 def level_check(
     spec: OpSpec, lib: Library, sample: Sample, level: str, answers: Answers, coverage: Coverage
 ) -> Callable[[], float]:
-    """At one level of vector code: equal bits for any number of threads, and gradients within their bounds."""
+    """At one level: equal bits for any number of threads, and gradients within their bounds."""
 
     def run() -> float:
         what = f"{spec.name}{sample.label} at level {level}"

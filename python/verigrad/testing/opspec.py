@@ -110,14 +110,15 @@ class OpSpec:
         tolerance: largest relative error of the result, in units of the machine epsilon of its dtype.
         reason: why the tolerance is not the usual one.
         scale: what the error of an element is relative to. "value": the reference's element; "inputs": the
-            reference over absolute inputs, for sums whose terms cancel; "bound": the running error bound of the
-            composition; "norm": the greatest element of the result, which needs a reason in ``reason``.
-        composition: the same operation over the tape's variables, which answers its gradients element by element
-            (``reference/tape.py``); constants and non-floating tensors come as arrays. It answers the floating-point
-            results, in order.
-        gradient_tolerance: largest error of a gradient, in units of its error bound times the machine epsilon.
-        boundary: samples on both sides of what the operation's kernels cut their work by, one of them at least
-            large enough to be split between threads; see ``boundaries.py``.
+            reference over absolute inputs, for sums whose terms cancel; "bound": the running error bound of
+            the composition; "norm": the greatest element of the result, which needs a reason in ``reason``.
+        composition: the same operation over the tape's variables, which answers its gradients element by
+            element (``reference/tape.py``); constants and non-floating tensors come as arrays. It answers the
+            floating-point results, in order.
+        gradient_tolerance: largest error of a gradient, in units of its error bound times the machine
+            epsilon.
+        boundary: samples on both sides of what the operation's kernels cut their work by, one of them at
+            least large enough to be split between threads; see ``boundaries.py``.
         serial: why no loop of the operation is ever cut for threads, for one where none is.
         check: further checks, for operations that are no function of their inputs.
         compare: whether results are compared with the reference at all.

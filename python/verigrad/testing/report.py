@@ -11,8 +11,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from verigrad.testing.crossing import levels
 from verigrad.testing.forward import Check
 from verigrad.testing.library import Library
+
+BY_COVERAGE = ("gradient", "second", "element")  # counted by input and direction instead
 
 
 @dataclass(frozen=True)
@@ -31,10 +34,14 @@ class OpResult:
     Attributes:
         name, family, dtypes, order, zero_gradient, tolerance: of the record.
         samples: calls that were compared with the reference or checked on their own.
-        checks: all comparisons, those of gradients by direction and element.
+        checks: all comparisons, those of gradients by direction and input.
+        kinds: checks that passed, by kind.
+        skipped: checks that were not run, since the run was a quick one or had failed before.
         forward_error: worst error of a result, in units of the machine epsilon of its dtype; None if none was
             computed.
         gradient_error, second_error: worst relative errors of the derivatives; None if there are none.
+        element_error: worst error of an element of a gradient over its error bound, by dtype.
+        largest: elements of the largest gradient that was compared element by element.
         failures: what failed.
         seconds: how long it took.
     """
@@ -47,19 +54,26 @@ class OpResult:
     tolerance: float
     samples: int = 0
     checks: int = 0
+    kinds: dict[str, int] = field(default_factory=dict)
+    skipped: int = 0
     forward_error: float | None = None
     gradient_error: float | None = None
     second_error: float | None = None
+    element_error: dict[str, float] = field(default_factory=dict)
+    largest: int = 0
     failures: list[Failure] = field(default_factory=list)
     seconds: float = 0.0
 
     def note(self, check: Check, error: float) -> None:
         """Takes up a check that passed."""
-        if check.kind not in ("gradient", "second"):
+        self.kinds[check.kind] = self.kinds.get(check.kind, 0) + 1
+        if check.kind not in BY_COVERAGE:
             self.checks += 1
-        if check.kind in ("forward", "extra"):
+        if check.kind in ("forward", "extra", "boundary"):
             self.samples += 1
             self.forward_error = max(self.forward_error or 0.0, error)
+        elif check.kind == "element":
+            self.element_error[check.dtype] = max(self.element_error.get(check.dtype, 0.0), error)
         elif check.kind == "gradient":
             self.gradient_error = max(self.gradient_error or 0.0, error)
         elif check.kind == "second":
@@ -89,6 +103,10 @@ def _relative(error: float | None) -> str:
     return "< 1e-13" if error < 1e-13 else f"{error:.0e}"
 
 
+def _bound(error: float | None) -> str:
+    return "-" if error is None else f"{error:.2g}"
+
+
 def _orders(result: OpResult) -> str:
     if result.order == 0:
         return "-"
@@ -114,6 +132,9 @@ def table(results: Sequence[OpResult]) -> str:
         "worst forward error",
         "worst gradient error",
         "second order",
+        "float32",
+        "float64",
+        "largest",
         "verdict",
     )
     rows: list[Sequence[str]] = [head]
@@ -127,22 +148,27 @@ def table(results: Sequence[OpResult]) -> str:
                 _units(r.forward_error),
                 _relative(r.gradient_error),
                 second,
+                _bound(r.element_error.get("float32")),
+                _bound(r.element_error.get("float64")),
+                str(r.largest) if r.largest else "-",
                 r.verdict,
             )
         )
-    lines = _aligned(rows, {2, 3, 4, 5})
+    lines = _aligned(rows, {2, 3, 4, 5, 6, 7, 8})
     return "\n".join([lines[0], "-" * max(len(x) for x in lines), *lines[1:]])
 
 
 def summary(results: Sequence[OpResult], seconds: float) -> str:
-    """The totals in two lines."""
+    """The totals, and what the columns mean."""
     failed = [r.name for r in results if r.failures]
     samples, checks = sum(r.samples for r in results), sum(r.checks for r in results)
+    skipped = sum(r.skipped for r in results)
     verdict = f"{len(failed)} failed ({', '.join(failed)})" if failed else "all pass"
     return (
-        f"{len(results)} operations, {samples} samples, {checks} checks, 0 skips: {verdict}, "
+        f"{len(results)} operations, {samples} samples, {checks} checks, {skipped} skips: {verdict}, "
         f"in {seconds:.0f} s\n"
-        "eps: machine epsilon of the result's dtype (1.2e-07 for float32, 2.2e-16 for float64)"
+        "eps: machine epsilon of the result's dtype (1.2e-07 for float32, 2.2e-16 for float64)\n"
+        "float32, float64: worst element of a gradient over its error bound; largest: elements of the largest"
     )
 
 
@@ -157,12 +183,13 @@ def write_json(
         "machine": platform.machine(),
         "system": platform.system(),
         "simd_level": testing.simd_level(),
+        "simd_levels": list(levels(lib)),
         "threads": lib.get("get_num_threads")(),
         "seconds": round(seconds, 3),
         "operations": len(results),
         "samples": sum(r.samples for r in results),
         "checks": sum(r.checks for r in results),
-        "skips": 0,
+        "skips": sum(r.skipped for r in results),
         "failed": [r.name for r in results if r.failures],
         "results": [{**asdict(r), "verdict": r.verdict} for r in results],
     }
@@ -193,16 +220,17 @@ def markdown(results: Sequence[OpResult]) -> str:
     """The committed document. It has no measured numbers, so that it is the same on every machine."""
     lines = [HEADER.rstrip(), ""]
     samples = sum(r.samples for r in results)
-    lines += [f"{len(results)} operations, {samples} samples, 0 skips.", ""]
+    skipped = sum(r.skipped for r in results)
+    lines += [f"{len(results)} operations, {samples} samples, {skipped} skips.", ""]
     lines += [
-        "| operation | family | dtypes | samples | tolerance | derivatives | verdict |",
-        "| --- | --- | --- | ---: | --- | --- | --- |",
+        "| operation | family | dtypes | samples | tolerance | derivatives | gradients | largest | verdict |",
+        "| --- | --- | --- | ---: | --- | --- | --- | ---: | --- |",
     ]
     for r in results:
         tolerance = "exact" if r.tolerance == 0 else f"{r.tolerance:g} eps"
         name = r.name.replace("|", "\\|")
         lines.append(
             f"| `{name}` | {r.family} | {short_dtypes(r.dtypes)} | {r.samples} | {tolerance} | {_orders(r)} "
-            f"| {r.verdict} |"
+            f"| {short_dtypes(sorted(r.element_error)) or '-'} | {r.largest or '-'} | {r.verdict} |"
         )
     return "\n".join(lines) + "\n"

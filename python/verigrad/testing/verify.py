@@ -1,28 +1,38 @@
 """``verigrad verify``: every operation against its reference, its gradients, and the calls that must fail.
 
-The checks are those of the test suite, made from the records in ``opspec_*.py``; nothing is skipped. Needs
-numba and tqdm (``pip install "verigrad[verify]"``).
+The checks are those of the test suite, made from the records in ``opspec_*.py``. Needs numba and tqdm
+(``pip install "verigrad[verify]"``).
 """
 
 from __future__ import annotations
 
 import difflib
+import multiprocessing
 import os
 import sys
+import tempfile
 import time
 import warnings
+import zlib
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+from verigrad.testing.backward import element_checks
 from verigrad.testing.calls import CheckError
+from verigrad.testing.crossing import boundary_checks, refuse_uncut
 from verigrad.testing.differentiation import Coverage, gradient_checks, kink_checks, refuse_blind
 from verigrad.testing.failing import error_checks
 from verigrad.testing.forward import Check, forward_checks
 from verigrad.testing.library import Library
-from verigrad.testing.opspec import OpSpec, covered_names, records
+from verigrad.testing.opspec import FAMILIES, OpSpec, covered_names, records
 from verigrad.testing.report import Failure, OpResult, markdown, summary, table, write_json
 
 MOST_FAILURES = 5  # reported for one operation
+# Kinds of checks of small tensors of which a quick run takes one in so many.
+THINNED = {"forward": 16, "gradient": 8, "second": 16, "composition": 4, "element": 4}
+# The families with the longest checks are begun first, so that no process is left with one at the end.
+LONGEST_FIRST = ("convolution", "pooling", "normalization", "loss", "index", "reduce", "resampling")
 
 
 def extra_checks(spec: OpSpec, lib: Library) -> list[Check]:
@@ -38,8 +48,21 @@ def record_checks(spec: OpSpec, lib: Library, coverage: Coverage) -> Iterator[Ch
     yield from forward_checks(spec, lib)
     yield from extra_checks(spec, lib)
     yield from gradient_checks(spec, lib, coverage)
+    yield from element_checks(spec, lib, coverage)
+    yield from boundary_checks(spec, lib, coverage)
     yield from kink_checks(spec, lib)
     yield from error_checks(spec, lib)
+
+
+def thinned(spec: OpSpec) -> Callable[[Check], bool]:
+    """Which checks a quick run takes: all of boundaries, kinks and errors, of the others a share, the same in
+    each run."""
+
+    def wanted(check: Check) -> bool:
+        share = THINNED.get(check.kind, 1)
+        return share == 1 or zlib.crc32(f"{spec.name}{check.dtype}{check.label}".encode()) % share == 0
+
+    return wanted
 
 
 def verify_record(
@@ -74,22 +97,24 @@ def verify_record(
         warnings.simplefilter("ignore")
         try:
             for check in record_checks(spec, lib, coverage):
-                if wanted is not None and not wanted(check):
+                stopped = len(result.failures) >= most_failures
+                if stopped or (wanted is not None and not wanted(check)):
+                    result.skipped += 1
                     continue
                 try:
                     result.note(check, check.run())
                 except Exception as error:
                     fail(check.kind, check.label, error)
-                    if len(result.failures) >= most_failures:
-                        break
         except Exception as error:  # a function that is missing altogether
             fail("record", "", error)
         if wanted is None and not result.failures:
-            try:
-                refuse_blind(spec, coverage)
-            except CheckError as error:
-                fail("record", "", error)
+            for refuse in (refuse_blind, refuse_uncut):
+                try:
+                    refuse(spec, coverage)
+                except CheckError as error:
+                    fail("record", "", error)
     result.checks += coverage.checks
+    result.largest = coverage.largest
     result.seconds = time.perf_counter() - started
     return result
 
@@ -106,15 +131,17 @@ def registry_failures(lib: Library) -> list[OpResult]:
     return found
 
 
-def choose(op: str | None) -> list[OpSpec]:
-    """The records to run.
+def choose(op: str | None, family: str | None = None) -> list[OpSpec]:
+    """The records to run: one, those of a family, or all.
 
     Raises:
         KeyError: for a name without a record; its text names those that are close.
     """
     known = records()
+    if family is not None and family not in FAMILIES:
+        raise KeyError(f"verify: expected a family out of {', '.join(FAMILIES)}, got {family!r}")
     if op is None:
-        return list(known.values())
+        return [spec for spec in known.values() if family in (None, spec.family)]
     names = {**covered_names(), **{name: name for name in known}}
     if op in names:
         return [known[names[op]]]
@@ -130,26 +157,65 @@ def _unwritable(paths: Sequence[str | os.PathLike[str] | None]) -> str | None:
     return None
 
 
-def _progress(specs: list[OpSpec], progress: bool) -> Iterator[OpSpec]:
-    """The records, with a bar in a terminal and a line for every tenth of them elsewhere."""
-    if not progress or not specs:
-        yield from specs
+def _progress(results: Iterator[OpResult], count: int, progress: bool) -> Iterator[OpResult]:
+    """The results as they come, with a bar in a terminal and a line for every tenth of them elsewhere."""
+    if not progress or not count:
+        yield from results
     elif sys.stderr.isatty():
         try:
             from tqdm import tqdm
         except ImportError as error:
             message = 'verify: expected tqdm to be installed, got none; pip install "verigrad[verify]"'
             raise ImportError(message) from error
-        with tqdm(total=len(specs), unit="op", file=sys.stderr, dynamic_ncols=True) as bar:
-            for spec in specs:
-                bar.set_description(f"{spec.name:<20}")
-                yield spec
+        with tqdm(total=count, unit="op", file=sys.stderr, dynamic_ncols=True) as bar:
+            for result in results:
+                bar.set_description(f"{result.name:<20}")
                 bar.update()
+                yield result
     else:
-        for i, spec in enumerate(specs):
-            if i and i % max(1, len(specs) // 10) == 0:
-                print(f"verify: {i} of {len(specs)} operations", file=sys.stderr, flush=True)
-            yield spec
+        for i, result in enumerate(results, 1):
+            if i < count and i % max(1, count // 10) == 0:
+                print(f"verify: {i} of {count} operations", file=sys.stderr, flush=True)
+            yield result
+
+
+def _verify_name(name: str, quick: bool) -> OpResult:
+    spec = records()[name]
+    return verify_record(spec, Library("verigrad"), wanted=thinned(spec) if quick else None)
+
+
+def _begin(threads: int) -> None:
+    Library("verigrad").get("set_num_threads")(threads)
+
+
+def _results(specs: list[OpSpec], jobs: int, quick: bool) -> Iterator[OpResult]:
+    """The result of each record, in the order in which they are done."""
+    if jobs == 1 or len(specs) == 1:
+        for spec in specs:
+            yield _verify_name(spec.name, quick)
+        return
+    rank = {family: i for i, family in enumerate(LONGEST_FIRST)}
+    order = sorted(specs, key=lambda spec: rank.get(spec.family, len(rank)))
+    with tempfile.TemporaryDirectory() as folder:
+        given = os.environ.get("NUMBA_CACHE_DIR")
+        os.environ["NUMBA_CACHE_DIR"] = given or folder  # a reference is compiled once, not in each process
+        try:
+            # Fresh processes: a fork would share this one's planted state and copy its threads half.
+            context = multiprocessing.get_context("spawn")
+            with ProcessPoolExecutor(min(jobs, len(specs)), context, _begin, (1,)) as pool:
+                try:
+                    yield from pool.map(_verify_name, [s.name for s in order], [quick] * len(order))
+                except BaseException:
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    raise
+        finally:
+            if given is None:
+                del os.environ["NUMBA_CACHE_DIR"]
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run(
@@ -157,11 +223,17 @@ def run(
     json_path: str | os.PathLike[str] | None = None,
     progress: bool = True,
     markdown_path: str | os.PathLike[str] | None = None,
+    family: str | None = None,
+    jobs: int | None = None,
+    quick: bool = False,
 ) -> int:
     """Verifies the library on this machine and prints a table.
 
     Args:
         op: one operation; all of them by default.
+        family: the operations of one family.
+        jobs: how many processes share the operations; one for each processor by default.
+        quick: of the calls with small tensors check only some; what is left out is counted as skips.
         json_path: also write the results there.
         progress: whether to show how far it is, on standard error.
         markdown_path: also write the table of ``docs/verification.md`` there; needs all operations.
@@ -174,19 +246,25 @@ def run(
     """
     lib = Library("verigrad")
     problem = _unwritable((json_path, markdown_path))
-    if op is not None and markdown_path is not None:
-        problem = "verify: expected all operations for a document, got a single one"
+    if (op is not None or family is not None or quick) and markdown_path is not None:
+        problem = "verify: expected all operations for a document, got some of them"
+    if op is not None and family is not None:
+        problem = "verify: expected an operation or a family, got both"
+    if jobs is not None and jobs < 1:
+        problem = f"verify: expected at least 1 job, got {jobs}"
     specs: list[OpSpec] = []
     try:
-        specs = choose(op)
+        specs = choose(op, family)
     except KeyError as error:
         problem = str(error.args[0])
     if problem is not None:
         print(problem, file=sys.stderr)
         return 2
     started = time.perf_counter()
-    results = [verify_record(spec, lib) for spec in _progress(specs, progress)]
-    if op is None:
+    made = _results(specs, processors() if jobs is None else jobs, quick)
+    place = {spec.name: i for i, spec in enumerate(specs)}
+    results = sorted(_progress(made, len(specs), progress), key=lambda result: place[result.name])
+    if op is None and family is None:
         results += registry_failures(lib)
     seconds = time.perf_counter() - started
     print(table(results))

@@ -203,17 +203,22 @@ def predict(folder: Path, image: Path, invert: bool, threads: int | None) -> Non
 
 @app.command()
 @click.option("--op", metavar="NAME", help="Only this op.")
+@click.option("--family", metavar="NAME", help="Only the ops of this family, such as unary or convolution.")
+@click.option("--jobs", type=click.IntRange(1, 4096), help="Processes. Default: one for each processor.")
+@click.option("--quick", is_flag=True, help="Fewer of the calls with small tensors; all boundaries.")
 @click.option(
     "--json", "json_path", type=click.Path(dir_okay=False), metavar="FILE", help="Also write the table here."
 )
-def verify(op: str | None, json_path: str | None) -> int:
+def verify(op: str | None, family: str | None, jobs: int | None, quick: bool, json_path: str | None) -> int:
     """Check every op against its reference and its gradients by finite differences, on this machine.
 
     Prints a table; exit code 1 if anything fails.
     """
     from verigrad.testing.verify import run
 
-    return int(run(op=op, json_path=json_path, progress=sys.stderr.isatty()))
+    return int(
+        run(op=op, json_path=json_path, progress=sys.stderr.isatty(), family=family, jobs=jobs, quick=quick)
+    )
 
 
 def _use_threads(threads: int | None) -> None:

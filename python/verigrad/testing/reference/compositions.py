@@ -42,8 +42,8 @@ def _floating(result: Any) -> list[Array]:
 def moved(reference: Callable[..., Any]) -> Callable[..., Any]:
     """The composition of an operation whose results are elements of its inputs, or constants.
 
-    The reference moves the positions of the elements, twice with another offset: what follows the offset is an
-    element, what does not is a constant.
+    The reference moves the positions of the elements, twice with another offset: what follows the offset is
+    an element, what does not is a constant.
     """
 
     def composition(*args: Any, **kwargs: Any) -> list[tape.Var]:
@@ -55,7 +55,8 @@ def moved(reference: Callable[..., Any]) -> Callable[..., Any]:
 
         def run(offset: float) -> list[Array]:
             def positions(x: tape.Var) -> Array:
-                return (np.arange(x.size, dtype=np.float64) + (starts[id(x)] + offset)).reshape(x.shape)
+                flat: Array = np.arange(x.size, dtype=np.float64) + (starts[id(x)] + offset)
+                return flat.reshape(x.shape)
 
             a, k = _leaves((args, kwargs), positions)
             return _floating(reference(*a, **k))
@@ -104,10 +105,7 @@ def pointwise(reference: Callable[..., Any], noise: float = 0.0, step: float = S
             return Rounded(value, 2.0 * np.abs(value) + noise)
 
         value = run(None, 0.0)
-        slopes = [(x, slope(x)) for x in inputs]
-        return tape.Var(
-            Rounded(value, 2.0 * np.abs(value) + noise),
-            [(x, lambda g, s=s, x=x: tape.unbroadcast(g * s, x.shape)) for x, s in slopes],
-        )
+        slopes = [slope(x) for x in inputs]
+        return tape.elementwise(Rounded(value, 2.0 * np.abs(value) + noise), inputs, slopes)
 
     return composition

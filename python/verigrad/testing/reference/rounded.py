@@ -1,10 +1,10 @@
 """Arrays with running error bounds.
 
-A float64 value and, beside it, how far the same computation in another precision may be off: a multiple of that
-precision's machine epsilon, element by element, to first order. Each operation adds the rounding of its result
-and what the errors of its operands become (N. J. Higham, "Accuracy and Stability of Numerical Algorithms", 2nd
-edition, section 3.3, running error analysis). Sums count the magnitudes that were added, so the bound holds for
-any order of summation.
+A float64 value and, beside it, how far the same computation in another precision may be off: a multiple of
+that precision's machine epsilon, element by element, to first order. Each operation adds the rounding of its
+result and what the errors of its operands become (N. J. Higham, "Accuracy and Stability of Numerical
+Algorithms", 2nd edition, section 3.3, running error analysis). Sums count the magnitudes that were added, so
+the bound holds for any order of summation.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Rounded:
     @property
     def shape(self) -> tuple[int, ...]:
         """Of the value."""
-        return self.value.shape
+        return tuple(self.value.shape)
 
     def __add__(self, other: Any) -> Rounded:
         b = rounded(other)
@@ -109,7 +109,7 @@ def contract(subscripts: str, operands: Sequence[Rounded]) -> Rounded:
 
 
 def collect(source: Rounded, index: Array, size: int) -> Rounded:
-    """The sums of the elements with equal index, in a vector of that size; an index of -1 drops its element."""
+    """The sums of the elements with equal index, in a vector of that size; an index of -1 drops."""
     kept = index.reshape(-1) >= 0
     places = index.reshape(-1)[kept]
 

@@ -1,7 +1,7 @@
 """Compositions of the elementwise functions: a value and its derivative, each written on its own.
 
-Where the derivative is a difference of terms that cancel it is computed with its error bound, from the rounded
-result as the usual formula does.
+Where the derivative is a difference of terms that cancel it is computed with its error bound, from the
+rounded result as the usual formula does.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def floor(x: tape.Var) -> Array:
 def remainder(a: Any, b: Any) -> tape.Var:
     """a - floor(a / b) b."""
     a, b = tape.var(a), tape.var(b)
-    return a - floor(a / b) * b
+    return a - b * floor(a / b)
 
 
 def power(a: Any, b: Any) -> tape.Var:
@@ -84,16 +84,10 @@ def power(a: Any, b: Any) -> tape.Var:
         y = np.power(x, n)
         by_base = np.where(n == 0.0, 0.0, n * np.power(x, n - 1.0))
         by_power = np.where(y == 0.0, 0.0, y * np.log(x))
-    # The logarithm of the base is rounded before it is multiplied, so errors grow with its product with the power.
+    # The logarithm is rounded before it is multiplied: errors grow with its product with the power.
     stretch = 4.0 + 2.0 * np.abs(n * np.log(np.abs(np.where(x == 0.0, 1.0, x))))
     slopes = [Rounded(by_base, stretch * np.abs(by_base)), Rounded(by_power, stretch * np.abs(by_power))]
-    return tape.Var(
-        Rounded(y, stretch * np.abs(y)),
-        [
-            (v, lambda g, s=s, v=v: tape.unbroadcast(g * s, v.shape))
-            for v, s in zip((a, b), slopes, strict=True)
-        ],
-    )
+    return tape.elementwise(Rounded(y, stretch * np.abs(y)), (a, b), slopes)
 
 
 BINARY: dict[str, Callable[..., tape.Var]] = {

@@ -1,9 +1,9 @@
 """Reverse mode in float64 over numpy, as the independent answer to what a gradient is.
 
-A record composes its operation of these functions; the tape answers its gradients, with an error bound for every
-element (:mod:`verigrad.testing.reference.rounded`). Nothing of the library is used. The value of a composition is
-compared with the record's reference, so the two check each other, and its gradients with finite differences by way
-of the library's.
+A record composes its operation of these functions; the tape answers its gradients, with an error bound for
+every element (:mod:`verigrad.testing.reference.rounded`). Nothing of the library is used. The value of a
+composition is compared with the record's reference, so the two check each other, and its gradients with
+finite differences by way of the library's.
 
 Every function takes tape variables or arrays and broadcasts as numpy does.
 """
@@ -26,8 +26,8 @@ class Var:
 
     Attributes:
         r: the value with its error bound.
-        parents: the variables that it was computed from, each with the map from the gradient of this one to its
-            own.
+        parents: the variables that it was computed from, each with the map from the gradient of this one to
+            its own.
     """
 
     __array_priority__ = 200
@@ -45,7 +45,7 @@ class Var:
     @property
     def shape(self) -> tuple[int, ...]:
         """Of the value."""
-        return self.r.value.shape
+        return self.r.shape
 
     @property
     def ndim(self) -> int:
@@ -60,7 +60,8 @@ class Var:
     def __add__(self, other: Any) -> Var:
         b = var(other)
         out = self.r + b.r
-        return Var(out, [(p, lambda g, p=p: unbroadcast(g, p.shape)) for p in (self, b)])
+        pulls = ((self, lambda g: unbroadcast(g, self.shape)), (b, lambda g: unbroadcast(g, b.shape)))
+        return Var(out, pulls)
 
     def __neg__(self) -> Var:
         return Var(-self.r, [(self, lambda g: -g)])
@@ -215,6 +216,15 @@ def function(x: Any, value: Array, slope: Any, noise: Any = 0.0) -> Var:
     return Var(x.r.function(value, slope.value, noise), [(x, lambda g: g * slope)])
 
 
+def elementwise(value: Rounded, inputs: Sequence[Var], slopes: Sequence[Rounded]) -> Var:
+    """A function of several arguments at each place, which are broadcast, from its derivatives by each."""
+
+    def pull(x: Var, slope: Rounded) -> Pull:
+        return lambda g: unbroadcast(g * slope, x.shape)
+
+    return Var(value, [(x, pull(x, slope)) for x, slope in zip(inputs, slopes, strict=True)])
+
+
 def exp(x: Any) -> Var:
     """e to the x."""
     x = var(x)
@@ -290,8 +300,8 @@ def maximum(a: Any, b: Any) -> Var:
 
 
 def einsum(subscripts: str, a: Any, b: Any) -> Var:
-    """``numpy.einsum`` of two operands, without repeated letters within one; every letter of an operand is in the
-    result or in the other operand."""
+    """``numpy.einsum`` of two operands, without repeated letters within one; every letter of an operand is in
+    the result or in the other operand."""
     a, b = var(a), var(b)
     (left, right), result = subscripts.split("->")[0].split(","), subscripts.split("->")[1]
     return Var(
@@ -304,7 +314,7 @@ def einsum(subscripts: str, a: Any, b: Any) -> Var:
 
 
 def matmul(a: Any, b: Any) -> Var:
-    """The product of matrices, with leading dimensions broadcast and vectors as ``numpy.matmul`` takes them."""
+    """The product of matrices, broadcast and with vectors as ``numpy.matmul`` does."""
     a, b = var(a), var(b)
     if a.ndim == 1:
         out = matmul(a.reshape(1, -1), b)
@@ -333,7 +343,7 @@ def take(x: Any, index: Array) -> Var:
 
 
 def scatter(x: Any, index: Array, shape: tuple[int, ...]) -> Var:
-    """The sums of the elements with equal flat position, in an array of that shape; a position of -1 drops."""
+    """The sums of the elements with equal flat position, in an array of that shape; -1 drops."""
     x = var(x)
     index = np.broadcast_to(np.asarray(index, np.int64), x.shape)
 
