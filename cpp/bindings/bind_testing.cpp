@@ -1,5 +1,6 @@
 // Hooks for the verification: what ops there are, and faults that it must notice.
 #include "core/allocator.h"
+#include "kernels/boundaries.h"
 #include "kernels/cpu/simd.h"
 #include "kernels/faults.h"
 #include "python.h"
@@ -43,6 +44,15 @@ void bind_testing(py::module_& m) {
       [](const std::string& level) { kernels::cpu::set_simd_level(kernels::cpu::parse_simd_level(level)); },
       py::arg("level"), "Forces baseline, avx2 or avx512; raises ValueError where the processor lacks it.");
   t.def("cut_loops", &cut_loops, "How many loops were long enough to be cut into chunks for threads.");
+  t.def(
+      "boundaries",
+      [] {
+        py::dict out;
+#define VG_BOUNDARY(NAME, VALUE, WHAT) out[#NAME] = py::make_tuple(kernels::boundary::NAME, WHAT);
+#include "kernels/boundaries.def"
+        return out;
+      },
+      "Every size at which a kernel changes its path: name -> (value, what it bounds).");
   t.def("allocated_bytes", &cpu_allocated_bytes, "Bytes in live storages.");
   t.def("empty_cache", &cpu_empty_cache, "Returns this thread's unused blocks to the system.");
 }

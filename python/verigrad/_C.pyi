@@ -451,6 +451,9 @@ class _testing:
     def allocated_bytes() -> _int:
         """Bytes in live storages."""
     @staticmethod
+    def boundaries() -> dict[str, Any]:
+        """Every size at which a kernel changes its path: name -> (value, what it bounds)."""
+    @staticmethod
     def clear_faults() -> None: ...
     @staticmethod
     def empty_cache() -> None:

@@ -36,7 +36,7 @@ struct Best {
 template <class T>
 struct FindFirst {
   VG_INLINE static void run(const T* p, std::int64_t n, T value, std::int64_t* position) {
-    constexpr std::int64_t kStep = 64;
+    constexpr std::int64_t kStep = boundary::extremum_step;
     std::int64_t i = 0;
     for (; i + kStep <= n; i += kStep) {
       std::uint8_t found = 0;
@@ -89,7 +89,7 @@ Best<T> scan(const ReducePlan& plan, const T* p, std::int64_t begin, std::int64_
   for (std::int64_t i = begin; i < end;) {
     const std::int64_t count = std::min(end - i, inner - i % inner);
     const T* q = p + plan.reduced.offset(plan.reduced.in, i);
-    if (stride == 1 && count >= 64) {
+    if (stride == 1 && count >= boundary::extremum_run) {
       Best<T> candidate;
       simd_run<ExtremumRun<Better, T>>(q, count, &candidate);
       if (better(candidate.value, best.value)) best = {candidate.value, i + candidate.index};
@@ -115,7 +115,7 @@ void run(const Reduction& reduction) {
     reduction.index[at] = index;
   };
   if (plan.kept_stride == 1 && plan.kept_inner > 1 && plan.reduced.sizes.size() == 1 && plan.reduced_stride != 1) {
-    constexpr std::int64_t kBlock = 256;
+    constexpr std::int64_t kBlock = boundary::extremum_block;
     const std::int64_t per_line = (plan.kept_inner - 1) / kBlock + 1;
     const std::int64_t items = plan.kept_numel / plan.kept_inner * per_line;
     const std::int64_t work = std::min(plan.kept_inner, kBlock) * plan.reduced_numel;
@@ -134,7 +134,7 @@ void run(const Reduction& reduction) {
     });
     return;
   }
-  if (total < kSerialElements || plan.kept_numel >= 16) {
+  if (total < kSerialElements || plan.kept_numel >= boundary::many_items) {
     const std::int64_t grain =
         total < kSerialElements ? plan.kept_numel : std::max<std::int64_t>(1, kGrainElements / plan.reduced_numel);
     parallel_for(plan.kept_numel, grain, [&](std::int64_t begin, std::int64_t end) {

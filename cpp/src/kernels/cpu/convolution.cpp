@@ -27,7 +27,7 @@ struct Sweep {
 };
 
 /// Reduction steps between two visits to the output: the panel of a strip then fills half of a first-level cache.
-constexpr std::int64_t kDepth = 320;
+constexpr std::int64_t kDepth = boundary::convolution_depth;
 
 template <class T>
 class Runner {
@@ -48,7 +48,10 @@ class Runner {
     const double columns = static_cast<double>(s.grid.columns), depth = static_cast<double>(block_ * taps_);
     const double dropped = static_cast<double>(scratch_.pitch()) / columns - 1;
     const double runs = merged() ? 1 : 1 + static_cast<double>(kernel_.columns) / columns;
-    direct_ = static_cast<double>(panels_) * (6 * dropped * depth + (merged() ? 0 : 70)) < 2.5 * runs * depth;
+    constexpr double kDropped = boundary::convolution_dropped_cost, kPlaced = boundary::convolution_placed_cost;
+    constexpr double kPacked = boundary::convolution_packed_cost;
+    direct_ =
+        static_cast<double>(panels_) * (kDropped * dropped * depth + (merged() ? 0 : kPlaced)) < kPacked * runs * depth;
   }
 
   void run() {
@@ -58,17 +61,18 @@ class Runner {
     const std::int64_t count = s_.groups * chunks_.count();
     const double work = static_cast<double>(s_.grid.images * s_.grid.pixels()) *
                         static_cast<double>(s_.groups * s_.results * s_.channels * taps_);
-    parallel_for(count, work < 1.0e6 ? count : 1, [&](std::int64_t begin, std::int64_t end) {
-      const Workspace<T> scratch(scratch_.size());
-      const Workspace<T> panel(block_ * taps_ * kernel_.columns + Scratch<T>::kSlack);
-      const Workspace<T> tile(kernel_.rows * kernel_.columns);
-      for (std::int64_t i = begin; i < end; ++i) {
-        const std::int64_t group = i / chunks_.count();
-        const std::int64_t rows = panels_ * kernel_.rows;
-        sweep(group, chunks_[i % chunks_.count()], weights.get() + group * rows * s_.channels * taps_,
-              starts.get() + group * rows, scratch.get(), panel.get(), tile.get());
-      }
-    });
+    parallel_for(count, work < static_cast<double>(boundary::convolution_serial_work) ? count : 1,
+                 [&](std::int64_t begin, std::int64_t end) {
+                   const Workspace<T> scratch(scratch_.size());
+                   const Workspace<T> panel(block_ * taps_ * kernel_.columns + Scratch<T>::kSlack);
+                   const Workspace<T> tile(kernel_.rows * kernel_.columns);
+                   for (std::int64_t i = begin; i < end; ++i) {
+                     const std::int64_t group = i / chunks_.count();
+                     const std::int64_t rows = panels_ * kernel_.rows;
+                     sweep(group, chunks_[i % chunks_.count()], weights.get() + group * rows * s_.channels * taps_,
+                           starts.get() + group * rows, scratch.get(), panel.get(), tile.get());
+                   }
+                 });
   }
 
  private:
@@ -139,7 +143,7 @@ class Runner {
 
   /// Strips of pixels alone, gathered from the scratch into a panel that all rows of weights use.
   void sweep_packed(const Block& b, const Chunk& chunk, T* panel, T* tile) const {
-    std::array<Segment, 64> segments;
+    std::array<Segment, kMostColumns> segments;
     for_strips(s_.grid, scratch_, chunk, kernel_.columns,
                [&](std::int64_t pixel, std::int64_t count, const Run* runs, std::int64_t used) {
                  pack_(b.scratch, scratch_.offsets(), b.depth, runs, used, panel, kernel_.columns);
@@ -161,7 +165,7 @@ class Runner {
   /// Strips of the scratch as it is, with the columns between two rows, whose results are dropped: cheaper where few
   /// rows of weights would use a panel.
   void sweep_direct(const Block& b, const Chunk& chunk, T* tile) const {
-    std::array<Segment, 64> segments;
+    std::array<Segment, kMostColumns> segments;
     const std::int64_t size = chunk.rows * s_.grid.columns;
     const std::int64_t pitch = merged() ? size : scratch_.pitch(), columns = merged() ? size : s_.grid.columns;
     const std::int64_t rows = merged() ? 1 : chunk.rows;
@@ -185,7 +189,7 @@ class Runner {
   /// All rows of weights times one strip; run(weights, c, ldc, start) computes a tile.
   template <class F>
   void multiply(const Block& b, const Segment* segments, std::size_t count, T* tile, const F& run) const {
-    static constexpr T kZeros[32] = {};
+    static constexpr T kZeros[kMostRows] = {};
     const bool whole = count == 1 && segments[0].count == kernel_.columns && s_.dst_column == 1;
     for (std::int64_t p = 0; p < panels_; ++p) {
       const T* a = b.weights + p * b.depth * kernel_.rows;

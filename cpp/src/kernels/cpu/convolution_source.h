@@ -48,7 +48,7 @@ class Chunks {
  public:
   Chunks(const Grid& grid, std::int64_t most_pixels) : grid_(grid) {
     // At least 16 chunks, so that the threads are evenly busy, unless they became too small to be worth a copy.
-    constexpr std::int64_t kLeastPixels = 96, kCount = 16;
+    constexpr std::int64_t kLeastPixels = boundary::convolution_least_pixels, kCount = boundary::convolution_chunks;
     const std::int64_t pixels =
         std::clamp(grid.images * grid.pixels() / kCount, kLeastPixels, std::max(most_pixels, kLeastPixels));
     const std::int64_t parts = std::clamp<std::int64_t>((grid.pixels() + pixels - 1) / pixels, 1, grid.rows);
@@ -188,7 +188,7 @@ class Scratch {
 /// f(first pixel, count, runs, number of runs).
 template <class T, class F>
 void for_strips(const Grid& grid, const Scratch<T>& scratch, const Chunk& chunk, std::int64_t width, const F& f) {
-  std::array<Run, 64> runs;
+  std::array<Run, kMostColumns> runs;
   std::int64_t pixel = 0, image = 0, row = 0, column = 0;
   const std::int64_t total = chunk.images * chunk.rows * grid.columns;
   while (pixel < total) {
@@ -212,7 +212,7 @@ void for_strips(const Grid& grid, const Scratch<T>& scratch, const Chunk& chunk,
 }
 
 /// A chunk's pixels, and the scratch of a channel block, that stay in the second-level cache.
-inline constexpr std::int64_t kChunkPixels = 1024;
+inline constexpr std::int64_t kChunkPixels = boundary::convolution_chunk_pixels;
 
 /// The grid of the outputs over x.
 inline Grid grid_of(const Convolution& c) {

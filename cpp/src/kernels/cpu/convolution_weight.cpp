@@ -10,11 +10,11 @@ namespace verigrad::kernels::cpu {
 namespace {
 
 /// Taps of a block and pixels of a chunk: their columns fill about half of a second-level cache.
-constexpr std::int64_t kBlockTaps = 96;
-constexpr std::int64_t kPixels = 512;
+constexpr std::int64_t kBlockTaps = boundary::weight_block_taps;
+constexpr std::int64_t kPixels = boundary::weight_chunk_pixels;
 /// Tasks that are wanted, and elements that all partial sums together may have.
-constexpr std::int64_t kTasks = 16;
-constexpr std::int64_t kPartialElements = 1 << 21;
+constexpr std::int64_t kTasks = boundary::weight_tasks;
+constexpr std::int64_t kPartialElements = boundary::weight_partial_elements;
 
 template <class T>
 class Gradient {

@@ -43,7 +43,7 @@ void dispatch_width(std::int64_t bytes, F&& f) {
 
 void copy_bytes(char* out, const char* in, std::int64_t bytes) {
   if (out == in) return;
-  const std::int64_t grain = bytes < 4 * kSerialElements ? bytes : 4 * kGrainElements;
+  const std::int64_t grain = bytes < boundary::serial_bytes ? bytes : boundary::grain_bytes;
   parallel_for(bytes, grain, [&](std::int64_t begin, std::int64_t end) {
     std::memcpy(out + begin, in + begin, static_cast<std::size_t>(end - begin));
   });
@@ -52,7 +52,7 @@ void copy_bytes(char* out, const char* in, std::int64_t bytes) {
 /// out[i][j] = in[j][i] in square blocks, so that both sides are read and written by whole cache lines.
 template <class T>
 struct TransposeRows {
-  static constexpr std::int64_t kBlock = 16;
+  static constexpr std::int64_t kBlock = boundary::transpose_block;
   VG_INLINE static void run(T* out, const T* in, std::int64_t stride_out, std::int64_t stride_in, std::int64_t begin,
                             std::int64_t end, std::int64_t columns) {
     for (std::int64_t i = begin; i < end; i += kBlock) {
@@ -85,7 +85,7 @@ bool transpose(const Loop& loop) {
   const int row = rank - 2, column = rank - 1;
   const Dims &out_strides = loop.strides[0], &in_strides = loop.strides[1];
   if (out_strides[column] != 1 || in_strides[row] != 1 || in_strides[column] == 1) return false;
-  if (loop.shape[row] < 4 || loop.shape[column] < 4) return false;
+  if (loop.shape[row] < boundary::transpose_least || loop.shape[column] < boundary::transpose_least) return false;
   const std::int64_t rows = loop.shape[row], columns = loop.shape[column];
   const std::int64_t matrices = loop.numel / (rows * columns);
   const auto matrix = [&](std::int64_t m, std::int64_t begin, std::int64_t end) {
@@ -99,7 +99,8 @@ bool transpose(const Loop& loop) {
     simd_run<TransposeRows<T>>(out, in, out_strides[row], in_strides[column], begin, end, columns);
   };
   if (matrices == 1) {
-    const std::int64_t strip = (std::max<std::int64_t>(1, kGrainElements / columns) + 15) / 16 * 16;
+    constexpr std::int64_t kBlock = TransposeRows<T>::kBlock;
+    const std::int64_t strip = (std::max<std::int64_t>(1, kGrainElements / columns) + kBlock - 1) / kBlock * kBlock;
     parallel_for(rows, loop.numel < kSerialElements ? rows : strip,
                  [&](std::int64_t begin, std::int64_t end) { matrix(0, begin, end); });
   } else {

@@ -18,8 +18,8 @@ namespace verigrad::kernels::cpu {
 namespace {
 
 /// Multiply-adds below which a product is one tile (4 MFLOP), and what a tile should have at least.
-constexpr double kSerialWork = 2.0e6;
-constexpr double kTileWork = 2.0e6;
+constexpr double kSerialWork = boundary::gemm_serial_work;
+constexpr double kTileWork = boundary::gemm_tile_work;
 
 struct Tiling {
   std::int64_t rows, columns;  // of a tile
@@ -40,14 +40,17 @@ Tiling make_tiling(const Gemm& g) {
   if (work > kSerialWork) {
     // The longer side is halved: square tiles read the least memory for their work. Sixteen tiles of 128 or more are
     // wanted; beyond that tiles stay at 256, below which packing costs BLAS a tenth.
-    const double most = std::min(64.0, work / kTileWork);
+    const double most = std::min(static_cast<double>(boundary::gemm_most_tiles), work / kTileWork);
     for (double tiles = 2; tiles <= most; tiles *= 2) {
       const std::int64_t longest = std::max(t.rows, t.columns);
-      if (longest < (tiles <= 16 ? 256 : 512)) break;
+      if (longest <
+          (tiles <= boundary::gemm_few_tiles ? boundary::gemm_few_tiles_side : boundary::gemm_many_tiles_side)) {
+        break;
+      }
       if (t.rows >= t.columns) {
-        t.rows = part_size(g.m, divide_up(g.m, t.rows) * 2, 16);
+        t.rows = part_size(g.m, divide_up(g.m, t.rows) * 2, boundary::gemm_tile_unit);
       } else {
-        t.columns = part_size(g.n, divide_up(g.n, t.columns) * 2, 16);
+        t.columns = part_size(g.n, divide_up(g.n, t.columns) * 2, boundary::gemm_tile_unit);
       }
     }
   }
@@ -99,7 +102,7 @@ struct AddScaledRow {
 /// of A goes over it.
 template <class T>
 void plain_product(const Tile<T>& t) {
-  constexpr std::int64_t kRows = 64, kColumns = 256;
+  constexpr std::int64_t kRows = boundary::gemm_plain_rows, kColumns = boundary::gemm_plain_columns;
   const std::unique_ptr<T[]> block(new T[kRows * kColumns]);
   const std::int64_t a_row = t.trans_a ? 1 : t.lda, a_column = t.trans_a ? t.lda : 1;
   const std::int64_t b_row = t.trans_b ? 1 : t.ldb, b_column = t.trans_b ? t.ldb : 1;

@@ -58,7 +58,7 @@ std::int64_t numel_of(const Dims& shape) {
 /// Chunks of dimension 0.
 std::int64_t grain_of(const Dims& shape, std::int64_t numel) {
   if (shape.empty()) return 1;
-  return numel < kSerialElements / 4 ? shape[0] : std::max<std::int64_t>(1, kGrainElements / 4 / (numel / shape[0]));
+  return numel < kDearSerialElements ? shape[0] : std::max<std::int64_t>(1, kDearGrainElements / (numel / shape[0]));
 }
 
 std::int64_t count_of(const Dims& shape) { return shape.empty() ? 1 : shape[0]; }
@@ -106,7 +106,7 @@ void add_rows(const IndexRows& r) {
   const T* src = static_cast<const T*>(r.src);
   T* out = static_cast<T*>(r.out);
   // Threads take columns, or slices of `outer`: rows may be hit several times, and their order is part of the result.
-  constexpr std::int64_t kColumns = 1024;
+  constexpr std::int64_t kColumns = boundary::index_add_columns;
   const std::int64_t pieces = (r.inner - 1) / kColumns + 1;
   const std::int64_t items = r.outer * pieces;
   const std::int64_t numel = r.outer * r.count * r.inner;
@@ -191,7 +191,7 @@ void index_select(DType dtype, const IndexRows& r) {
   const std::int64_t rows = r.outer * r.count;
   const std::int64_t row_bytes = r.inner * itemsize(dtype);
   const std::int64_t grain =
-      rows * r.inner < kSerialElements / 4 ? rows : std::max<std::int64_t>(1, kGrainElements / 4 / r.inner);
+      rows * r.inner < kDearSerialElements ? rows : std::max<std::int64_t>(1, kDearGrainElements / r.inner);
   if (r.inner == 1) {
     dispatch(dtype, [&]<class T>(TypeTag<T>) { select_elements<T>(r, grain); });
     return;
@@ -221,7 +221,9 @@ void nonzero(const Nonzero& z) {
     if (mask[i] == 0) {
       // Eight false ones at a time.
       std::uint64_t next;
-      while (i + 9 <= numel && (std::memcpy(&next, mask + i + 1, 8), next == 0)) i += 8;
+      constexpr std::int64_t kSkip = boundary::nonzero_skip;
+      static_assert(kSkip == sizeof next);
+      while (i + 1 + kSkip <= numel && (std::memcpy(&next, mask + i + 1, kSkip), next == 0)) i += kSkip;
       continue;
     }
     std::int64_t rest = i;

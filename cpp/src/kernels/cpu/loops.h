@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "kernels/boundaries.h"
 #include "kernels/cpu/simd.h"
 #include "kernels/float_math.h"
 #include "kernels/table.h"
@@ -15,8 +16,11 @@ namespace verigrad::kernels::cpu {
 
 /// Elements below which a loop stays on the caller, and the chunk of a parallel one: handing work to another core moves
 /// its data between caches, which pays off late.
-inline constexpr std::int64_t kSerialElements = 256 * 1024;
-inline constexpr std::int64_t kGrainElements = 64 * 1024;
+inline constexpr std::int64_t kSerialElements = boundary::serial_elements;
+inline constexpr std::int64_t kGrainElements = boundary::grain_elements;
+/// The same where an element costs more than a plain loop's.
+inline constexpr std::int64_t kDearSerialElements = boundary::dear_serial_elements;
+inline constexpr std::int64_t kDearGrainElements = boundary::dear_grain_elements;
 
 /// `grain` for parallel_for over `count` elements.
 inline std::int64_t elementwise_grain(std::int64_t count) { return count < kSerialElements ? count : kGrainElements; }
@@ -57,7 +61,7 @@ struct UnaryLoop {
     if constexpr (requires { Op::exact(In()); } && std::is_same_v<In, float>) {
       // The fast formula is for most arguments; blocks that hold others are computed again, one by one. The block is
       // buffered because the output may be the input.
-      constexpr std::int64_t kBlock = 256;
+      constexpr std::int64_t kBlock = boundary::trigonometric_block;
       float buffer[kBlock];
       for (std::int64_t i = 0; i < n; i += kBlock) {
         const std::int64_t count = n - i < kBlock ? n - i : kBlock;

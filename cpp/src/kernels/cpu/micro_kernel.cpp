@@ -108,6 +108,8 @@ struct Dot {
   }
 };
 
+constexpr std::int64_t kFewRuns = boundary::pack_few_runs;
+
 template <class T, int kBytes>
 struct Pack {
   using V = Vector<T, kBytes>;
@@ -115,7 +117,8 @@ struct Pack {
 
   VG_INLINE static void run(const T* source, const std::int64_t* offset, std::int64_t taps, const Run* runs,
                             std::int64_t count, T* panel, std::int64_t pitch) {
-    if (count <= 3) {
+    if (count <= kFewRuns) {
+      static_assert(kFewRuns == 3, "the runs are written out");
       const Run none{0, 0, 0};
       const Run first = runs[0], second = count > 1 ? runs[1] : none, third = count > 2 ? runs[2] : none;
       for (std::int64_t k = 0; k < taps; ++k) {
@@ -198,40 +201,46 @@ Kernel less_waste(std::int64_t rows, Kernel first, Kernel second) {
 
 }  // namespace
 
+// Both tiles of a form ("outer" or "dot") for a level.
+#define VG_TILE_OF(FORM, WHICH, LEVEL, NAME)                                              \
+  FORM<LEVEL, T, boundary::vector_bytes_##NAME, boundary::FORM##_##WHICH##_##NAME##_rows, \
+       boundary::FORM##_##WHICH##_##NAME##_columns>()
+#define VG_TILES(FORM, LEVEL, NAME) VG_TILE_OF(FORM, wide, LEVEL, NAME), VG_TILE_OF(FORM, tall, LEVEL, NAME)
+
 template <class T>
 OuterKernel<T> outer_kernel(std::int64_t rows) {
 #if VG_X86_LEVELS
   switch (fma_level()) {
-    case SimdLevel::avx512: return less_waste(rows, outer<Avx512, T, 64, 8, 3>(), outer<Avx512, T, 64, 14, 2>());
-    case SimdLevel::avx2: return less_waste(rows, outer<Avx2, T, 32, 4, 3>(), outer<Avx2, T, 32, 6, 2>());
+    case SimdLevel::avx512: return less_waste(rows, VG_TILES(outer, Avx512, avx512));
+    case SimdLevel::avx2: return less_waste(rows, VG_TILES(outer, Avx2, avx2));
     case SimdLevel::baseline: break;
   }
 #endif
-  return less_waste(rows, outer<Plain, T, 16, 4, 2>(), outer<Plain, T, 16, 3, 3>());
+  return less_waste(rows, VG_TILES(outer, Plain, baseline));
 }
 
 template <class T>
 DotKernel<T> dot_kernel(std::int64_t rows) {
 #if VG_X86_LEVELS
   switch (fma_level()) {
-    case SimdLevel::avx512: return less_waste(rows, dot<Avx512, T, 64, 4, 6>(), dot<Avx512, T, 64, 6, 4>());
-    case SimdLevel::avx2: return less_waste(rows, dot<Avx2, T, 32, 4, 3>(), dot<Avx2, T, 32, 6, 2>());
+    case SimdLevel::avx512: return less_waste(rows, VG_TILES(dot, Avx512, avx512));
+    case SimdLevel::avx2: return less_waste(rows, VG_TILES(dot, Avx2, avx2));
     case SimdLevel::baseline: break;
   }
 #endif
-  return less_waste(rows, dot<Plain, T, 16, 4, 3>(), dot<Plain, T, 16, 3, 3>());
+  return less_waste(rows, VG_TILES(dot, Plain, baseline));
 }
 
 template <class T>
 PackKernel<T> pack_kernel() {
 #if VG_X86_LEVELS
   switch (fma_level()) {
-    case SimdLevel::avx512: return &Avx512::run<Pack<T, 64>>;
-    case SimdLevel::avx2: return &Avx2::run<Pack<T, 32>>;
+    case SimdLevel::avx512: return &Avx512::run<Pack<T, boundary::vector_bytes_avx512>>;
+    case SimdLevel::avx2: return &Avx2::run<Pack<T, boundary::vector_bytes_avx2>>;
     case SimdLevel::baseline: break;
   }
 #endif
-  return &Plain::run<Pack<T, 16>>;
+  return &Plain::run<Pack<T, boundary::vector_bytes_baseline>>;
 }
 
 template OuterKernel<float> outer_kernel(std::int64_t);

@@ -7,12 +7,20 @@
 // BLAS do. They never depend on the number of threads.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+
+#include "kernels/boundaries.h"
 
 namespace verigrad::kernels::cpu {
 
 /// Bytes to which panels are aligned, and which may be read and written past the end of a panel's rows.
-inline constexpr std::int64_t kPanelBytes = 64;
+inline constexpr std::int64_t kPanelBytes = boundary::panel_bytes;
+/// Rows and columns that no outer tile exceeds.
+inline constexpr std::int64_t kMostRows = std::max(boundary::outer_wide_avx512_rows, boundary::outer_tall_avx512_rows);
+inline constexpr std::int64_t kMostColumns =
+    std::max(boundary::outer_wide_avx512_columns, boundary::outer_tall_avx512_columns) * boundary::vector_bytes_avx512 /
+    std::int64_t{sizeof(float)};
 
 template <class T>
 struct OuterKernel {

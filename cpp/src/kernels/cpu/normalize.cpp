@@ -156,9 +156,9 @@ void forward(const Normalize& n) {
   const Normalize* p = &n;
   const std::int64_t numel = n.outer * n.channels * n.inner;
   // Reading twice or thrice makes an element dearer than a plain loop's.
-  const bool serial = numel < kSerialElements / 4;
+  const bool serial = numel < kDearSerialElements;
   const auto grain = [&](std::int64_t items) {
-    return serial ? items : std::max<std::int64_t>(1, kGrainElements / 4 / std::max<std::int64_t>(1, numel / items));
+    return serial ? items : std::max<std::int64_t>(1, kDearGrainElements / std::max<std::int64_t>(1, numel / items));
   };
   if (n.inner <= kFewInner && n.span == 1 && n.outer > 1) {
     const std::int64_t width = std::max<std::int64_t>(1, kColumns / n.inner);

@@ -181,7 +181,7 @@ struct BackwardColumns {
 /// type, `shares` those of all rows before; both are [period * span].
 template <class T>
 struct BackwardRows {
-  static constexpr std::int64_t kRecent = 16;
+  static constexpr std::int64_t kRecent = boundary::normalize_recent_rows;
 
   VG_INLINE static void run(const Normalize* n, Shares shares, T* recent_weight, T* recent_bias, std::int64_t begin,
                             std::int64_t end) {
@@ -305,8 +305,9 @@ void rows(const Normalize& n, bool serial) {
   const std::int64_t pairs = n.period * n.span, size = n.inner;
   const bool shared = n.grad_weight || n.grad_bias;
   // A chunk has partial sums of its own; they stay small next to its rows.
-  std::int64_t chunk = std::max<std::int64_t>({1, kGrainElements / 2 / size, (n.channels - 1) / 64 + 1});
-  if (shared) chunk = std::max(chunk, 4 * pairs / size);
+  std::int64_t chunk = std::max<std::int64_t>(
+      {1, boundary::normalize_rows_grain / size, (n.channels - 1) / boundary::normalize_rows_chunks + 1});
+  if (shared) chunk = std::max(chunk, boundary::normalize_share_rows * pairs / size);
   if (serial) chunk = n.channels;
   const std::int64_t chunks = (n.channels - 1) / chunk + 1;
   const std::size_t total = static_cast<std::size_t>(shared ? chunks * pairs : 0);
@@ -329,7 +330,7 @@ template <class T>
 void backward(const Normalize& n) {
   const Normalize* p = &n;
   const std::int64_t numel = n.outer * n.channels * n.inner;
-  const bool serial = numel < kSerialElements / 4;
+  const bool serial = numel < kDearSerialElements;
   if (n.span > 1 && n.inner == n.span) return rows<T>(n, serial);
   const std::int64_t pairs = n.period * n.span;
   // The weight's share is corrected by the bias's.
@@ -339,7 +340,7 @@ void backward(const Normalize& n) {
   const std::unique_ptr<double[]> bias(new double[shared ? count : 0]);
   const Shares shares{n.grad_weight ? weight.get() : nullptr, shared ? bias.get() : nullptr};
   const auto grain = [&](std::int64_t items) {
-    return serial ? items : std::max<std::int64_t>(1, kGrainElements / 4 / std::max<std::int64_t>(1, numel / items));
+    return serial ? items : std::max<std::int64_t>(1, kDearGrainElements / std::max<std::int64_t>(1, numel / items));
   };
   if (n.inner <= kFewInner && n.span == 1 && n.outer > 1) {
     const std::int64_t width = std::max<std::int64_t>(1, kColumns / n.inner);

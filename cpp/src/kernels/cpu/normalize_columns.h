@@ -8,13 +8,14 @@
 namespace verigrad::kernels::cpu {
 
 /// Elements of a channel that lie side by side, up to which channels share the vector loops.
-inline constexpr std::int64_t kFewInner = 16;
-inline constexpr std::int64_t kColumns = 128;
+inline constexpr std::int64_t kFewInner = boundary::normalize_few_inner;
+inline constexpr std::int64_t kColumns = boundary::normalize_columns;
 
 /// Sums down up to kColumns columns.
 template <int kCount>
 struct ColumnSums {
-  static constexpr int kRows = 32;  // that follow one another before a total takes their sum
+  static constexpr int kRows =
+      static_cast<int>(boundary::normalize_column_rows);  // that follow one another before a total takes their sum
 
   double part[kCount][kColumns] = {};
   double sum[kCount][kColumns] = {};

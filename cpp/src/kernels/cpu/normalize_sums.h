@@ -4,12 +4,13 @@
 #include <cstdint>
 #include <cstring>
 
+#include "kernels/boundaries.h"
 #include "kernels/cpu/simd.h"
 
 namespace verigrad::kernels::cpu {
 
 /// Elements after which the partial sums of the lanes go into a compensated total.
-inline constexpr std::int64_t kSumRun = 512;
+inline constexpr std::int64_t kSumRun = boundary::normalize_sum_run;
 
 /// A sum with the rounding errors of its additions (A. Neumaier, "Rundungsfehleranalyse einiger Verfahren zur Summation
 /// endlicher Summen", ZAMM 54, 1974).
@@ -31,7 +32,8 @@ struct Total {
 /// Sums of up to three quantities of the elements, in 16 lanes (three: 8, all that the registers hold).
 template <int kCount>
 class LaneSums {
-  static constexpr int kVectors = kCount == 3 ? 2 : 4;
+  static constexpr int kVectors =
+      static_cast<int>((kCount == 3 ? boundary::normalize_gradient_lanes : boundary::normalize_lanes) / 4);
 
  public:
   using Four [[gnu::vector_size(32)]] = double;

@@ -128,9 +128,9 @@ template <class T>
 void run_pairs(PoolOp op, const Pool& p) {
   for_rows(p, [&](std::int64_t begin, std::int64_t end) {
     if (simd_level() == SimdLevel::baseline) {
-      simd_run<PairRows<T, 16>>(op, &p, begin, end);
+      simd_run<PairRows<T, boundary::vector_bytes_baseline>>(op, &p, begin, end);
     } else {
-      simd_run<PairRows<T, 32>>(op, &p, begin, end);
+      simd_run<PairRows<T, boundary::vector_bytes_avx2>>(op, &p, begin, end);
     }
   });
 }

@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "kernels/boundaries.h"
 #include "kernels/cpu/simd.h"
 
 namespace verigrad::kernels::cpu {
@@ -61,8 +62,8 @@ VG_INLINE void for_lanes(std::int64_t n, F& f) {
     std::int64_t j = 0;
     for (; j + L::kCount <= n; j += L::kCount) f.template many<L>(j);
     if (j < n) f.template many<L>(n - L::kCount);
-  } else if constexpr (Bytes > 16) {
-    for_lanes<T, 16>(n, f);
+  } else if constexpr (Bytes > boundary::vector_bytes_baseline) {
+    for_lanes<T, boundary::vector_bytes_baseline>(n, f);
   } else {
     for (std::int64_t j = 0; j < n; ++j) f.one(j);
   }

@@ -21,16 +21,17 @@
 namespace verigrad::kernels::cpu {
 namespace {
 
-constexpr std::int64_t kBatch = 64;  // blocks generated together
+constexpr std::int64_t kBatch = boundary::random_batch;  // blocks generated together
+constexpr std::int64_t kWords = boundary::random_words;
 
 /// The words of `kBatch` blocks, word by word.
 struct Words {
-  std::uint32_t word[4][kBatch];
+  std::uint32_t word[kWords][kBatch];
 
   VG_INLINE void generate(std::uint64_t seed, std::uint64_t counter) {
     for (std::int64_t b = 0; b < kBatch; ++b) {
       const PhiloxBlock block = philox(seed, counter + static_cast<std::uint64_t>(b));
-      for (int w = 0; w < 4; ++w) word[w][b] = block.word[w];
+      for (int w = 0; w < kWords; ++w) word[w][b] = block.word[w];
     }
   }
 };
@@ -38,7 +39,7 @@ struct Words {
 /// In [low, high): where rounding carries low + u * (high - low) up to `high`, the number below it is taken.
 template <class T>
 struct UniformBlocks {
-  static constexpr std::int64_t kPerBlock = sizeof(T) == 4 ? 4 : 2;
+  static constexpr std::int64_t kPerBlock = sizeof(T) == 4 ? kWords : kWords / 2;
 
   VG_INLINE static void run(T* out, std::uint64_t seed, std::uint64_t counter, T low, T high) {
     Words words;
@@ -66,7 +67,7 @@ struct UniformBlocks {
 
 template <class T>
 struct NormalBlocks {
-  static constexpr std::int64_t kPerBlock = sizeof(T) == 4 ? 4 : 2;
+  static constexpr std::int64_t kPerBlock = sizeof(T) == 4 ? kWords : kWords / 2;
 
   VG_INLINE static void run(T* out, std::uint64_t seed, std::uint64_t counter, T mean, T deviation) {
     Words words;
@@ -102,13 +103,13 @@ struct NormalBlocks {
 /// `kept` where the word is at least `limit`, else 0.
 template <class T>
 struct KeepBlocks {
-  static constexpr std::int64_t kPerBlock = 4;
+  static constexpr std::int64_t kPerBlock = kWords;
 
   VG_INLINE static void run(T* out, std::uint64_t seed, std::uint64_t counter, std::uint32_t limit, T kept) {
     Words words;
     words.generate(seed, counter);
     for (std::int64_t b = 0; b < kBatch; ++b) {
-      for (int w = 0; w < 4; ++w) out[4 * b + w] = words.word[w][b] >= limit ? kept : T(0);
+      for (int w = 0; w < kWords; ++w) out[kWords * b + w] = words.word[w][b] >= limit ? kept : T(0);
     }
   }
 };
@@ -128,7 +129,7 @@ VG_INLINE std::uint64_t multiply_high(std::uint64_t a, std::uint64_t b) {
 
 template <class T>
 struct IntegerBlocks {
-  static constexpr std::int64_t kPerBlock = 2;
+  static constexpr std::int64_t kPerBlock = kWords / 2;
 
   /// `range` 0 stands for 2^64.
   VG_INLINE static void run(T* out, std::uint64_t seed, std::uint64_t counter, std::int64_t low, std::uint64_t range) {
@@ -150,7 +151,7 @@ void generate(const Random& r, A a, B b) {
   constexpr std::int64_t kElements = kBatch * Blocks::kPerBlock;
   T* out = static_cast<T*>(r.out);
   const std::int64_t batches = (r.numel - 1) / kElements + 1;
-  const std::int64_t grain = r.numel < kSerialElements / 4 ? batches : kGrainElements / 4 / kElements;
+  const std::int64_t grain = r.numel < kDearSerialElements ? batches : kDearGrainElements / kElements;
   parallel_for(batches, grain, [&](std::int64_t begin, std::int64_t end) {
     const auto run = simd_select<Blocks, T*, std::uint64_t, std::uint64_t, A, B>();
     for (std::int64_t i = begin; i < end; ++i) {

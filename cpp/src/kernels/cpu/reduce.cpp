@@ -18,10 +18,10 @@ void extremum_with_index(ReduceOp op, DType dtype, const Reduction& reduction);
 
 namespace {
 
-constexpr std::int64_t kBlock = 512;    // results that are computed together
-constexpr std::int64_t kLeafRows = 64;  // rows of a leaf when columns are reduced: 16 additions, one after the other
-constexpr std::int64_t kLeafSegments = 64;  // innermost runs that one call takes
-constexpr std::int64_t kManyItems = 16;     // enough independent results for any number of threads worth having
+constexpr std::int64_t kBlock = boundary::reduction_block;             // results that are computed together
+constexpr std::int64_t kLeafRows = boundary::reduction_leaf_rows;      // when columns are reduced
+constexpr std::int64_t kLeafSegments = boundary::reduction_leaf_runs;  // innermost runs that one call takes
+constexpr std::int64_t kManyItems = boundary::many_items;
 
 std::int64_t round_up(std::int64_t n, std::int64_t unit) { return (n + unit - 1) / unit * unit; }
 
@@ -60,7 +60,8 @@ class Reducer {
     }
     // Few results of many elements each: chunks of the reduced index space.
     const std::int64_t step =
-        columns_ ? round_up(std::max<std::int64_t>(1, kGrainElements / width), 4) : kGrainElements;
+        columns_ ? round_up(std::max<std::int64_t>(1, kGrainElements / width), boundary::reduction_row_group)
+                 : kGrainElements;
     const std::int64_t chunks = (plan_.reduced_numel - 1) / step + 1;
     const std::unique_ptr<Acc[]> partial(new Acc[static_cast<std::size_t>(items * chunks * width)]);
     parallel_for(items * chunks, std::max<std::int64_t>(1, kGrainElements / (step * width)),
@@ -128,10 +129,10 @@ class Reducer {
     const Op op;
     const std::int64_t n = end - begin, inner = plan_.reduced_inner;
     if (n > kRun && n > inner) {
-      const std::int64_t middle = begin + round_up(n / 2, inner <= kRun ? inner : 4 * kLanes);
+      const std::int64_t middle = begin + round_up(n / 2, inner <= kRun ? inner : kStep);
       if (middle < end) return op(element_tree(p, begin, middle), element_tree(p, middle, end));
     } else if (n > kRun) {
-      const std::int64_t middle = begin + round_up(n / 2, 4 * kLanes);
+      const std::int64_t middle = begin + round_up(n / 2, kStep);
       return op(element_tree(p, begin, middle), element_tree(p, middle, end));
     }
     Acc result = Op::template identity<Acc>;
@@ -164,7 +165,7 @@ class Reducer {
   void column_tree(Acc* acc, const In* p, std::int64_t columns, std::int64_t begin, std::int64_t end) const {
     const std::int64_t n = end - begin;
     if (n > kLeafRows) {
-      const std::int64_t middle = begin + round_up(n / 2, 4);
+      const std::int64_t middle = begin + round_up(n / 2, boundary::reduction_row_group);
       Acc right[kBlock];
       column_tree(acc, p, columns, begin, middle);
       column_tree(right, p, columns, middle, end);

@@ -8,6 +8,7 @@
 #include <limits>
 #include <type_traits>
 
+#include "kernels/boundaries.h"
 #include "kernels/cpu/simd.h"
 #include "kernels/functors.h"
 
@@ -67,9 +68,12 @@ VG_INLINE Acc load(const In& x) {
   }
 }
 
-inline constexpr int kLanes = 32;
+inline constexpr int kLanes = static_cast<int>(boundary::reduction_lanes);
+/// Elements of one step of a lane loop: four for each lane, which are combined first.
+inline constexpr std::int64_t kStep = boundary::reduction_step;
+static_assert(kStep == 4 * kLanes);
 /// Elements that one lane loop takes; longer runs are halved.
-inline constexpr std::int64_t kRun = 2048;
+inline constexpr std::int64_t kRun = boundary::reduction_leaf;
 
 template <class Op, class Acc>
 inline constexpr bool kFloatExtremum =
@@ -153,7 +157,7 @@ VG_INLINE Acc reduce_run(const In* p, std::int64_t n) {
   Acc lanes[kLanes];
 #pragma GCC unroll 1
   for (int j = 0; j < kLanes; ++j) lanes[j] = load<Acc>(p[j]);
-  for (i = kLanes; i + 4 * kLanes <= n; i += 4 * kLanes) {
+  for (i = kLanes; i + kStep <= n; i += kStep) {
     const In* q = p + i;
 #pragma GCC unroll 1
     for (int j = 0; j < kLanes; ++j) {
@@ -176,23 +180,26 @@ template <class Op, class Acc, class In>
 Acc reduce_strided_run(const In* p, std::int64_t n, std::int64_t stride) {
   const Op op;
   constexpr bool kSum = std::is_base_of_v<SumOf, Op>;
-  if (kSum && n > 512) {
-    const std::int64_t half = (n / 2 + 31) / 32 * 32;
+  constexpr std::int64_t kStrided = boundary::reduction_strided_lanes, kTaken = boundary::reduction_strided_step;
+  static_assert(kStrided == 8 && kTaken == 4 * kStrided, "the sums below are written out");
+  if (kSum && n > boundary::reduction_strided_leaf) {
+    const std::int64_t half = (n / 2 + kTaken - 1) / kTaken * kTaken;
     return op(reduce_strided_run<Op, Acc>(p, half, stride),
               reduce_strided_run<Op, Acc>(p + half * stride, n - half, stride));
   }
-  Acc lanes[8];
+  Acc lanes[kStrided];
   for (Acc& lane : lanes) lane = Op::template identity<Acc>;
   std::int64_t i = 0;
-  for (; kSum && i + 32 <= n; i += 32) {
+  for (; kSum && i + kTaken <= n; i += kTaken) {
     const In* q = p + i * stride;
-    for (int j = 0; j < 8; ++j) {
-      lanes[j] = op(lanes[j], op(op(load<Acc>(q[j * stride]), load<Acc>(q[(j + 8) * stride])),
-                                 op(load<Acc>(q[(j + 16) * stride]), load<Acc>(q[(j + 24) * stride]))));
+    for (std::int64_t j = 0; j < kStrided; ++j) {
+      lanes[j] =
+          op(lanes[j], op(op(load<Acc>(q[j * stride]), load<Acc>(q[(j + kStrided) * stride])),
+                          op(load<Acc>(q[(j + 2 * kStrided) * stride]), load<Acc>(q[(j + 3 * kStrided) * stride]))));
     }
   }
-  for (; i + 8 <= n; i += 8) {
-    for (int j = 0; j < 8; ++j) lanes[j] = op(lanes[j], load<Acc>(p[(i + j) * stride]));
+  for (; i + kStrided <= n; i += kStrided) {
+    for (std::int64_t j = 0; j < kStrided; ++j) lanes[j] = op(lanes[j], load<Acc>(p[(i + j) * stride]));
   }
   for (int j = 0; i < n; ++i, ++j) lanes[j] = op(lanes[j], load<Acc>(p[i * stride]));
   return op(op(op(lanes[0], lanes[4]), op(lanes[2], lanes[6])), op(op(lanes[1], lanes[5]), op(lanes[3], lanes[7])));
@@ -211,17 +218,19 @@ template <class Op, class Acc, class In>
 struct ReduceColumns {
   VG_INLINE static void run(Acc* out, const In* p, std::int64_t columns, std::int64_t rows, std::int64_t stride) {
     const Op op;
+    constexpr std::int64_t kGroup = boundary::reduction_row_group;
+    static_assert(kGroup == 4, "the groups below are written out");
     std::int64_t r = 0;
-    if (rows >= 4) {
+    if (rows >= kGroup) {
       const In *a = p, *b = a + stride, *c = b + stride, *d = c + stride;
       for (std::int64_t j = 0; j < columns; ++j) {
         out[j] = op(op(load<Acc>(a[j]), load<Acc>(b[j])), op(load<Acc>(c[j]), load<Acc>(d[j])));
       }
-      r = 4;
+      r = kGroup;
     } else {
       for (std::int64_t j = 0; j < columns; ++j) out[j] = Op::template identity<Acc>;
     }
-    for (; r + 4 <= rows; r += 4) {
+    for (; r + kGroup <= rows; r += kGroup) {
       const In *a = p + r * stride, *b = a + stride, *c = b + stride, *d = c + stride;
 #pragma GCC ivdep
       for (std::int64_t j = 0; j < columns; ++j) {

@@ -11,8 +11,9 @@
 namespace verigrad::kernels::cpu {
 namespace {
 
-constexpr std::int64_t kShortRow = 128;
-constexpr std::int64_t kBlock = 1024;  // elements of the block in which short rows are processed together
+constexpr std::int64_t kShortRow = boundary::softmax_short_row;
+constexpr std::int64_t kBlock =
+    boundary::softmax_block;  // elements of the block in which short rows are processed together
 
 /// Contiguous rows.
 template <class T, bool kLog>
@@ -98,7 +99,7 @@ struct SoftmaxRows {
 /// Down the columns of [size, inner], for `columns` neighbouring ones.
 template <class T, bool kLog>
 struct SoftmaxColumns {
-  static constexpr std::int64_t kColumns = 128;
+  static constexpr std::int64_t kColumns = boundary::softmax_columns;
 
   VG_INLINE static void run(T* out, const T* in, std::int64_t size, std::int64_t inner, std::int64_t columns) {
     const functors::exp exp;
@@ -139,9 +140,9 @@ void run(const Softmax& s) {
   T* out = static_cast<T*>(s.out);
   // exp makes an element dearer than a plain loop's.
   const std::int64_t numel = s.outer * s.size * s.inner;
-  const bool serial = numel < kSerialElements / 4;
+  const bool serial = numel < kDearSerialElements;
   if (s.inner == 1) {
-    const std::int64_t grain = serial ? s.outer : std::max<std::int64_t>(1, kGrainElements / 4 / s.size);
+    const std::int64_t grain = serial ? s.outer : std::max<std::int64_t>(1, kDearGrainElements / s.size);
     parallel_for(s.outer, grain, [&](std::int64_t begin, std::int64_t end) {
       simd_run<SoftmaxRows<T, kLog>>(out + begin * s.size, in + begin * s.size, end - begin, s.size);
     });
@@ -151,7 +152,7 @@ void run(const Softmax& s) {
   const std::int64_t per_slice = (s.inner - 1) / Columns::kColumns + 1;
   const std::int64_t items = s.outer * per_slice;
   const std::int64_t work = s.size * std::min(s.inner, Columns::kColumns);
-  const std::int64_t grain = serial ? items : std::max<std::int64_t>(1, kGrainElements / 4 / work);
+  const std::int64_t grain = serial ? items : std::max<std::int64_t>(1, kDearGrainElements / work);
   parallel_for(items, grain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const std::int64_t first = i % per_slice * Columns::kColumns;

@@ -13,7 +13,7 @@
 namespace verigrad::kernels::cpu {
 namespace {
 
-constexpr std::int64_t kColumns = 128;
+constexpr std::int64_t kColumns = boundary::warp_columns;
 
 /// Where `count` neighbouring pixels of an output row come from.
 struct Sources {
@@ -93,8 +93,7 @@ template <class T>
 void run(const Warp& w) {
   const std::int64_t rows = w.batch * w.out_h;
   const std::int64_t in_plane = w.in_h * w.in_w, out_plane = w.out_h * w.out_w;
-  // An element is about eight times as dear as one of a plain loop.
-  const std::int64_t work = std::max<std::int64_t>(1, 8 * w.channels * w.out_w);
+  const std::int64_t work = std::max<std::int64_t>(1, boundary::warp_cost * w.channels * w.out_w);
   const std::int64_t grain = rows * work < kSerialElements ? rows : std::max<std::int64_t>(1, kGrainElements / work);
   parallel_for(rows, grain, [&](std::int64_t begin, std::int64_t end) {
     Sources sources;

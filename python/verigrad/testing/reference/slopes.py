@@ -67,13 +67,13 @@ def unary(name: str, reference: Callable[[Array], Array]) -> Callable[[Any], tap
 
 def floor(x: tape.Var) -> Array:
     """The whole numbers below, as constants."""
-    return np.floor(x.value)
+    return np.asarray(np.floor(x.value))
 
 
 def remainder(a: Any, b: Any) -> tape.Var:
     """a - floor(a / b) b."""
     a, b = tape.var(a), tape.var(b)
-    return a - b * floor(a / b)
+    return a - b * floor(a / b)  # the whole number is constant between its jumps
 
 
 def power(a: Any, b: Any) -> tape.Var:
