@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,11 +30,59 @@ def test_one_operation_by_any_of_its_names(capsys: pytest.CaptureFixture[str]) -
         "worst forward error",
         "worst gradient error",
         "second order",
+        "float32",
+        "float64",
+        "largest",
         "verdict",
     ):
         assert column in lines[0]
-    assert re.match(r"relu +u8 i32 i64 f32 f64 +\d+ +exact +\S.*pass$", lines[2])
+    assert re.match(r"relu +u8 i32 i64 f32 f64 +\d+ +exact +\S.* \d{6} +pass$", lines[2])
     assert re.match(r"1 operations, \d+ samples, \d+ checks, 0 skips: all pass, in \d+ s", lines[3])
+
+
+def test_a_quick_run_says_what_it_left_out(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    assert verify.run("exp", progress=False, quick=True, json_path=path) == 0
+    document = json.loads(path.read_text(encoding="utf-8"))
+    row = document["results"][0]
+    assert document["skips"] == row["skipped"] > 100 and f"{row['skipped']} skips" in capsys.readouterr().out
+    assert row["kinds"]["boundary"] > 100 and 0 < row["kinds"]["forward"] < row["skipped"]
+    assert verify.run("exp", progress=False, json_path=path) == 0
+    full = json.loads(path.read_text(encoding="utf-8"))["results"][0]
+    assert sum(full["kinds"].values()) == sum(row["kinds"].values()) + row["skipped"]
+
+
+def test_processes_find_what_one_finds(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    paths = [tmp_path / "one.json", tmp_path / "two.json"]
+    for jobs, path in zip((1, 2), paths, strict=True):
+        assert verify.run(family="cast", progress=False, jobs=jobs, quick=True, json_path=path) == 0
+    one, two = (json.loads(path.read_text(encoding="utf-8"))["results"] for path in paths)
+    for a, b in zip(one, two, strict=True):
+        assert {**a, "seconds": 0} == {**b, "seconds": 0}
+    assert {row["family"] for row in one} == {"cast"} and len(one) > 1
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"family": "unry"}, "expected a family out of unary, binary"),
+        ({"op": "exp", "family": "unary"}, "expected an operation or a family, got both"),
+        ({"op": "exp", "jobs": 0}, "expected at least 1 job, got 0"),
+        ({"quick": True, "markdown_path": "x.md"}, "expected all operations for a document"),
+    ],
+)
+def test_options_that_cannot_be_are_one_line(
+    options: dict[str, Any], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert verify.run(**options) == 2
+    captured = capsys.readouterr()
+    assert words in captured.err and len(captured.err.splitlines()) == 1 and not captured.out
+
+
+def test_what_comes_after_too_many_failures_is_counted() -> None:
+    LIB.get("_C._testing.plant_kernel_fault")("unary")
+    result = verify.verify_record(records()["exp"], LIB, 3)
+    assert len(result.failures) == 3 and result.skipped > 100
 
 
 @pytest.mark.parametrize(("name", "hint"), [("tahn", "tanh"), ("soft_max", "softmax")])
@@ -94,7 +143,7 @@ def test_a_document_of_one_operation_is_refused(tmp_path: Path, capsys: pytest.C
 def test_progress_is_plain_lines_where_there_is_no_terminal() -> None:
     program = (
         "from verigrad.testing import verify\n"
-        "print(list(verify._progress(list(range(20)), True)) == list(range(20)))\n"
+        "print(list(verify._progress(iter(range(20)), 20, True)) == list(range(20)))\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "True"

@@ -1,9 +1,11 @@
-"""Derivatives of every operation: finite differences to second order, and the exact values at kinks."""
+"""Derivatives of every operation: finite differences to second order, every element against reverse mode over
+the record's composition, and the exact values at kinks."""
 
 from __future__ import annotations
 
 import pytest
 
+from verigrad.testing.backward import element_checks, training_dtypes
 from verigrad.testing.differentiation import Coverage, gradient_checks, kink_checks, refuse_blind
 from verigrad.testing.library import Library
 from verigrad.testing.opspec import records
@@ -20,6 +22,14 @@ def test_finite_differences(name: str) -> None:
         check.run()
     refuse_blind(spec, coverage)
     assert coverage.checks
+
+
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
+def test_elements(name: str) -> None:
+    spec, coverage = records()[name], Coverage()
+    for check in element_checks(spec, LIB, coverage):
+        check.run()
+    assert coverage.dtypes == set(training_dtypes(spec))
 
 
 @pytest.mark.parametrize("name", WITH_KINKS)

@@ -11,7 +11,17 @@ import numpy as np
 from verigrad.testing.opspec import ALL_DTYPES, FLOATING, NUMERIC, USUAL_TOLERANCE, Kink, OpSpec, bad
 from verigrad.testing.reference import elementwise as ref
 from verigrad.testing.reference import slopes
-from verigrad.testing.samples import LARGE, PAIRS, Const, Same, Sample, Sampler, binary_samples, call
+from verigrad.testing.samples import (
+    LENGTHS,
+    PAIRS,
+    SHARED,
+    Const,
+    Same,
+    Sample,
+    Sampler,
+    binary_samples,
+    call,
+)
 
 BOOLS = np.array([True, False])
 LEFT, RIGHT = np.zeros((2, 3)), np.zeros((2, 4))
@@ -23,12 +33,14 @@ AWAY: Mapping[str, Any] = {"gap": 0.4}
 def large_binary(
     left: Mapping[str, Any] | None = None, right: Mapping[str, Any] | None = None
 ) -> Callable[[Sampler], Iterator[Sample]]:
-    """Operands that are split between threads, one pair of them broadcast."""
+    """Vectors around the lengths of the processor's, broadcast ones too; operands that threads share."""
+    vectors = [((n,), (n,)) for n in LENGTHS]
+    broadcast = [((3, 67), ()), ((3, 67), (67,)), ((3, 1), (3, 67)), ((), (70,)), ((67, 3), (67, 1))]
+    shared = [(SHARED[0], SHARED[0]), (SHARED[0], (521,)), ((601, 1), SHARED[0]), (SHARED[1], SHARED[1])]
 
     def samples(s: Sampler) -> Iterator[Sample]:
-        yield call(s.array(LARGE, **(left or {})), s.array(LARGE, **(right or {})))
-        yield call(s.array(601, 521, **(left or {})), s.array(521, **(right or {})))
-        yield call(s.array(601, 1, **(left or {})), s.array(601, 521, **(right or {})))
+        for a, b in (*vectors, *broadcast, *shared):
+            yield call(s.array(*a, **(left or {})), s.array(*b, **(right or {})))
 
     return samples
 

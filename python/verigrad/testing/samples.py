@@ -228,6 +228,10 @@ class Sampler:
 SHAPES: tuple[tuple[int, ...], ...] = ((), (1,), (5,), (0,), (3, 4), (2, 0, 3), (2, 3, 4), (1, 4, 1))
 WIDE_SHAPES: tuple[tuple[int, ...], ...] = ((1037,), (37, 41))  # vector code, its tails and more than one row
 LARGE = 300_007  # more than one chunk of every parallel loop, and no multiple of a vector
+# Around the vectors of every level and dtype, with their tails, and a block of the trigonometric functions.
+LENGTHS = (3, 7, 8, 9, 15, 16, 17, 31, 33, 64, 67, 130, 256, 259)
+# Matrices that threads share, whose rows end within a chunk, and of whole chunks (5 of 65,536).
+SHARED = ((601, 521), (40, 8192))
 PAIRS: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = (
     ((), ()),
     ((5,), (5,)),
@@ -317,10 +321,12 @@ def binary_samples(
 def large_unary(
     low: float = -3.0, high: float = 3.0, gap: float = 0.0
 ) -> Callable[[Sampler], Iterator[Sample]]:
-    """A vector and a matrix that are split between threads."""
+    """Vectors around the lengths of the processor's, and matrices that are split between threads."""
 
     def samples(s: Sampler) -> Iterator[Sample]:
-        yield call(s.array(LARGE, low=low, high=high, gap=gap))
-        yield call(s.array(601, 521, low=low, high=high, gap=gap))
+        for length in LENGTHS:
+            yield call(s.array(length, low=low, high=high, gap=gap))
+        for shape in ((5, 67), *SHARED):
+            yield call(s.array(*shape, low=low, high=high, gap=gap))
 
     return samples

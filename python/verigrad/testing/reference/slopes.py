@@ -72,8 +72,9 @@ def floor(x: tape.Var) -> Array:
 
 def remainder(a: Any, b: Any) -> tape.Var:
     """a - floor(a / b) b."""
-    a, b = tape.var(a), tape.var(b)
-    return a - b * floor(a / b)  # the whole number is constant between its jumps
+    whole = tape.Var(floor(tape.var(a) / b))
+    result: tape.Var = tape.var(a) - whole * b
+    return result
 
 
 def power(a: Any, b: Any) -> tape.Var:
