@@ -4,9 +4,9 @@
     python scripts/mutate.py --only survivors --suite whole
     python scripts/mutate.py --ids 0123456789ab --show
 
-The mutants are built in copies of this tree under --work; the checkout is only read. Every result is appended to
---results as soon as it is known, so a run can be stopped and started again. Needs what ``.[test]`` installs and what a
-build needs; see CONTRIBUTING.md. Mutants that nothing can notice are listed with the reason in
+The mutants are built in copies of this tree under --work; the checkout is only read. Every result is appended
+to --results as soon as it is known, so a run can be stopped and started again. Needs what ``.[test]``
+installs and what a build needs; see CONTRIBUTING.md. Mutants that nothing can notice are listed with the reason in
 scripts/mutation/equivalent.toml.
 """
 
@@ -32,7 +32,9 @@ def parser() -> argparse.ArgumentParser:
     out = argparse.ArgumentParser(description="Mutation testing of the core.")
     out.add_argument("--seed", type=int, default=1, help="of the sample (default: 1)")
     out.add_argument("--count", type=int, default=400, help="mutants to sample (default: 400)")
-    out.add_argument("--jobs", type=int, default=1, help="mutants at a time, each in a tree of its own (default: 1)")
+    out.add_argument(
+        "--jobs", type=int, default=1, help="mutants at a time, each in a tree of its own (default: 1)"
+    )
     out.add_argument("--compilers", type=int, default=2, help="compilers at a time in each tree (default: 2)")
     out.add_argument(
         "--suite", choices=("none", "affected", "whole"), default="affected",
@@ -44,14 +46,19 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--show", action="store_true", help="show the chosen mutants and run nothing")
     out.add_argument("--minutes", type=float, help="begin no further mutant after that time")
     out.add_argument(
-        "--results", type=Path, default=ROOT / "build" / "mutation.jsonl", help="default: build/mutation.jsonl"
+        "--results",
+        type=Path,
+        default=ROOT / "build" / "mutation.jsonl",
+        help="default: build/mutation.jsonl",
     )
     out.add_argument(
         "--work", type=Path, default=Path(tempfile.gettempdir()) / "verigrad-mutation",
         help="folder of the copies (default: verigrad-mutation in the folder for temporary files)",
     )  # fmt: skip
     out.add_argument("--report", type=Path, help="write the report of the sample there")
-    out.add_argument("--cmake", nargs="+", default=[], metavar="ARG", help='further arguments, as " -DNAME=value"')
+    out.add_argument(
+        "--cmake", nargs="+", default=[], metavar="ARG", help='further arguments, as " -DNAME=value"'
+    )
     out.add_argument("--pytest", nargs="+", default=[], metavar="ARG", help='further arguments, as " -n 2"')
     return out
 
@@ -67,7 +74,9 @@ def chosen(found: list[Mutant], options: argparse.Namespace, results: Results) -
     ids = set(options.ids)
     unknown = ids - {mutant.id for mutant in found}
     if unknown:
-        raise ValueError(f"mutate: expected ids of mutants of these sources, got {', '.join(sorted(unknown))}")
+        raise ValueError(
+            f"mutate: expected ids of mutants of these sources, got {', '.join(sorted(unknown))}"
+        )
     if options.only == "survivors":
         ids |= {r.id for r in results.by_id.values() if r.status == "survived"}
     return [mutant for mutant in found if mutant.id in ids]
@@ -115,8 +124,8 @@ def main() -> int:
     session = runner.Session(
         ROOT, options.work.resolve(), results,
         runner.Options(
-            options.seed, options.count, options.jobs, options.compilers, options.suite, not options.no_verify,
-            options.minutes, tuple(a.strip() for a in options.cmake),
+            options.seed, options.count, options.jobs, options.compilers, options.suite,
+            not options.no_verify, options.minutes, tuple(a.strip() for a in options.cmake),
             tuple(word for a in options.pytest for word in a.split()),
         ),
     )  # fmt: skip

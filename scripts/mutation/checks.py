@@ -44,7 +44,12 @@ class Verdict:
 
 def environment(package: Path, cache: Path) -> dict[str, str]:
     """The variables with which Python finds that build."""
-    return {**os.environ, "PYTHONPATH": str(package), "NUMBA_CACHE_DIR": str(cache), "PYTHONDONTWRITEBYTECODE": "1"}
+    return {
+        **os.environ,
+        "PYTHONPATH": str(package),
+        "NUMBA_CACHE_DIR": str(cache),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
 
 
 def run(
@@ -52,8 +57,8 @@ def run(
 ) -> tuple[int | None, str, str]:
     """Exit code (None for a hang), output and errors of a command in a group of its own."""
     process = subprocess.Popen(
-        command, cwd=folder, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True, start_new_session=True, errors="replace",
+        command, cwd=folder, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, start_new_session=True, errors="replace",
     )  # fmt: skip
     resource.prlimit(process.pid, resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.prlimit(process.pid, resource.RLIMIT_CORE, (0, 0))
@@ -83,7 +88,11 @@ def _lines(out: str) -> list[dict[str, Any]]:
 
 
 def verify(
-    package: Path, cache: Path, records: list[str] | None, limit: float = RECORD_LIMIT, trace: Path | None = None
+    package: Path,
+    cache: Path,
+    records: list[str] | None,
+    limit: float = RECORD_LIMIT,
+    trace: Path | None = None,
 ) -> tuple[Verdict, dict[str, str]]:
     """Runs records until one fails; all of them with ``trace``, where each leaves what it reached.
 
@@ -106,7 +115,12 @@ def verify(
         if "end" in line and not line["failure"]:
             verdict.times[line["end"]] = line["seconds"]
         elif "end" in line and not verdict.killed:
-            verdict.killed, verdict.how, verdict.by, verdict.text = True, "failure", line["end"], line["failure"]
+            verdict.killed, verdict.how, verdict.by, verdict.text = (
+                True,
+                "failure",
+                line["end"],
+                line["failure"],
+            )
         if "done" in line:
             return verdict, known
     if not verdict.killed:
@@ -116,10 +130,27 @@ def verify(
     return verdict, known
 
 
-def suite(package: Path, cache: Path, tree: Path, tests: list[str], skipped: list[str], more: list[str]) -> Verdict:
+def suite(
+    package: Path, cache: Path, tree: Path, tests: list[str], skipped: list[str], more: list[str]
+) -> Verdict:
     """Runs tests until one fails."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "--tb=line", "-p", "no:cacheprovider"]
-    command += [f"--ignore={name}" for name in TEXT_TESTS] + [f"--deselect={name}" for name in skipped] + more + tests
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-x",
+        "-q",
+        "--no-header",
+        "--tb=line",
+        "-p",
+        "no:cacheprovider",
+    ]
+    command += (
+        [f"--ignore={name}" for name in TEXT_TESTS]
+        + [f"--deselect={name}" for name in skipped]
+        + more
+        + tests
+    )
     started = time.monotonic()
     code, out, err = run(command, tree, environment(package, cache), SUITE_LIMIT)
     verdict = Verdict(seconds=round(time.monotonic() - started, 2))
@@ -139,7 +170,11 @@ NEAREST = {
     "columns": ["tests/nn/test_conv.py", "tests/nn/test_functional.py"],
     "pool": ["tests/nn/test_pooling.py"],
     "normaliz": ["tests/nn/test_normalization.py"],
-    "loss": ["tests/nn/test_loss.py", "tests/nn/test_losses_against_torch.py", "tests/nn/test_loss_properties.py"],
+    "loss": [
+        "tests/nn/test_loss.py",
+        "tests/nn/test_losses_against_torch.py",
+        "tests/nn/test_loss_properties.py",
+    ],
     "activation": ["tests/nn/test_activation.py"],
     "dropout": ["tests/nn/test_dropout.py"],
     "embedding": ["tests/nn/test_embedding.py"],

@@ -10,11 +10,29 @@ from dataclasses import dataclass
 
 from mutation.tokens import Scope, Token, closing, scopes, split, template_end
 
-ARITHMETIC = {"+": "-", "-": "+", "*": "/", "/": "*", "%": "/", "&": "|", "|": "&", "^": "&", "<<": ">>", ">>": "<<"}
+ARITHMETIC = {
+    "+": "-",
+    "-": "+",
+    "*": "/",
+    "/": "*",
+    "%": "/",
+    "&": "|",
+    "|": "&",
+    "^": "&",
+    "<<": ">>",
+    ">>": "<<",
+}
 COMPARISONS = {
     "<": ("<=", ">="), "<=": ("<", ">"), ">": (">=", "<="), ">=": (">", "<"), "==": ("!=",), "!=": ("==",),
 }  # fmt: skip
-ASSIGNMENTS = {"+=": ("=", "-="), "-=": ("=", "+="), "*=": ("=", "/="), "/=": ("=", "*="), "|=": ("=",), "&=": ("=",)}
+ASSIGNMENTS = {
+    "+=": ("=", "-="),
+    "-=": ("=", "+="),
+    "*=": ("=", "/="),
+    "/=": ("=", "*="),
+    "|=": ("=",),
+    "&=": ("=",),
+}
 EXTREMA = {"min": "max", "max": "min", "floor": "ceil", "ceil": "floor"}
 # Operators that the ops layer writes as functions of tensors; the empty word drops the function.
 TENSOR_FUNCTIONS = {
@@ -26,13 +44,13 @@ SYMMETRIC = {"add", "mul", "min", "max", "maximum", "minimum", "eq", "ne", "logi
 # Functions whose argument of that number counts elements.
 COUNTS = {"parallel_for": 0, "fill_n": 1, "copy_n": 1, "memcpy": 2, "memset": 2}
 KEYWORDS = {
-    "if", "for", "while", "switch", "return", "sizeof", "catch", "constexpr", "decltype", "alignof", "requires",
-    "static_assert", "throw", "noexcept", "and", "or", "not",
+    "if", "for", "while", "switch", "return", "sizeof", "catch", "constexpr", "decltype", "alignof",
+    "requires", "static_assert", "throw", "noexcept", "and", "or", "not",
 }  # fmt: skip
 DECLARES = KEYWORDS | {
-    "const", "auto", "static", "using", "typedef", "struct", "class", "enum", "template", "typename", "case", "default",
-    "goto", "friend", "inline", "extern", "union", "namespace", "do", "else", "try", "public", "private",
-    "thread_local", "delete",
+    "const", "auto", "static", "using", "typedef", "struct", "class", "enum", "template", "typename", "case",
+    "default", "goto", "friend", "inline", "extern", "union", "namespace", "do", "else", "try", "public",
+    "private", "thread_local", "delete",
 }  # fmt: skip
 MOST_LINES = 3  # of a statement that is dropped
 INTEGER = re.compile(r"(0[xX][0-9a-fA-F']+|0|[1-9][\d']*)([uUlLzZ]*)$")
@@ -120,7 +138,8 @@ def _excluded(tokens: tuple[Token, ...]) -> set[int]:
 
 
 def _loop_steps(tokens: tuple[Token, ...]) -> tuple[set[int], list[tuple[int, int]]]:
-    """The tokens of the steps of `for` loops, whose change is an endless loop, and the spans of their conditions."""
+    """The tokens of the steps of `for` loops, whose change is an endless loop, and the spans of their
+    conditions."""
     steps: set[int] = set()
     conditions = []
     for i, token in enumerate(tokens):
@@ -155,7 +174,12 @@ def _of_tokens(scope: Scope, skipped: set[int], steps: set[int]) -> Iterator[Cha
                 yield "logical", *place, "||" if text == "&&" else "&&"
         if text in ("++", "--") and i not in steps:
             yield "increment", *place, "--" if text == "++" else "++"
-        if text == "-" and not token.spaced and i and tokens[i - 1].text in ("(", ",", "=", "return", "?", ":", "*", "{"):
+        if (
+            text == "-"
+            and not token.spaced
+            and i
+            and tokens[i - 1].text in ("(", ",", "=", "return", "?", ":", "*", "{")
+        ):
             yield "negation dropped", *place, ""
         if text == "!" and i + 1 < len(tokens):
             yield "negation dropped", *place, ""
@@ -184,7 +208,10 @@ def _plain(tokens: tuple[Token, ...], first: int, last: int) -> bool:
     """Whether it is an argument, not a parameter or a function."""
     if last - first > 12 or any(t.text in ("{", "const", "auto", "this") for t in tokens[first:last]):
         return False
-    return not any(a.kind == b.kind == "ident" for a, b in zip(tokens[first:last], tokens[first + 1 : last], strict=False))
+    return not any(
+        a.kind == b.kind == "ident"
+        for a, b in zip(tokens[first:last], tokens[first + 1 : last], strict=False)
+    )
 
 
 def _of_calls(source: str, scope: Scope, skipped: set[int], tensors: bool) -> Iterator[Change]:
@@ -201,7 +228,11 @@ def _of_calls(source: str, scope: Scope, skipped: set[int], tensors: bool) -> It
         if token.text in COUNTS and len(pieces) > COUNTS[token.text]:
             first, last = pieces[COUNTS[token.text]]
             yield "bound", tokens[last - 1].end, tokens[last - 1].end, " - 1"
-        if token.text in SYMMETRIC or len(pieces) > 6 or (i and tokens[i - 1].kind == "ident" and tokens[i - 1].text != "return"):
+        if (
+            token.text in SYMMETRIC
+            or len(pieces) > 6
+            or (i and tokens[i - 1].kind == "ident" and tokens[i - 1].text != "return")
+        ):
             continue
         for (a, b), (c, d) in zip(pieces, pieces[1:], strict=False):
             one, two = _source(source, tokens, a, b), _source(source, tokens, c, d)
@@ -212,7 +243,9 @@ def _of_calls(source: str, scope: Scope, skipped: set[int], tensors: bool) -> It
 
 def _of_loops(scope: Scope, conditions: list[tuple[int, int]]) -> Iterator[Change]:
     for first, last in conditions:
-        compared = [t for t in scope.tokens[first:last] if t.spaced and t.text in ("<", "<=", ">", ">=", "!=")]
+        compared = [
+            t for t in scope.tokens[first:last] if t.spaced and t.text in ("<", "<=", ">", ">=", "!=")
+        ]
         if len(compared) == 1:
             end = scope.tokens[last - 1].end
             yield "bound", end, end, " - 1"
@@ -282,7 +315,11 @@ def _is_expression(tokens: tuple[Token, ...], first: int, last: int) -> bool:
             i = closing(tokens, i) + 1
             previous = tokens[min(i, last) - 1]
             continue
-        if token.kind == "ident" and previous is not None and (previous.kind == "ident" or previous.text in (">", "*", "&", "&&", ">>")):
+        if (
+            token.kind == "ident"
+            and previous is not None
+            and (previous.kind == "ident" or previous.text in (">", "*", "&", "&&", ">>"))
+        ):
             return previous.text in ("*", "&") and i == first + 1
         previous = token
         i += 1
@@ -325,7 +362,8 @@ def _of_statements(source: str, scope: Scope, skipped: set[int]) -> Iterator[Cha
 
 
 def changes(source: str, scope: Scope, tensors: bool) -> list[Change]:
-    """Every change of a scope, in the order of the text; ``tensors`` where functions of tensors are operators."""
+    """Every change of a scope, in the order of the text; ``tensors`` where functions of tensors count as
+    operators."""
     skipped = _excluded(scope.tokens)
     steps, conditions = _loop_steps(scope.tokens)
     found = [
@@ -369,6 +407,18 @@ def mutants(source: str, file: str) -> list[Mutant]:
             name = hashlib.sha256(mark.encode()).hexdigest()[:12]
             line = source.count("\n", 0, start) + 1
             found.append(
-                Mutant(file, line, scope.name, lines, operator, start, end, text, before.strip(), after.strip(), name)
+                Mutant(
+                    file,
+                    line,
+                    scope.name,
+                    lines,
+                    operator,
+                    start,
+                    end,
+                    text,
+                    before.strip(),
+                    after.strip(),
+                    name,
+                )
             )
     return found

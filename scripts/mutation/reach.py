@@ -1,7 +1,7 @@
 """Which records of the verifier reach which lines: a mutant needs no others.
 
-A copy of the core is built with a call in every basic block, see ``trace.cpp``; each record runs on it once. The
-places that it reached become lines through the debug information.
+A copy of the core is built with a call in every basic block, see ``trace.cpp``; each record runs on it once.
+The places that it reached become lines through the debug information.
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ class Reach:
         path.write_text(json.dumps(what), encoding="utf-8")
 
     def reaching(self, mutant: Mutant) -> set[str]:
-        """The records that reach a mutant's lines; where the line has no code of its own, its function's, and for a
-        constant its file's."""
+        """The records that reach a mutant's lines; where the line has no code of its own, its function's, and
+        for a constant its file's."""
         lines = self._of_file.get(mutant.file, {})
         exact = range(mutant.line, mutant.line + mutant.before.count("\n") + 1)
         for numbers in (exact, range(mutant.lines[0], mutant.lines[1] + 1), lines):
@@ -85,8 +85,8 @@ class Reach:
         return set(self.records) if not lines else set()
 
     def order(self, mutant: Mutant, kills: dict[str, int]) -> list[str]:
-        """The records that reach a mutant, without those that always fail: first those that killed others of its
-        file, then those of its subject, the quick ones first."""
+        """The records that reach a mutant, without those that always fail: first those that killed others of
+        its file, then those of its subject, the quick ones first."""
         subject = family(mutant.file).rpartition("/")[2].partition(" ")[0]
         related = RELATED.get(subject, ())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,8 +40,12 @@ def load_equivalents(path: Path = EQUIVALENT) -> list[Equivalent]:
     found = []
     for entry in tomllib.loads(path.read_text(encoding="utf-8")).get("mutant", []):
         if len(entry["reason"].split()) < 3:
-            raise ValueError(f"equivalent.toml: expected a reason for {entry['before']!r}, got {entry['reason']!r}")
-        found += [Equivalent(entry["file"], entry["before"], after, entry["reason"]) for after in entry["after"]]
+            raise ValueError(
+                f"equivalent.toml: expected a reason for {entry['before']!r}, got {entry['reason']!r}"
+            )
+        found += [
+            Equivalent(entry["file"], entry["before"], after, entry["reason"]) for after in entry["after"]
+        ]
     return found
 
 
@@ -63,7 +68,16 @@ def _row(name: str, found: list[Result]) -> str:
     suite = sum(r.status == "killed" and r.phase == "suite" for r in counted)
     survivors = sum(r.status == "survived" for r in counted)
     real = len(counted) - equivalent
-    cells = [name, len(counted), equivalent, verify, suite, survivors, _score(verify, real), _score(verify + suite, real)]
+    cells = [
+        name,
+        len(counted),
+        equivalent,
+        verify,
+        suite,
+        survivors,
+        _score(verify, real),
+        _score(verify + suite, real),
+    ]
     return "| " + " | ".join(map(str, cells)) + " |"
 
 
@@ -88,33 +102,37 @@ def markdown(results: list[Result], seed: int, commit: str, date: str, seconds: 
         seconds: of work, all workers together.
     """
     counted = [r for r in results if r.counts]
-    by_status = {status: [r for r in results if r.status == status] for status in ("invalid", "same code")}
+    discarded = Counter(r.status for r in results if not r.counts)
     families = sorted({r.family for r in counted})
     crashes = sum(r.status == "killed" and r.how in ("crash", "hang") for r in counted)
+    by_operator = sorted({r.operator for r in counted})
+    titles = "mutants | equivalent | killed by verify | by the suite | survivors | verify alone | together |"
+    ruler = "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
     out = [
         "# Mutation",
         "",
-        f"Made by `python scripts/mutate.py --report docs/mutation.md`; do not edit. Seed {seed}, commit {commit}, {date}.",
+        f"Made by `python scripts/mutate.py --report docs/mutation.md`; do not edit. Seed {seed}, commit {commit},",
+        f"{date}.",
         "",
-        "A mutant is a change of one line of a kernel, an op, an optimizer or a table of gradients: another operator, a",
-        "comparison, a bound off by one, a constant, a statement dropped, arguments swapped, a condition negated. The",
-        "verifier has to notice it (`verify`: the records of `verigrad verify` that reach the line), or else the test",
-        "suite. Mutants are drawn by the seed in shares of the families of files.",
+        "A mutant is a change of one line of a kernel, an op, an optimizer or a table of gradients: another",
+        "operator, a comparison, a bound off by one, a constant, a statement dropped, arguments swapped, a",
+        "condition negated. `verify` has to notice it (those records of `verigrad verify` that reach the line), or",
+        "else the test suite. The seed draws mutants in shares of the families of files.",
         "",
-        f"{len(counted)} mutants; further {len(by_status['invalid'])} did not compile and {len(by_status['same code'])} gave the",
-        f"same machine code, and were replaced. {crashes} of the killed ones ended in a crash or a hang.",
+        f"{len(counted)} mutants; {discarded['invalid']} more did not compile and {discarded['same code']} gave the same",
+        f"machine code: these were replaced. {crashes} of the killed ones ended in a crash or a hang.",
         f"{seconds / 3600:.1f} hours of work.",
         "",
-        "| family | mutants | equivalent | killed by verify | by the suite | survivors | verify alone | together |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        f"| family | {titles}",
+        ruler,
         *(_row(name, [r for r in counted if r.family == name]) for name in families),
         _row("**all**", counted),
         "",
-        "The same by the kind of the change:",
+        "By the kind of the change:",
         "",
-        "| change | mutants | equivalent | killed by verify | by the suite | survivors | verify alone | together |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
-        *(_row(name, [r for r in counted if r.operator == name]) for name in sorted({r.operator for r in counted})),
+        f"| change | {titles}",
+        ruler,
+        *(_row(name, [r for r in counted if r.operator == name]) for name in by_operator),
         "",
     ]
     survivors = [r for r in counted if r.status == "survived"]
@@ -123,11 +141,19 @@ def markdown(results: list[Result], seed: int, commit: str, date: str, seconds: 
         out += ["None.", ""]
     for r in sorted(survivors, key=lambda r: (r.file, r.line)):
         through = f"{r.records} records" + (" and the suite" if r.phase == "suite" else "")
-        out += [f"`{r.file}:{r.line}` in `{r.scope}` ({r.operator}, survived {through}, id `{r.id}`)", "", _diff(r), ""]
+        out += [
+            f"`{r.file}:{r.line}` in `{r.scope}` ({r.operator}, survived {through}, id `{r.id}`)",
+            "",
+            _diff(r),
+            "",
+        ]
     suite = [r for r in counted if r.status == "killed" and r.phase == "suite"]
     if suite:
         out += ["## Noticed by the suite alone", "", "| where | change | test |", "| --- | --- | --- |"]
-        out += [f"| `{r.file}:{r.line}` | {r.operator}: `{_escaped(_short(r))}` | `{_escaped(r.by)}` |" for r in suite]
+        out += [
+            f"| `{r.file}:{r.line}` | {r.operator}: `{_escaped(_short(r))}` | `{_escaped(r.by)}` |"
+            for r in suite
+        ]
         out += [""]
     equivalent = [r for r in counted if r.status == "equivalent"]
     if equivalent:

@@ -108,7 +108,9 @@ class Session:
         """Builds what the mutants are compared with."""
         self.trees = []
         for i in range(self.options.jobs):
-            tree = Tree(self.root, self.folder / f"worker{i}", list(self.options.flags), self.options.compilers)
+            tree = Tree(
+                self.root, self.folder / f"worker{i}", list(self.options.flags), self.options.compilers
+            )
             print(f"mutate: tree {i} built in {tree.prepare():.0f} s", flush=True)
             self.trees.append(tree)
         path = self.folder / "reach.json"
@@ -118,7 +120,10 @@ class Session:
             reach.make(traced, self.trees[0].original, self.cache).save(path)
         self.reach = reach.Reach.load(path)
         if self.reach.failed:
-            print(f"mutate: these records fail without a mutant and are left out: {self.reach.failed}", flush=True)
+            print(
+                f"mutate: these records fail without a mutant and are left out: {self.reach.failed}",
+                flush=True,
+            )
 
     def out_of_time(self) -> bool:
         """Whether no further mutant is begun."""
@@ -126,8 +131,8 @@ class Session:
         return minutes is not None and time.monotonic() - self.started > 60.0 * minutes
 
     def run_sample(self, found: list[Mutant]) -> None:
-        """Runs what the sample still lacks. A family is worked on by one worker at a time, so that the choice does
-        not depend on which of them is quicker."""
+        """Runs what the sample still lacks. A family is worked on by one worker at a time, so that the choice
+        does not depend on which of them is quicker."""
         sample = Sample(found, self.options.seed)
         tasks = sorted(quotas(found, self.options.seed, self.options.count).items())
         # One mutant of each family at a time, so that a run that is stopped has seen all of them.
@@ -161,7 +166,9 @@ class Session:
         return False
 
     def _more_to_do(self, result: Result) -> bool:
-        return reason_of(result, self.equivalents) is not None or (result.phase == "verify" and self.options.suite != "none")
+        return reason_of(result, self.equivalents) is not None or (
+            result.phase == "verify" and self.options.suite != "none"
+        )
 
     def run_these(self, found: list[Mutant]) -> None:
         """Runs the given mutants again."""
@@ -186,8 +193,8 @@ class Session:
     def run(self, tree: Tree, mutant: Mutant) -> Result:
         """Builds and judges one mutant."""
         result = Result(
-            mutant.id, mutant.file, mutant.line, mutant.scope, family(mutant.file), mutant.operator, mutant.before,
-            mutant.after, "survived", commit=self.commit, date=time.strftime("%Y-%m-%d"),
+            mutant.id, mutant.file, mutant.line, mutant.scope, family(mutant.file), mutant.operator,
+            mutant.before, mutant.after, "survived", commit=self.commit, date=time.strftime("%Y-%m-%d"),
         )  # fmt: skip
         reason = reason_of(mutant, self.equivalents)
         if reason is not None:
@@ -209,7 +216,11 @@ class Session:
                 kills = dict(self._kills.get(mutant.file, {}))
             names = self.reach.order(mutant, kills)
             usual = max((self.reach.seconds.get(name, 0.0) for name in names), default=0.0)
-            verdict, _ = checks.verify(tree.package, self.cache, names, max(120.0, 10.0 * usual)) if names else (checks.Verdict(), {})
+            verdict, _ = (
+                checks.verify(tree.package, self.cache, names, max(120.0, 10.0 * usual))
+                if names
+                else (checks.Verdict(), {})
+            )
             result.seconds["verify"], result.records = verdict.seconds, len(verdict.times) + verdict.killed
             self._note(result, verdict, "verify")
             if verdict.killed:
@@ -234,10 +245,14 @@ class Session:
         while True:
             with self._lock:
                 unsound = [test for test, good in self._sound.items() if not good]
-            verdict = checks.suite(tree.package, self.cache, tree.source, tests, unsound, list(self.options.pytest))
+            verdict = checks.suite(
+                tree.package, self.cache, tree.source, tests, unsound, list(self.options.pytest)
+            )
             if not verdict.killed or "::" not in verdict.by or self._sound.get(verdict.by):
                 return verdict
-            control = checks.suite(tree.original, self.cache, tree.source, [verdict.by], [], list(self.options.pytest))
+            control = checks.suite(
+                tree.original, self.cache, tree.source, [verdict.by], [], list(self.options.pytest)
+            )
             with self._lock:
                 self._sound[verdict.by] = not control.killed
             if not control.killed:
@@ -255,4 +270,7 @@ class Session:
             seconds = " ".join(f"{phase} {value:.0f} s" for phase, value in result.seconds.items())
             by = f" by {result.phase} ({result.how} in {result.by})" if result.status == "killed" else ""
             where = f"{result.file}:{result.line}"
-            print(f"{self._done:4d} {result.id} {where} {result.operator}: {result.status}{by}; {seconds}", flush=True)
+            print(
+                f"{self._done:4d} {result.id} {where} {result.operator}: {result.status}{by}; {seconds}",
+                flush=True,
+            )

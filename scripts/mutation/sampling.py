@@ -53,7 +53,7 @@ def population(root: Path) -> list[Mutant]:
 
 
 def _order(found: list[Mutant], draw: random.Random) -> list[Mutant]:
-    """A family's mutants: rounds over the functions, each time another operator; never many of one function."""
+    """A family's mutants: rounds over the functions, each time another operator."""
     functions: dict[tuple[str, str], dict[str, list[Mutant]]] = {}
     for mutant in found:
         operators = functions.setdefault((mutant.file, mutant.scope), {})
@@ -82,8 +82,8 @@ def orders(found: list[Mutant], seed: int) -> dict[str, list[Mutant]]:
 
 
 def slots(sizes: dict[str, int], seed: int) -> Iterator[str]:
-    """Families without end. Each turns up in proportion to the root of its size: a large one more often, but no
-    small one never."""
+    """Families without end. Each turns up in proportion to the root of its size: a large one more often, but
+    no small one never."""
     weights = {name: size**0.5 for name, size in sizes.items() if size}
     draw = random.Random(f"{seed} families")
     credit = {name: draw.random() * sum(weights.values()) for name in sorted(weights)}
@@ -96,7 +96,7 @@ def slots(sizes: dict[str, int], seed: int) -> Iterator[str]:
 
 
 class Sample:
-    """Hands out mutants. One that does not count (it does not compile, or changes no machine code) is replaced by
+    """Hands out mutants. One that does not count (it does not compile, or gives the same code) is replaced by
     the next of its family, so that the families keep their shares.
 
     Args:

@@ -1,7 +1,7 @@
 """C++ as far as a mutation tester needs it: tokens, and which of them compute something.
 
-The sources are formatted by clang-format, which the repository checks. That is relied on: a binary operator stands
-between blanks, a template bracket and the star of a pointer do not.
+The sources are formatted by clang-format, which the repository checks. That is relied on: a binary operator
+stands between blanks, a template bracket and the star of a pointer do not.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ PATTERN = re.compile(
   | (?P<char>'(?:\\.|[^'\\\n])+')
   | (?P<number>(?:\d|\.\d)(?:[eEpP][+-]|'(?=\w)|[\w.])*)
   | (?P<ident>[A-Za-z_]\w*)
-  | (?P<punct>%s|.)
-    """
-    % "|".join(re.escape(text) for text in PUNCTUATION),
+  | (?P<punct>"""
+    + "|".join(re.escape(text) for text in PUNCTUATION)
+    + r"""|.)
+    """,
     re.VERBOSE | re.DOTALL,
 )
 DIRECTIVE = re.compile(r"^[ \t]*#(?:[^\n\\]|\\.)*", re.MULTILINE | re.DOTALL)
@@ -57,7 +58,7 @@ class Scope:
 
 def tokenize(text: str) -> list[Token]:
     """The tokens without comments and preprocessor directives."""
-    # Directives become blanks: places stay. Comments first lose what looks like a directive, so they go the same way.
+    # Directives become blanks, so that places stay.
     clean = DIRECTIVE.sub(lambda m: re.sub(r"[^\n]", " ", m[0]), text)
     found, at = [], 0
     while at < len(clean):
@@ -108,7 +109,9 @@ def closing(tokens: list[Token] | tuple[Token, ...], at: int) -> int:
     return len(tokens) - 1
 
 
-def split(tokens: list[Token] | tuple[Token, ...], first: int, last: int, by: str = ",") -> list[tuple[int, int]]:
+def split(
+    tokens: list[Token] | tuple[Token, ...], first: int, last: int, by: str = ","
+) -> list[tuple[int, int]]:
     """The pieces of tokens[first:last] between separators outside of brackets, as pairs of indices."""
     pieces, start, i = [], first, first
     while i < last:

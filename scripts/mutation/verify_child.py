@@ -1,8 +1,8 @@
-"""Runs records of the verifier against the library that PYTHONPATH finds; a process of its own, since a mutant may
-crash or hang.
+"""Runs records of the verifier against the library that PYTHONPATH finds; in a process of its own, since a
+mutant may crash or hang.
 
-Standard input: {"records": [names] or null, "limit": seconds, "trace": folder or null}. Standard output: a line of
-JSON for the start and the end of each record. This file alone knows the verifier's interface.
+Standard input: {"records": [names] or null, "limit": seconds, "trace": folder or null}. Standard output: a
+line of JSON for the start and the end of each record. This file alone knows the verifier's interface.
 """
 
 from __future__ import annotations

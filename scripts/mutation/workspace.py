@@ -36,7 +36,7 @@ def signature(root: Path, names: list[str]) -> str:
 
 
 def copy_tree(root: Path, to: Path) -> None:
-    """Brings a copy up to date. Files that are equal keep their times, so that nothing is rebuilt for them."""
+    """Brings a copy up to date. Files that are equal keep their times, so nothing is rebuilt for them."""
     names = tracked_files(root)
     for name in names:
         source, target = root / name, to / name
@@ -75,7 +75,9 @@ class Tree:
 
     def __init__(self, root: Path, folder: Path, flags: list[str], jobs: int) -> None:
         self.root, self.folder, self.jobs = root, folder, jobs
-        self.source, self.build_folder = folder / "tree", folder / "build"
+        self.source = folder / "tree"
+        # As deep as the build folders of the presets, so that ccache knows their objects.
+        self.build_folder = self.source / "build" / "mutation"
         self.package, self.original = self.build_folder / "package", folder / "original"
         self.flags = flags
         self._objects: dict[Path, bytes] = {}
@@ -103,8 +105,8 @@ class Tree:
         linker = ["-DCMAKE_SHARED_LINKER_FLAGS=-fuse-ld=mold"] if shutil.which("mold") else []
         command = [
             "cmake", "-G", "Ninja", "-S", str(self.source), "-B", str(self.build_folder),
-            "-DCMAKE_BUILD_TYPE=Release", "-DVERIGRAD_BUILD_TESTS=ON", f"-DPython_EXECUTABLE={sys.executable}",
-            *linker, *self.flags,
+            "-DCMAKE_BUILD_TYPE=Release", "-DVERIGRAD_BUILD_TESTS=ON",
+            f"-DPython_EXECUTABLE={sys.executable}", *linker, *self.flags,
         ]  # fmt: skip
         done = subprocess.run(command, env=self._environment(), capture_output=True, text=True)
         if done.returncode:
@@ -112,7 +114,7 @@ class Tree:
 
     def _environment(self) -> dict[str, str]:
         # Objects are shared between the copies through ccache, whose keys must not name the folder.
-        return {**os.environ, "CCACHE_BASEDIR": str(self.source), "CCACHE_NOHASHDIR": "1"}
+        return {"CCACHE_BASEDIR": str(self.source), "CCACHE_NOHASHDIR": "1", **os.environ}
 
     def ninja(self, targets: list[str]) -> subprocess.CompletedProcess[str]:
         """Builds targets."""
@@ -133,7 +135,7 @@ class Tree:
         return hashlib.sha256(path.read_bytes()).digest()
 
     def build(self, mutant: Mutant) -> Build:
-        """Builds the core with a mutant. Tests read the sources as they were, so these are put back at once."""
+        """Builds the core with a mutant. Tests read the sources, so these are put back at once."""
         started = time.monotonic()
         outcome = self._with(mutant, ["verigrad_core"])
         seconds = time.monotonic() - started
