@@ -6,8 +6,8 @@
 
 The mutants are built in copies of this tree under --work; the checkout is only read. Every result is appended
 to --results as soon as it is known, so a run can be stopped and started again. Needs what ``.[test]``
-installs and what a build needs; see CONTRIBUTING.md. Mutants that nothing can notice are listed with the reason in
-scripts/mutation/equivalent.toml.
+installs and what a build needs; see CONTRIBUTING.md. Mutants that nothing can notice are listed with the
+reason in scripts/mutation/equivalent.toml.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 from mutation import report, runner  # noqa: E402
 from mutation.operators import Mutant  # noqa: E402
 from mutation.results import Results  # noqa: E402
-from mutation.sampling import population  # noqa: E402
+from mutation.sampling import Sample, population  # noqa: E402
 
 
 def parser() -> argparse.ArgumentParser:
@@ -116,7 +116,7 @@ def main() -> int:
         return 2
     if options.show:
         if mutants is None:
-            sample = runner.Sample(found, options.seed)
+            sample = Sample(found, options.seed)
             drawn = [sample.draw(sample.slot()) for _ in range(options.count)]
             mutants = [mutant for mutant in drawn if mutant is not None]
         show(mutants)

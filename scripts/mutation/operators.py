@@ -106,11 +106,10 @@ def _numbers(token: Token) -> Iterator[str]:
         return
     floating = FLOATING.match(token.text)
     if floating:
-        digits, suffix = floating[1].replace("'", ""), floating[2]
-        value = float(digits)
+        factor, suffix = float(floating[1].replace("'", "")), floating[2]
         # A hundredth is far beyond rounding, and still a plausible slip in a coefficient.
-        yield ("1.0" if value == 0.0 else repr(value * 1.01)) + suffix
-        if value == 1.0:
+        yield ("1.0" if factor == 0.0 else repr(factor * 1.01)) + suffix
+        if factor == 1.0:
             yield "0.0" + suffix
 
 

@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -99,7 +99,10 @@ class Session:
         self.commit = commit_of(root)
         self.equivalents = load_equivalents()
         self.started = time.monotonic()
-        self._kills: dict[str, Counter[str]] = {}
+        self._kills: dict[str, Counter[str]] = {}  # by file: what killed its mutants so far
+        for result in results.by_id.values():
+            if result.phase == "verify" and result.by:
+                self._kills.setdefault(result.file, Counter())[result.by] += 1
         self._sound: dict[str, bool] = {}
         self._lock = threading.Lock()
         self._done = 0
@@ -185,9 +188,9 @@ class Session:
 
         self._everywhere(work)
 
-    def _everywhere(self, work: object) -> None:
+    def _everywhere(self, work: Callable[[Tree], None]) -> None:
         with ThreadPoolExecutor(self.options.jobs) as pool:
-            for future in [pool.submit(work, tree) for tree in self.trees]:  # type: ignore[arg-type]
+            for future in [pool.submit(work, tree) for tree in self.trees]:
                 future.result()
 
     def run(self, tree: Tree, mutant: Mutant) -> Result:
@@ -216,11 +219,7 @@ class Session:
                 kills = dict(self._kills.get(mutant.file, {}))
             names = self.reach.order(mutant, kills)
             usual = max((self.reach.seconds.get(name, 0.0) for name in names), default=0.0)
-            verdict, _ = (
-                checks.verify(tree.package, self.cache, names, max(120.0, 10.0 * usual))
-                if names
-                else (checks.Verdict(), {})
-            )
+            verdict, _ = checks.verify(tree.package, self.cache, names, max(120.0, 10.0 * usual))
             result.seconds["verify"], result.records = verdict.seconds, len(verdict.times) + verdict.killed
             self._note(result, verdict, "verify")
             if verdict.killed:

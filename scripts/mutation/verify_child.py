@@ -19,7 +19,7 @@ from typing import Any
 import numba
 
 # The references are compiled once for all mutants; NUMBA_CACHE_DIR says where they are kept.
-numba.njit = functools.partial(numba.njit, cache=True)
+numba.njit = functools.partial(numba.njit, cache=True)  # type: ignore[assignment]
 
 
 def tell(**what: Any) -> None:
@@ -38,7 +38,7 @@ class Trace:
 
         library = ctypes.CDLL(str(Path(verigrad.__file__).parent / "libverigrad_core.so"))
         table = (ctypes.c_ubyte * (1 << 26)).in_dll(library, "verigrad_trace")
-        self.table = np.frombuffer(table, np.uint8)
+        self.table = np.ctypeslib.as_array(table)
 
     def clear(self) -> None:
         self.table[:] = 0

@@ -1,4 +1,4 @@
-"""The mutation tester: its mutants are plausible, its sample is the seed's, its list and its report are right."""
+"""The mutation tester: its mutants are plausible, its sample is that of the seed, its report adds up."""
 
 from __future__ import annotations
 
@@ -259,7 +259,7 @@ def test_report() -> None:
         [killed, suite, lives, equal, result_of(five[4], "invalid")], 1, "abc", "2026-01-01", 7200.0
     )
     assert "| **all** | 4 | 1 | 1 | 1 | 1 | 33.3 % | 66.7 % |" in text
-    assert "4 mutants; 1 more did not compile and 0 gave the same" in text
+    assert "4 mutants; 1 more did not compile and\n0 gave" in text
     assert "1 of the killed ones ended in a crash or a hang" in text
     assert (
         f"`{lives.file}:{lives.line}` in `{lives.scope}`" in text
