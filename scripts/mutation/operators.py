@@ -65,6 +65,7 @@ class Mutant:
         file: the path below the root.
         line: the line of the change, from 1.
         scope: the function, constant or row.
+        group: the scope for the sample, in which the constants of a file are one.
         lines: the first and the last line of the scope.
         operator: the kind of the change.
         start: where the replaced text starts.
@@ -78,6 +79,7 @@ class Mutant:
     file: str
     line: int
     scope: str
+    group: str
     lines: tuple[int, int]
     operator: str
     start: int
@@ -395,6 +397,7 @@ def mutants(source: str, file: str) -> list[Mutant]:
     for scope in scopes(source, table):
         ends = (scope.tokens[0].start, scope.tokens[-1].start)
         lines = (source.count("\n", 0, ends[0]) + 1, source.count("\n", 0, ends[1]) + 1)
+        group = "constants" if scope.kind == "constant" else scope.name
         for operator, start, end, text in changes(source, scope, tensors):
             first, last = _lines(source, start, end)
             before = source[first:last]
@@ -405,19 +408,6 @@ def mutants(source: str, file: str) -> list[Mutant]:
             mark = "\0".join([file, *key, str(number)])
             name = hashlib.sha256(mark.encode()).hexdigest()[:12]
             line = source.count("\n", 0, start) + 1
-            found.append(
-                Mutant(
-                    file,
-                    line,
-                    scope.name,
-                    lines,
-                    operator,
-                    start,
-                    end,
-                    text,
-                    before.strip(),
-                    after.strip(),
-                    name,
-                )
-            )
+            change = (operator, start, end, text, before.strip(), after.strip(), name)
+            found.append(Mutant(file, line, scope.name, group, lines, *change))
     return found

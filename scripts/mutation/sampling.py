@@ -56,7 +56,7 @@ def _order(found: list[Mutant], draw: random.Random) -> list[Mutant]:
     """A family's mutants: rounds over the functions, each time another operator."""
     functions: dict[tuple[str, str], dict[str, list[Mutant]]] = {}
     for mutant in found:
-        operators = functions.setdefault((mutant.file, mutant.scope), {})
+        operators = functions.setdefault((mutant.file, mutant.group), {})
         operators.setdefault(mutant.operator, []).append(mutant)
     queues = []
     for key in sorted(functions):
@@ -122,11 +122,11 @@ class Sample:
         while self._next[name] < len(order):
             mutant = order[self._next[name]]
             self._next[name] += 1
-            if self._used.get((mutant.file, mutant.scope), 0) < self._most:
-                self._used[mutant.file, mutant.scope] = self._used.get((mutant.file, mutant.scope), 0) + 1
+            if self._used.get((mutant.file, mutant.group), 0) < self._most:
+                self._used[mutant.file, mutant.group] = self._used.get((mutant.file, mutant.group), 0) + 1
                 return mutant
         return None
 
     def give_back(self, mutant: Mutant) -> None:
         """A mutant of that function did not count."""
-        self._used[mutant.file, mutant.scope] -= 1
+        self._used[mutant.file, mutant.group] -= 1

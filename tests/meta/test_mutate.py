@@ -197,7 +197,7 @@ def test_the_sample_has_shares() -> None:
     families = Counter(sampling.family(m.file) for m in drawn)
     assert set(families) == {sampling.family(name) for name in {m.file for m in POPULATION}}
     assert max(families.values()) < 0.1 * len(drawn)
-    assert max(Counter((m.file, m.scope) for m in drawn).values()) <= sampling.MOST_PER_FUNCTION
+    assert max(Counter((m.file, m.group) for m in drawn).values()) <= sampling.MOST_PER_FUNCTION
     assert len({m.operator for m in drawn}) >= 10
 
 
