@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LIMIT = 600
 SUFFIXES = {".py", ".pyi", ".cpp", ".h", ".def", ".cu", ".cuh", ".cmake", ".txt", ".md", ".toml", ".json"}
 FOLDERS = [".ci", "benchmarks", "cmake", "cpp", "docs", "examples", "python", "scripts", "tests"]
-GENERATED = {"python/verigrad/_C.pyi", "docs/verification.md"}
+GENERATED = {"python/verigrad/_C.pyi", "docs/verification.md", "docs/mutation.md"}
 SKIPPED_FOLDERS = {"__pycache__", "results", ".asv"}
 
 

@@ -1,0 +1,1 @@
+"""The mutation tester behind ``scripts/mutate.py``."""

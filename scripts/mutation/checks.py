@@ -1,0 +1,210 @@
+"""Runs the verifier and the test suite on a build. A mutant is killed by a failure, a crash or a hang."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+MEMORY = 12 << 30  # bytes of addresses that a mutant may use
+RECORD_LIMIT = 300.0  # seconds for a record whose usual time is not known
+SUITE_LIMIT = 3600.0
+# Tests of the sources as text and of this script; a mutant is in the library alone.
+TEXT_TESTS = ("tests/meta/test_mutate.py",)
+
+
+@dataclass
+class Verdict:
+    """What a phase found.
+
+    Attributes:
+        killed: whether the mutant was noticed.
+        how: "failure", "crash" or "hang".
+        by: the record or the test.
+        text: the first words of the failure.
+        seconds: how long it took.
+        times: seconds of each record that passed.
+    """
+
+    killed: bool = False
+    how: str = ""
+    by: str = ""
+    text: str = ""
+    seconds: float = 0.0
+    times: dict[str, float] = field(default_factory=dict)
+
+
+def environment(package: Path, cache: Path) -> dict[str, str]:
+    """The variables with which Python finds that build."""
+    return {
+        **os.environ,
+        "PYTHONPATH": str(package),
+        "NUMBA_CACHE_DIR": str(cache),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
+def run(
+    command: list[str], folder: Path, variables: dict[str, str], limit: float, given: str = ""
+) -> tuple[int | None, str, str]:
+    """Exit code (None for a hang), output and errors of a command in a group of its own."""
+    process = subprocess.Popen(
+        command, cwd=folder, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, start_new_session=True, errors="replace",
+    )  # fmt: skip
+    resource.prlimit(process.pid, resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.prlimit(process.pid, resource.RLIMIT_CORE, (0, 0))
+    try:
+        out, err = process.communicate(given, timeout=limit)
+        return process.returncode, out, err
+    except subprocess.TimeoutExpired:
+        return None, *_end(process)
+    except BaseException:
+        _end(process)
+        raise
+
+
+def _end(process: subprocess.Popen[str]) -> tuple[str, str]:
+    os.killpg(process.pid, signal.SIGKILL)
+    return process.communicate()
+
+
+def _lines(out: str) -> list[dict[str, Any]]:
+    found = []
+    for line in out.splitlines():
+        try:
+            found.append(json.loads(line))
+        except ValueError:  # the line during which the process died
+            break
+    return found
+
+
+def verify(
+    package: Path,
+    cache: Path,
+    records: list[str] | None,
+    limit: float = RECORD_LIMIT,
+    trace: Path | None = None,
+) -> tuple[Verdict, dict[str, str]]:
+    """Runs records until one fails; all of them with ``trace``, where each leaves what it reached.
+
+    Returns:
+        The verdict, and all records with their families.
+    """
+    if records == []:
+        return Verdict(), {}
+    asked = {"records": records, "limit": limit, "trace": str(trace) if trace else None}
+    child = Path(__file__).with_name("verify_child.py")
+    started = time.monotonic()
+    overall = limit * (len(records) if records is not None else 1000) + 120
+    code, out, err = run(
+        [sys.executable, str(child)], package, environment(package, cache), overall, json.dumps(asked)
+    )
+    verdict = Verdict(seconds=round(time.monotonic() - started, 2))
+    known: dict[str, str] = {}
+    running = "import"
+    for line in _lines(out):
+        known = line.get("known", known)
+        running = line.get("start", running)
+        if "end" in line and not line["failure"]:
+            verdict.times[line["end"]] = line["seconds"]
+        elif "end" in line and not verdict.killed:
+            verdict.killed, verdict.how, verdict.by, verdict.text = (
+                True,
+                "failure",
+                line["end"],
+                line["failure"],
+            )
+        if "done" in line:
+            return verdict, known
+    if not verdict.killed:
+        hang = code is None or "Timeout (" in err
+        verdict.killed, verdict.how, verdict.by = True, "hang" if hang else "crash", running
+        verdict.text = f"exit code {code}: {err[-300:]}"
+    return verdict, known
+
+
+def suite(
+    package: Path, cache: Path, tree: Path, tests: list[str], skipped: list[str], more: list[str]
+) -> Verdict:
+    """Runs tests until one fails."""
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-x",
+        "-q",
+        "--no-header",
+        "--tb=line",
+        "-p",
+        "no:cacheprovider",
+    ]
+    command += (
+        [f"--ignore={name}" for name in TEXT_TESTS]
+        + [f"--deselect={name}" for name in skipped]
+        + more
+        + tests
+    )
+    started = time.monotonic()
+    code, out, err = run(command, tree, environment(package, cache), SUITE_LIMIT)
+    verdict = Verdict(seconds=round(time.monotonic() - started, 2))
+    if code in (0, 5):  # passed, or nothing was selected
+        return verdict
+    failed = re.search(r"^(?:FAILED|ERROR) (\S+(?:\[.*\])?)", out, re.MULTILINE)
+    verdict.killed = True
+    verdict.how = "hang" if code is None else "failure" if code == 1 else "crash"
+    verdict.by = failed[1] if failed else "pytest"
+    verdict.text = (out + err)[-400:]
+    return verdict
+
+
+# Tests that are likely to notice a change of a family; the others of its layer follow.
+NEAREST = {
+    "convolution": ["tests/nn/test_conv.py"],
+    "columns": ["tests/nn/test_conv.py", "tests/nn/test_functional.py"],
+    "pool": ["tests/nn/test_pooling.py"],
+    "normaliz": ["tests/nn/test_normalization.py"],
+    "loss": [
+        "tests/nn/test_loss.py",
+        "tests/nn/test_losses_against_torch.py",
+        "tests/nn/test_loss_properties.py",
+    ],
+    "activation": ["tests/nn/test_activation.py"],
+    "dropout": ["tests/nn/test_dropout.py"],
+    "embedding": ["tests/nn/test_embedding.py"],
+    "padding": ["tests/nn/test_padding.py"],
+    "warp": ["tests/vision/test_transforms_geometry.py"],
+    "random": ["tests/ops/test_random.py"],
+    "create": ["tests/ops/test_creation.py", "tests/ops/test_random.py"],
+    "parallel": ["tests/ops/test_threads.py"],
+    "inplace": ["tests/autograd/test_inplace.py"],
+    "optim": ["tests/optim"],
+    "linear": ["tests/nn/test_layers.py"],
+}
+LAYERS = ["tests/cpp", "tests/ops", "tests/nn", "tests/autograd", "tests/optim"]
+
+
+def affected_tests(tree: Path, family: str) -> list[str]:
+    """The part of the suite that a change of a family is likely to fail."""
+    near = [test for word, tests in NEAREST.items() if word in family for test in tests]
+    return [test for test in dict.fromkeys([*near, *LAYERS]) if (tree / test).exists()]
+
+
+def other_tests(tree: Path, family: str) -> list[str]:
+    """The rest of the suite."""
+    done = set(affected_tests(tree, family))
+    return sorted(
+        path.relative_to(tree).as_posix()
+        for path in (tree / "tests").iterdir()
+        if (path.is_dir() or path.name.startswith("test_"))
+        and path.relative_to(tree).as_posix() not in done
+        and not path.name.startswith(("_", "."))
+    )

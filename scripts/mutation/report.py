@@ -1,0 +1,167 @@
+"""The report of a run, as a document."""
+
+from __future__ import annotations
+
+import tomllib
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mutation.operators import Mutant
+from mutation.results import Result
+
+EQUIVALENT = Path(__file__).with_name("equivalent.toml")
+
+
+@dataclass(frozen=True)
+class Equivalent:
+    """A change of a line that no test can notice.
+
+    Attributes:
+        file: where it is.
+        before: the line.
+        after: the changed line; "*" for every change of it.
+        reason: why nothing can notice it.
+    """
+
+    file: str
+    before: str
+    after: str
+    reason: str
+
+
+def load_equivalents(path: Path = EQUIVALENT) -> list[Equivalent]:
+    """The list that is kept by hand.
+
+    Raises:
+        ValueError: for an entry without a reason.
+    """
+    found = []
+    for entry in tomllib.loads(path.read_text(encoding="utf-8")).get("mutant", []):
+        if len(entry["reason"].split()) < 3:
+            raise ValueError(
+                f"equivalent.toml: expected a reason for {entry['before']!r}, got {entry['reason']!r}"
+            )
+        found += [
+            Equivalent(entry["file"], entry["before"], after, entry["reason"]) for after in entry["after"]
+        ]
+    return found
+
+
+def reason_of(mutant: Mutant | Result, known: Iterable[Equivalent]) -> str | None:
+    """Why a mutant is equivalent; None if it is not known to be."""
+    for entry in known:
+        if entry.file == mutant.file and entry.before == mutant.before and entry.after in ("*", mutant.after):
+            return entry.reason
+    return None
+
+
+def _score(killed: int, of: int) -> str:
+    return f"{100.0 * killed / of:.1f} %" if of else "-"
+
+
+def _row(name: str, found: list[Result]) -> str:
+    counted = [r for r in found if r.counts]
+    equivalent = sum(r.status == "equivalent" for r in counted)
+    verify = sum(r.status == "killed" and r.phase == "verify" for r in counted)
+    suite = sum(r.status == "killed" and r.phase == "suite" for r in counted)
+    survivors = sum(r.status == "survived" for r in counted)
+    real = len(counted) - equivalent
+    cells = [
+        name,
+        len(counted),
+        equivalent,
+        verify,
+        suite,
+        survivors,
+        _score(verify, real),
+        _score(verify + suite, real),
+    ]
+    return "| " + " | ".join(map(str, cells)) + " |"
+
+
+def _diff(result: Result) -> str:
+    minus = [f"- {line.strip()}" for line in result.before.splitlines()]
+    plus = [f"+ {line.strip()}" for line in result.after.splitlines() if line.strip()]
+    return "\n".join(["```diff", *minus, *(plus or ["+"]), "```"])
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def markdown(results: list[Result], seed: int, commit: str, date: str, seconds: float) -> str:
+    """The document ``docs/mutation.md``.
+
+    Args:
+        results: of the sampled mutants and of those that were discarded.
+        seed: of the sample.
+        commit: of the sources.
+        date: of the run.
+        seconds: of work, all workers together.
+    """
+    counted = [r for r in results if r.counts]
+    discarded = Counter(r.status for r in results if not r.counts)
+    families = sorted({r.family for r in counted})
+    crashes = sum(r.status == "killed" and r.how in ("crash", "hang") for r in counted)
+    by_operator = sorted({r.operator for r in counted})
+    titles = "mutants | equivalent | killed by verify | by the suite | survivors | verify alone | together |"
+    ruler = "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
+    out = [
+        "# Mutation",
+        "",
+        "Made by `python scripts/mutate.py --report docs/mutation.md`; do not edit.",
+        f"Seed {seed}, commit {commit}, {date}.",
+        "",
+        "A mutant is a change of one line of a kernel, an op, an optimizer or a table of gradients: another",
+        "operator, a comparison, a bound off by one, a constant, a statement dropped, arguments swapped, a",
+        "condition negated. `verify` (the records of `verigrad verify` that reach the line) must notice it,",
+        "or else the test suite. The seed draws mutants in shares of the families of files.",
+        "",
+        f"{len(counted)} mutants; {discarded['invalid']} more did not compile and",
+        f"{discarded['same code']} gave the same machine code: these were replaced.",
+        f"{crashes} of the killed ones ended in a crash or a hang. {seconds / 3600:.1f} hours of work.",
+        "",
+        f"| family | {titles}",
+        ruler,
+        *(_row(name, [r for r in counted if r.family == name]) for name in families),
+        _row("**all**", counted),
+        "",
+        "By the kind of the change:",
+        "",
+        f"| change | {titles}",
+        ruler,
+        *(_row(name, [r for r in counted if r.operator == name]) for name in by_operator),
+        "",
+    ]
+    survivors = [r for r in counted if r.status == "survived"]
+    out += ["## Survivors", ""]
+    if not survivors:
+        out += ["None.", ""]
+    for r in sorted(survivors, key=lambda r: (r.file, r.line)):
+        through = f"{r.records} records" + (" and the suite" if r.phase == "suite" else "")
+        out += [
+            f"`{r.file}:{r.line}` in `{r.scope}` ({r.operator}, survived {through}, id `{r.id}`)",
+            "",
+            _diff(r),
+            "",
+        ]
+    suite = [r for r in counted if r.status == "killed" and r.phase == "suite"]
+    if suite:
+        out += ["## Noticed by the suite alone", "", "| where | change | test |", "| --- | --- | --- |"]
+        out += [
+            f"| `{r.file}:{r.line}` | {r.operator}: `{_escaped(_short(r))}` | `{_escaped(r.by)}` |"
+            for r in suite
+        ]
+        out += [""]
+    equivalent = [r for r in counted if r.status == "equivalent"]
+    if equivalent:
+        out += ["## Equivalent", ""]
+        for r in sorted(equivalent, key=lambda r: (r.file, r.line)):
+            out += [f"`{r.file}:{r.line}`: {r.text}", "", _diff(r), ""]
+    return "\n".join(out).rstrip() + "\n"
+
+
+def _short(result: Result) -> str:
+    return " ".join(result.after.split())[:100] or "(dropped)"
