@@ -2,8 +2,8 @@
 #include "core/allocator.h"
 #include "kernels/boundaries.h"
 #include "kernels/cpu/simd.h"
-#include "kernels/faults.h"
 #include "python.h"
+#include "testing/faults.h"
 #include "verigrad/parallel.h"
 
 namespace verigrad::bindings {
@@ -29,13 +29,26 @@ void bind_testing(py::module_& m) {
       },
       "Every bound op: name -> {differentiable, inplace}.");
   t.def("plant_vjp_fault", &testing::plant_vjp_fault, py::arg("kind"), py::arg("node_name"),
-        "Makes the VJP of every node of that name wrong: kind scale, zero, sign or broadcast.");
-  t.def("kernel_slots", &kernels::slot_names);
-  t.def("plant_kernel_fault", &kernels::plant_kernel_fault, py::arg("slot"),
-        "Makes a CPU kernel spoil the first element of its output.");
+        "Makes the VJP of every node of that name wrong; testing/faults.h lists the kinds.");
+  t.def("vjp_fault_kinds", &testing::vjp_fault_kinds);
+  t.def("kernel_slots", &testing::kernel_slots);
+  t.def("plant_kernel_fault", &testing::plant_kernel_fault, py::arg("slot"), py::arg("kind") = "first",
+        "Makes a CPU kernel spoil what it writes; testing/faults.h lists the kinds.");
+  t.def("kernel_fault_kinds", &testing::kernel_fault_kinds);
+  t.def(
+      "kernel_calls",
+      [] {
+        py::dict out;
+        for (const testing::KernelCalls& c : testing::kernel_calls()) {
+          out[py::str(c.slot)] = py::make_tuple(c.calls, c.largest, c.cut, c.spoiled);
+        }
+        return out;
+      },
+      "Of each slot with a fault: calls, elements of the largest output, calls cut for threads, calls that were "
+      "wrong.");
   t.def("clear_faults", [] {
     testing::clear_vjp_faults();
-    kernels::clear_kernel_faults();
+    testing::clear_kernel_faults();
   });
   t.def("simd_level", [] { return std::string(kernels::cpu::name(kernels::cpu::simd_level())); });
   t.def("max_simd_level", [] { return std::string(kernels::cpu::name(kernels::cpu::max_simd_level())); });

@@ -459,15 +459,20 @@ class _testing:
     def empty_cache() -> None:
         """Returns this thread's unused blocks to the system."""
     @staticmethod
+    def kernel_calls() -> dict[str, Any]:
+        """Of each slot with a fault: calls, elements of the largest output, calls cut for threads, calls that were wrong."""
+    @staticmethod
+    def kernel_fault_kinds() -> list[str]: ...
+    @staticmethod
     def kernel_slots() -> list[str]: ...
     @staticmethod
     def max_simd_level() -> str: ...
     @staticmethod
-    def plant_kernel_fault(slot: str) -> None:
-        """Makes a CPU kernel spoil the first element of its output."""
+    def plant_kernel_fault(slot: str, kind: str = 'first') -> None:
+        """Makes a CPU kernel spoil what it writes; testing/faults.h lists the kinds."""
     @staticmethod
     def plant_vjp_fault(kind: str, node_name: str) -> None:
-        """Makes the VJP of every node of that name wrong: kind scale, zero, sign or broadcast."""
+        """Makes the VJP of every node of that name wrong; testing/faults.h lists the kinds."""
     @staticmethod
     def registered_ops() -> dict[str, dict[str, _bool]]:
         """Every bound op: name -> {differentiable, inplace}."""
@@ -476,6 +481,8 @@ class _testing:
         """Forces baseline, avx2 or avx512; raises ValueError where the processor lacks it."""
     @staticmethod
     def simd_level() -> str: ...
+    @staticmethod
+    def vjp_fault_kinds() -> list[str]: ...
 
 class nn_functional:
     """The native functions of verigrad.nn.functional."""

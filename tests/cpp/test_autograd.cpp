@@ -4,6 +4,7 @@
 #include "autograd/record.h"
 #include "core/allocator.h"
 #include "harness.h"
+#include "testing/faults.h"
 #include "verigrad/ops.h"
 
 using namespace verigrad;

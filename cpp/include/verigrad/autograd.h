@@ -188,11 +188,4 @@ void backward(const TensorList& roots, const TensorList& grad_roots, bool retain
 TensorList grad(const TensorList& roots, const TensorList& inputs, const TensorList& grad_roots, bool retain_graph,
                 bool create_graph, bool allow_unused);
 
-namespace testing {
-/// Makes the VJP of every node with that name wrong, to prove that the checks notice: "scale" (by 1.001), "zero",
-/// "sign", "broadcast" (takes one slice where the gradient of a broadcast must be summed).
-void plant_vjp_fault(const std::string& kind, const std::string& node_name);
-void clear_vjp_faults();
-}  // namespace testing
-
 }  // namespace verigrad

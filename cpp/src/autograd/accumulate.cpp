@@ -1,7 +1,6 @@
 #include "autograd/accumulate.h"
 
-#include <atomic>
-#include <map>
+#include <mutex>
 
 #include "autograd/record.h"
 #include "ops/elementwise.h"
@@ -76,63 +75,8 @@ Tensor sum_to_shape(const Tensor& grad, const Dims& shape) {
   for (int i = 0; i < grad.ndim(); ++i) {
     if (i < lead || (shape[i - lead] == 1 && grad.shape()[i] != 1)) dims.push_back(i);
   }
-  Tensor out = grad;
-  if (skip_broadcast_sum) [[unlikely]] {
-    for (std::int64_t d : dims) {
-      if (out.size(d) > 0) out = ops::narrow(out, d, 0, 1);
-    }
-    if (out.numel() == checked_numel("sum_to_shape", shape)) return ops::reshape(out, shape);
-  }
-  out = ops::sum(grad, dims, /*keepdim=*/true, std::nullopt);
+  const Tensor out = ops::sum(grad, dims, /*keepdim=*/true, std::nullopt);
   return lead > 0 ? ops::reshape(out, shape) : out;
 }
-
-// Planted faults. The flag keeps the cost of the feature to one relaxed load per node.
-
-thread_local bool skip_broadcast_sum = false;
-
-namespace {
-std::atomic<bool> any_fault{false};
-std::mutex fault_mutex;
-std::map<std::string, std::string> faults;  // node name -> kind
-
-std::string planted_fault(const Node& node) {
-  if (!any_fault.load(std::memory_order_relaxed)) return {};
-  const std::lock_guard lock(fault_mutex);
-  const auto found = faults.find(node.name());
-  return found == faults.end() ? std::string() : found->second;
-}
-}  // namespace
-
-bool broadcast_fault_planted(const Node& node) { return planted_fault(node) == "broadcast"; }
-
-void apply_planted_fault(const Node& node, TensorList& grads) {
-  const std::string kind = planted_fault(node);
-  if (kind.empty() || kind == "broadcast") return;
-  for (Tensor& grad : grads) {
-    if (!grad.defined()) continue;
-    if (kind == "scale") grad = ops::mul(grad, Scalar(1.001));
-    if (kind == "zero") grad = ops::zeros_like(grad);
-    if (kind == "sign") grad = ops::neg(grad);
-  }
-}
-
-namespace testing {
-
-void plant_vjp_fault(const std::string& kind, const std::string& node_name) {
-  VG_CHECK(kind == "scale" || kind == "zero" || kind == "sign" || kind == "broadcast", ValueError,
-           "plant_vjp_fault: expected kind scale, zero, sign or broadcast, got ", kind);
-  const std::lock_guard lock(fault_mutex);
-  faults[node_name] = kind;
-  any_fault = true;
-}
-
-void clear_vjp_faults() {
-  const std::lock_guard lock(fault_mutex);
-  faults.clear();
-  any_fault = false;
-}
-
-}  // namespace testing
 
 }  // namespace verigrad

@@ -11,10 +11,4 @@ void check_gradient(const Node& producer, int input, const GradMeta& meta, const
 /// gradients is wanted.
 void add_gradient(Tensor& into, Tensor grad);
 
-/// Applies a planted fault (see testing::plant_vjp_fault) to what `node` returned.
-void apply_planted_fault(const Node& node, TensorList& grads);
-/// Whether `node`'s VJP must skip the sums over broadcast dimensions.
-bool broadcast_fault_planted(const Node& node);
-extern thread_local bool skip_broadcast_sum;
-
 }  // namespace verigrad
