@@ -56,8 +56,9 @@ def products(*pairs: tuple[tuple[int, ...], tuple[int, ...]]) -> Callable[[Sampl
 def large_products(*lead: int) -> Callable[[Sampler], Iterator[Sample]]:
     """Both sides of the sizes at which a product is cut.
 
-    A product of 2,000,000 multiply-adds is cut into tiles of the result, the longer side first, where that side has
-    256; parts are multiples of 16. A batch is shared out in pieces of 1,000,000. Integers go by blocks of 64 x 256.
+    A product of 2,000,000 multiply-adds (kSerialWork, kTileWork) is cut into tiles of the result, the longer
+    side first, where that side has 256; parts are multiples of 16. A batch is shared out in pieces of 1,000,000.
+    Integers go by blocks of 64 x 256 (kRows, kColumns).
     """
 
     def samples(s: Sampler) -> Iterator[Sample]:
@@ -132,8 +133,8 @@ def bilinear_samples(s: Sampler) -> Iterator[Sample]:
 
 
 def large_linear(s: Sampler) -> Iterator[Sample]:
-    """Both sides of the tiles of a product, with a bias that starts them; the column sums of the bias take more than
-    a leaf of the reduction."""
+    """Both sides of the tiles of a product, with a bias that starts them; the column sums of the bias take
+    more than a leaf of the reduction."""
     yield call(s.array(67, 65), s.array(35, 65), s.array(35), note="one tile")
     yield call(s.array(257, 125), s.array(260, 125), s.array(260), note="two by two tiles")
     yield call(s.array(523, 31), s.array(250, 31), note="four tiles of rows")
