@@ -124,11 +124,11 @@ def conv_transpose2d_samples(s: Sampler) -> Iterator[Sample]:
 
 
 # Geometries on both sides of what the kernels cut by (convolution*.cpp, convolution_source.h,
-# micro_kernel.cpp). Tiles in registers: 8 x 48 or 14 x 32 float32 (AVX-512), 4 x 24 or 6 x 16 (AVX2), 4 x 8 or
-# 3 x 12, half as wide in float64; of the weight's gradient 4 x 6 or 6 x 4, 4 x 3 or 6 x 2, 4 x 3 or 3 x 3. A
-# chunk has a sixteenth of the batch, at least 96 pixels and at most 1024 (kChunkPixels) or, for the weight, 512
-# (kPixels). A block has channels of 320 taps (kDepth) or, for the weight, 96 (kBlockTaps). 1,000,000 products are
-# cut for threads.
+# micro_kernel.cpp). Tiles in registers: 8 x 48 or 14 x 32 float32 (AVX-512), 4 x 24 or 6 x 16 (AVX2), 4 x 8
+# or 3 x 12, half as wide in float64; of the weight's gradient 4 x 6 or 6 x 4, 4 x 3 or 6 x 2, 4 x 3 or 3 x 3.
+# A chunk has a sixteenth of the batch, at least 96 pixels and at most 1024 (kChunkPixels) or, for the weight,
+# 512 (kPixels). A block has channels of 320 taps (kDepth) or, for the weight, 96 (kBlockTaps). 1,000,000
+# products are cut for threads.
 #
 # Batch, channels, rows, columns; results, channels per group, kernel; options of the convolution.
 GEOMETRIES: tuple[tuple[str, tuple[int, ...], tuple[int, ...], dict[str, Any]], ...] = (
@@ -166,7 +166,7 @@ def transposed_sizes(
     dilation: Any = 1,
     groups: int = 1,
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The sizes of a convolution's result, and the output_padding with which its transpose gives the images."""
+    """The sizes of a convolution's result, and the output_padding that gives the images back."""
     spatial = len(images) - 2
     step, before, apart = (np.broadcast_to(v, spatial) for v in (stride, padding, dilation))
     room = np.array(images[2:]) + 2 * before - apart * (np.array(weight[2:]) - 1) - 1

@@ -57,8 +57,8 @@ def large_products(*lead: int) -> Callable[[Sampler], Iterator[Sample]]:
     """Both sides of the sizes at which a product is cut.
 
     A product of 2,000,000 multiply-adds (kSerialWork, kTileWork) is cut into tiles of the result, the longer
-    side first, where that side has 256; parts are multiples of 16. A batch is shared out in pieces of 1,000,000.
-    Integers go by blocks of 64 x 256 (kRows, kColumns).
+    side first, where that side has 256; parts are multiples of 16. A batch is shared out in pieces of
+    1,000,000. Integers go by blocks of 64 x 256 (kRows, kColumns).
     """
 
     def samples(s: Sampler) -> Iterator[Sample]:
