@@ -167,9 +167,10 @@ def some_max(dims: int) -> Callable[[Sampler], Iterator[Sample]]:
 def at_boundaries(dims: int, draw: Draw, *windows: tuple[Any, ...]) -> Callable[[Sampler], Iterator[Sample]]:
     """Rows on both sides of the vectors of the kernels, and planes enough to be cut for threads.
 
-    Windows of 2 x 2 side by side have loops of their own, over vectors of 16 and 32 bytes (pool_pairs.h); the last
-    one of a row repeats outputs of the one before. The other loops are vectors of up to 64 bytes, for steps of 1,
-    of 2 and any. 262,144 elements (kSerialElements) are cut: rows by 65,536 (kGrainElements), planes likewise.
+    Windows of 2 x 2 side by side have loops of their own, over vectors of 16 and 32 bytes (pool_pairs.h); the
+    last one of a row repeats outputs of the one before. The other loops are vectors of up to 64 bytes, for
+    steps of 1, of 2 and any. 262,144 elements (kSerialElements) are cut: rows by 65,536 (kGrainElements),
+    planes likewise.
     """
 
     def samples(s: Sampler) -> Iterator[Sample]:

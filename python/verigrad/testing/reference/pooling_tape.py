@@ -1,7 +1,7 @@
 """Pooling over the tape's variables.
 
-A mean is a product with a matrix of zeros and ones for each dimension; a maximum is the element at the place that
-the reference names.
+A mean is a product with a matrix of zeros and ones for each dimension; a maximum is the element at the place
+that the reference names.
 """
 
 from __future__ import annotations
