@@ -168,7 +168,7 @@ def boundary_checks(spec: OpSpec, lib: Library, coverage: Coverage) -> Iterator[
             )
             for layout in layouts if spec.compare else ():
                 if any(applies(shape, layout) for shape in shapes):
-                    variant = replace(sample, layouts=(layout,) * len(shapes))
+                    variant = replace(sample, layouts=(layout,) * len(shapes)) if sample.vary else sample
                     yield Check("boundary", dtype, variant.label, forward_check(plain, lib, variant, results))
             if dtype != main:
                 continue
