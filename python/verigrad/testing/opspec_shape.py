@@ -363,7 +363,6 @@ SPECS = (
         view=None,
         boundary=copies(),
         serial=PASSED_ON,
-        serial=PASSED_ON,
     ),
     view("clone", ref.same_op, ALL_SHAPES, view=False, boundary=copies(), serial=PASSED_ON),
     view("detach", ref.same_op, ALL_SHAPES, order=0),
