@@ -6,6 +6,7 @@ varied by the checks.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 
 from verigrad.testing.opspec import FLOATING, ErrorInput, OpSpec, bad
 from verigrad.testing.reference import convolution as ref
+from verigrad.testing.reference import convolution_tape
 from verigrad.testing.samples import Sample, Sampler, call
 
 BATCHES = (1, 2, 3, 0)
@@ -81,9 +83,7 @@ def conv2d_samples(s: Sampler) -> Iterator[Sample]:
     yield call(s.array(1, 1, 3, 3), s.array(1, 1, 2, 2), stride=5, padding=4, note="outputs from zeros alone")
     yield call(s.array(1, 1, 1, 1), s.array(1, 1, 1, 1))
     for channels, results, size in ((1, 6, 12), (3, 7, 17), (40, 10, 9), (5, 33, 11)):
-        yield call(s.array(3, channels, size, size), s.array(results, channels, 3, 3), padding=1, grad=False)
-    yield call(s.array(2, 3, 19, 23), s.array(5, 3, 3, 3), stride=2, padding=1, grad=False)
-    yield call(s.array(2, 64, 6, 6), s.array(9, 64, 3, 3), grad=False, note="several channel blocks")
+        yield call(s.array(3, channels, size, size), s.array(results, channels, 3, 3), padding=1)
     special = s.array(1, 1, 4, 4)
     special[0, 0, 1, 1], special[0, 0, 3, 3] = np.inf, np.nan
     yield call(special, s.array(1, 1, 2, 2), grad=False, note="infinity and NaN stay where they are read")
@@ -121,25 +121,78 @@ def conv_transpose2d_samples(s: Sampler) -> Iterator[Sample]:
     yield call(s.array(2, 2, 3, 4), s.array(2, 3, 2, 3), None, (2, 3), (1, 0), (1, 2), 1, (1, 2))
     yield call(s.array(2, 3, 4), s.array(2, 3, 3, 3), s.array(3), stride=2, note="no batch")
     yield call(s.array(1, 1, 1, 1), s.array(1, 1, 1, 1))
-    yield call(s.array(2, 40, 6, 6), s.array(40, 10, 3, 3), s.array(10), stride=2, padding=1, grad=False)
 
 
-def large_conv1d(s: Sampler) -> Iterator[Sample]:
-    """Long enough to be split between threads."""
-    yield call(s.array(5, 8, 1500), s.array(16, 8, 5), s.array(16), padding=2)
+# Geometries on both sides of what the kernels cut by (convolution*.cpp, convolution_source.h,
+# micro_kernel.cpp). Tiles in registers: 8 x 48 or 14 x 32 float32 (AVX-512), 4 x 24 or 6 x 16 (AVX2), 4 x 8
+# or 3 x 12, half as wide in float64; of the weight's gradient 4 x 6 or 6 x 4, 4 x 3 or 6 x 2, 4 x 3 or 3 x 3.
+# A chunk has a sixteenth of the batch, at least 96 pixels and at most 1024 (kChunkPixels) or, for the weight,
+# 512 (kPixels). A block has channels of 320 taps (kDepth) or, for the weight, 96 (kBlockTaps). 1,000,000
+# products are cut for threads.
+#
+# Batch, channels, rows, columns; results, channels per group, kernel; options of the convolution.
+GEOMETRIES: tuple[tuple[str, tuple[int, ...], tuple[int, ...], dict[str, Any]], ...] = (
+    ("bands of 1024 pixels", (1, 1, 131, 131), (7, 1, 3, 3), {"padding": 1}),
+    ("18 bands, two blocks of taps", (3, 11, 30, 30), (15, 11, 3, 3), {"padding": 1}),
+    ("two blocks of channels", (2, 36, 13, 14), (33, 36, 3, 3), {}),
+    ("four images together", (70, 3, 9, 11), (14, 3, 3, 3), {}),
+    ("rows much narrower than a tile", (5, 7, 17, 7), (65, 7, 3, 3), {}),
+    ("steps and groups", (3, 6, 31, 33), (10, 3, 3, 3), {"stride": 2, "padding": 1, "groups": 2}),
+    ("steps, two blocks of results", (2, 3, 29, 31), (37, 3, 7, 7), {"stride": 2, "padding": 3}),
+    ("steps of rows alone", (2, 3, 25, 27), (41, 3, 5, 3), {"stride": (2, 1), "padding": (2, 1)}),
+    ("321 channels", (1, 321, 9, 11), (33, 321, 1, 1), {}),
+    ("more taps than a block", (1, 2, 21, 23), (5, 2, 18, 18), {}),
+    ("one channel for each group", (2, 17, 23, 25), (34, 1, 3, 3), {"padding": 1, "groups": 17}),
+    ("shares of the blocks of taps", (1, 105, 12, 13), (9, 105, 3, 3), {}),
+    ("dilated", (2, 5, 27, 53), (9, 5, 3, 3), {"stride": (1, 2), "padding": (2, 3), "dilation": (2, 3)}),
+    ("columns of the kernel alone", (2, 5, 37, 29), (9, 5, 3, 1), {}),
+    ("elements that no tap reaches", (2, 13, 17, 19), (9, 13, 1, 1), {"stride": 2}),
+    ("a wide kernel", (1, 2, 16, 60), (3, 2, 11, 41), {}),
+)
+SIGNALS: tuple[tuple[str, tuple[int, ...], tuple[int, ...], dict[str, Any]], ...] = (
+    ("long rows", (5, 5, 701), (16, 5, 5), {"padding": 2}),
+    ("several images together", (19, 3, 53), (7, 3, 4), {}),
+    ("two blocks of channels", (2, 81, 61), (15, 81, 4), {"stride": 3, "padding": 2}),
+    ("a kernel wider than a tile", (1, 1, 960), (3, 1, 101), {}),
+    ("groups, dilated", (3, 14, 97), (14, 2, 3), {"dilation": 2, "groups": 7}),
+)
 
 
-def large_conv2d(s: Sampler) -> Iterator[Sample]:
-    """Bands of images, whole small images, steps and groups, each split between threads."""
-    yield call(s.array(2, 3, 67, 71), s.array(8, 3, 3, 3), s.array(8), padding=1)
-    yield call(s.array(70, 3, 9, 11), s.array(7, 3, 3, 3), s.array(7))
-    yield call(s.array(5, 4, 41, 43), s.array(6, 2, 3, 3), s.array(6), stride=2, padding=1, groups=2)
+def transposed_sizes(
+    images: tuple[int, ...],
+    weight: tuple[int, ...],
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The sizes of a convolution's result, and the output_padding that gives the images back."""
+    spatial = len(images) - 2
+    step, before, apart = (np.broadcast_to(v, spatial) for v in (stride, padding, dilation))
+    room = np.array(images[2:]) + 2 * before - apart * (np.array(weight[2:]) - 1) - 1
+    return tuple((room // step + 1).tolist()), tuple((room % step).tolist())
 
 
-def large_conv_transpose2d(s: Sampler) -> Iterator[Sample]:
-    """The same for the transpose."""
-    yield call(s.array(5, 6, 31, 33), s.array(6, 4, 3, 3), s.array(8), stride=2, padding=1, groups=2)
-    yield call(s.array(3, 6, 41, 43), s.array(6, 4, 3, 3))
+def at_boundaries(geometries: tuple[Any, ...], transposed: bool) -> Callable[[Sampler], Iterator[Sample]]:
+    """The geometries with a bias, as a convolution or as the transposed one, which turns its results into its
+    input."""
+
+    def samples(s: Sampler) -> Iterator[Sample]:
+        for note, images, weight, options in geometries:
+            if not transposed:
+                yield call(s.array(*images), s.array(*weight), s.array(weight[0]), note=note, **options)
+                continue
+            sizes, left = transposed_sizes(images, weight, **options)
+            yield call(
+                s.array(images[0], weight[0], *sizes),
+                s.array(*weight),
+                s.array(images[1]),
+                output_padding=left,
+                note=note,
+                **options,
+            )
+
+    return samples
 
 
 def errors(spatial: int, transposed: bool) -> tuple[ErrorInput, ...]:
@@ -193,16 +246,19 @@ def convolution(
         function=f"nn.functional.{name}",
         dtypes=FLOATING,
         scale="inputs",
-        tolerance=32,
-        reason="a sum of products rounds at every step, in another order",
+        composition=functools.partial(
+            convolution_tape.transposed if "transpose" in name else convolution_tape.direct, spatial
+        ),
+        gradient_tolerance=4.0,
+        boundary=at_boundaries(GEOMETRIES if spatial == 2 else SIGNALS, "transpose" in name),
         errors=errors(spatial, "transpose" in name),
         **options,
     )
 
 
 SPECS = (
-    convolution("conv1d", 1, conv1d_samples, boundary=large_conv1d),
-    convolution("conv2d", 2, conv2d_samples, boundary=large_conv2d),
+    convolution("conv1d", 1, conv1d_samples),
+    convolution("conv2d", 2, conv2d_samples),
     convolution("conv_transpose1d", 1, conv_transpose1d_samples),
-    convolution("conv_transpose2d", 2, conv_transpose2d_samples, boundary=large_conv_transpose2d),
+    convolution("conv_transpose2d", 2, conv_transpose2d_samples),
 )

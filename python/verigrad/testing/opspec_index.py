@@ -9,15 +9,15 @@ import numpy as np
 
 from verigrad.testing.library import Library
 from verigrad.testing.opspec import ALL_DTYPES, OpSpec, bad
-from verigrad.testing.reference import elementwise
+from verigrad.testing.reference import elementwise, index_tape
 from verigrad.testing.reference import indexing as ref
-from verigrad.testing.samples import LARGE, Const, Same, Sample, Sampler, call
+from verigrad.testing.reference.compositions import moved
+from verigrad.testing.samples import Const, Same, Sample, Sampler, call
 
 MATRIX = np.arange(6.0).reshape(2, 3)
 EXACT = 0.0  # nothing is computed
 COLON = slice(None)
 BEYOND = Const(np.array([0, 3]))
-ADDING = "additions to one element round one after another"
 
 
 def where_samples(s: Sampler) -> Iterator[Sample]:
@@ -34,7 +34,7 @@ def where_samples(s: Sampler) -> Iterator[Sample]:
     yield call(s.mask(2, 3), s.array(3), 2)
     yield call(s.mask(2, 3), 0.5, s.array(2, 1))
     yield call(s.mask(2, 3), s.array(2, 3), s.array(3, dtype="float64"), grad=False)
-    yield call(s.mask(1037), s.array(1037), s.array(1037), grad=False)
+    yield call(s.mask(1037), s.array(1037), s.array(1037))
     yield call(s.mask(3, 4), note="positions")
     yield call(Const(s.array(2, 3, low=-1, high=1)), note="positions")
     if s.floating:
@@ -49,9 +49,23 @@ def where_reference(condition: Any, *choices: Any) -> Any:
     return elementwise.where_op(condition, *choices) if choices else tuple(nonzero_reference(condition).T)
 
 
-def large_where(s: Sampler) -> Iterator[Sample]:
-    """Operands that are split between threads."""
-    yield call(s.mask(LARGE), s.array(LARGE), s.array(LARGE))
+def where_boundaries(s: Sampler) -> Iterator[Sample]:
+    """Vectors and their tails with a number on either side, rows, and operands that are split between
+    threads: 262,144 elements (kSerialElements) by 65,536."""
+    for size in (15, 33, 67):
+        yield call(s.mask(size), s.array(size), s.array(size))
+        yield call(s.mask(size), s.array(), s.array(size))
+        yield call(s.mask(size), s.array(size), s.array())
+    yield call(s.mask(37, 41), s.array(41), s.array(37, 1))
+    yield call(s.mask(521), s.array(521), s.array(509, 521), vary=False)
+
+
+def masked_boundaries(s: Sampler) -> Iterator[Sample]:
+    """As for `where`."""
+    for size in (15, 33, 67):
+        yield call(s.array(size), s.mask(size), 2)
+    yield call(s.array(37, 41), s.mask(41), s.array())
+    yield call(s.array(509, 521), s.mask(521), s.array(), vary=False)
 
 
 def masked_samples(s: Sampler) -> Iterator[Sample]:
@@ -76,7 +90,7 @@ def gather_samples(s: Sampler) -> Iterator[Sample]:
     ):
         yield call(s.array(*shape), dim, s.index(*index, high=shape[dim]))
     yield call(s.array(), 0, s.index(high=1))
-    yield call(s.array(60, 40), 1, s.index(60, 33, high=40), grad=False)
+    yield call(s.array(60, 40), 1, s.index(60, 33, high=40))
 
 
 def scatter_samples(s: Sampler) -> Iterator[Sample]:
@@ -94,7 +108,7 @@ def scatter_samples(s: Sampler) -> Iterator[Sample]:
             s.array(*shape), dim, s.index(*index, high=shape[dim]), s.array(*source), peer=index == source
         )
     yield call(s.array(), 0, s.index(high=1), s.array())
-    yield call(s.array(60, 40), 1, s.index(60, 33, high=40), s.array(60, 33), grad=False)
+    yield call(s.array(60, 40), 1, s.index(60, 33, high=40), s.array(60, 33))
 
 
 def select_samples(s: Sampler) -> Iterator[Sample]:
@@ -110,7 +124,7 @@ def select_samples(s: Sampler) -> Iterator[Sample]:
         yield call(s.array(*shape), dim, s.index(count, high=shape[dim]))
     yield call(s.array(3, 4), 0, s.index(2, high=3, dtype="int32"))
     yield call(s.array(3, 4), 0, s.index(high=3))
-    yield call(s.array(60, 40), 0, s.index(37, high=60), grad=False)
+    yield call(s.array(60, 40), 0, s.index(37, high=60))
 
 
 def row_samples(repeat: bool, alpha: bool) -> Any:
@@ -134,9 +148,52 @@ def row_samples(repeat: bool, alpha: bool) -> Any:
     return samples
 
 
-def large_rows(s: Sampler) -> Iterator[Sample]:
-    """More rows than one thread takes."""
-    yield call(s.array(2000, 257), 0, s.index(1501, high=2000))
+# index.cpp: 65,536 elements are cut along the first dimension (not where that is added by), by 16,384.
+GATHERED = (((267, 251), 1, (263, 259)), ((67, 17, 61), 1, (65, 19, 59)), ((37, 41), 0, (301, 33)))
+
+
+def gather_boundaries(s: Sampler) -> Iterator[Sample]:
+    """Every dimension, above and below the size that is cut."""
+    for shape, dim, index in GATHERED:
+        yield call(s.array(*shape), dim, s.index(*index, high=shape[dim]))
+    yield call(s.array(31), 0, s.index(70_001, high=31), vary=False)
+
+
+def scatter_boundaries(s: Sampler) -> Iterator[Sample]:
+    """As for `gather`."""
+    for shape, dim, index in GATHERED:
+        yield call(s.array(*shape), dim, s.index(*index, high=shape[dim]), s.array(*index))
+    yield call(s.array(31), 0, s.index(70_001, high=31), s.array(70_001), vary=False)
+
+
+def select_boundaries(s: Sampler) -> Iterator[Sample]:
+    """Rows, and single elements, whose copies are cut at 65,536 elements; their gradient, which is added row
+    by row in columns of 1024 (kColumns), at 262,144."""
+    yield call(s.array(5, 1031), 0, s.index(7, high=5))
+    yield call(s.array(269, 255), 1, s.index(251, high=255), note="single elements")
+    yield call(s.array(41, 15, 67), 1, s.index(31, high=15))
+    yield call(s.array(131, 1031), 0, s.index(255, high=131), vary=False)
+    yield call(s.array(37, 15, 61), 1, s.index(119, high=15), vary=False)
+
+
+def row_boundaries(repeat: bool) -> Any:
+    """Columns of 1024 (kColumns) and the vectors in them; 262,144 elements are cut by columns and slices."""
+
+    def samples(s: Sampler) -> Iterator[Sample]:
+        for shape, dim, count, vary in (
+            ((9, 35), 0, 7, True),
+            ((9, 1031), 0, 7, True),
+            ((7, 19), 1, 17, True),
+            ((41, 35, 67), 1, 31, True),
+            ((521, 1031), 0, 255, False),
+            ((61, 71, 67), 1, 67, False),
+        ):
+            source = tuple(count if d == dim else n for d, n in enumerate(shape))
+            order = s.rng.permutation(shape[dim])[:count]
+            index = s.index(count, high=shape[dim]) if repeat else Const(order)
+            yield call(s.array(*shape), dim, index, s.array(*source), vary=vary and repeat)
+
+    return samples
 
 
 def nonzero_reference(a: Any) -> Any:
@@ -150,6 +207,16 @@ def nonzero_samples(s: Sampler) -> Iterator[Sample]:
     for shape in ((), (1,), (5,), (0,), (3, 4), (2, 0, 3), (2, 3, 2)):
         yield call(s.array(*shape, low=-1, high=1))
     yield call(np.zeros((2, 3), s.dtype))
+
+
+def nonzero_boundaries(s: Sampler) -> Iterator[Sample]:
+    """Gaps on both sides of the eight elements that are passed over at a time, at the end as well."""
+    for gap in (7, 8, 9, 10, 16, 17, 18, 26):
+        mask = np.zeros(3 * gap + 5, s.dtype)
+        mask[[0, gap, gap + 1, 2 * gap + 2]] = 1
+        yield call(mask)
+        yield call(mask[: 2 * gap + 3])
+    yield call((s.rng.random((13, 7, 19)) < 0.03).astype(s.dtype))
 
 
 BASIC: tuple[Any, ...] = (
@@ -250,6 +317,31 @@ def setitem_samples(s: Sampler) -> Iterator[Sample]:
         yield call(s.array(*shape), key, s.array(), vary=False)
 
 
+def getitem_boundaries(s: Sampler) -> Iterator[Sample]:
+    """Rows by index and by mask, pairs of indices, above what is cut forward and backward."""
+    yield call(s.array(131, 1031), s.index(255, high=131), vary=False)
+    yield call(s.array(300, 251), Const(s.rng.random(300) < 0.95))
+    yield call(s.array(67, 71), (s.index(37, 1, high=67), s.index(35, high=71)))
+    yield call(s.array(15, 17, 35), (COLON, s.index(19, high=17)))
+
+
+def basic_boundaries(s: Sampler) -> Iterator[Sample]:
+    """Slices with steps of wide rows."""
+    yield call(s.array(19, 67), (slice(1, None, 2), slice(2, 65, 3)))
+    yield call(s.array(5, 35, 33), (Ellipsis, slice(None, None, 2), 7))
+    yield call(s.array(35, 67), (slice(None), None, slice(1, 34)))
+
+
+def setitem_boundaries(s: Sampler) -> Iterator[Sample]:
+    """Slices and rows above what a copy is cut at: 262,144 elements, and as much for rows by index."""
+    yield call(s.array(19, 67), (slice(1, None, 2), slice(2, 65, 3)), s.array(9, 21))
+    yield call(s.array(35, 67), (COLON, slice(None, 34)), s.array(34))
+    yield call(s.array(531, 1031), (COLON, slice(0, 1030, 2)), s.array(531, 515), vary=False)
+    yield call(s.array(37, 35), Const(s.rng.permutation(37)[:19]), s.array(19, 35), vary=False)
+    rows = Const(s.rng.permutation(257)[:255])
+    yield call(s.array(257, 1031), rows, s.array(255, 1031), vary=False)
+
+
 INDEX_ERRORS = (
     bad(IndexError, "range|bounds", MATRIX, 2),
     bad(IndexError, "too many", MATRIX, (0, 0, 0)),
@@ -266,7 +358,8 @@ SPECS = (
         "where",
         where_reference,
         where_samples,
-        boundary=large_where,
+        composition=moved(where_reference),
+        boundary=where_boundaries,
         tolerance=EXACT,
         errors=(bad(RuntimeError, "size|shape", Const(np.ones((2, 2), bool)), MATRIX, MATRIX),),
     ),
@@ -275,6 +368,8 @@ SPECS = (
         ref.masked_fill_op,
         masked_samples,
         method="masked_fill",
+        composition=moved(ref.masked_fill_op),
+        boundary=masked_boundaries,
         tolerance=EXACT,
         errors=(
             bad(RuntimeError, "bool", MATRIX, Const(np.ones((2, 3))), 1),
@@ -287,6 +382,8 @@ SPECS = (
         ref.gather_op,
         gather_samples,
         method="gather",
+        composition=moved(ref.gather_op),
+        boundary=gather_boundaries,
         tolerance=EXACT,
         errors=(
             bad(RuntimeError, "bounds|range|\\[0, 2\\)", MATRIX, 0, Const(np.array([[5, 0, 0]]))),
@@ -302,8 +399,8 @@ SPECS = (
         scatter_samples,
         method="scatter_add",
         scale="inputs",
-        tolerance=16,
-        reason=ADDING,
+        composition=index_tape.scatter_add,
+        boundary=scatter_boundaries,
         errors=(
             bad(
                 RuntimeError,
@@ -323,7 +420,8 @@ SPECS = (
         select_samples,
         method="index_select",
         tolerance=EXACT,
-        boundary=large_rows,
+        composition=moved(ref.index_select_op),
+        boundary=select_boundaries,
         errors=(
             bad(IndexError, "range|bounds|\\[-2, 2\\)", MATRIX, 0, BEYOND),
             bad(IndexError, "vector", MATRIX, 0, Const(np.array([[0]]))),
@@ -337,8 +435,8 @@ SPECS = (
         row_samples(repeat=True, alpha=True),
         method="index_add",
         scale="inputs",
-        tolerance=16,
-        reason=ADDING,
+        composition=index_tape.index_add,
+        boundary=row_boundaries(repeat=True),
         errors=(
             bad(RuntimeError, "range|bounds|\\[-2, 2\\)", MATRIX, 0, BEYOND, MATRIX),
             bad(
@@ -357,6 +455,8 @@ SPECS = (
         ref.index_copy_op,
         row_samples(repeat=False, alpha=False),
         method="index_copy",
+        composition=moved(ref.index_copy_op),
+        boundary=row_boundaries(repeat=False),
         tolerance=EXACT,
         errors=(bad(IndexError, "range|bounds|\\[-2, 2\\)", MATRIX, 0, BEYOND, MATRIX),),
     ),
@@ -365,6 +465,8 @@ SPECS = (
         nonzero_reference,
         nonzero_samples,
         method="nonzero",
+        boundary=nonzero_boundaries,
+        serial="the positions are written one after another",
         order=0,
         dtypes=ALL_DTYPES,
         tolerance=EXACT,
@@ -374,6 +476,8 @@ SPECS = (
         ref.getitem_op,
         getitem_samples,
         function=get_item,
+        composition=moved(ref.getitem_op),
+        boundary=getitem_boundaries,
         view=None,
         tolerance=EXACT,
         errors=INDEX_ERRORS,
@@ -383,6 +487,9 @@ SPECS = (
         ref.getitem_op,
         basic_samples,
         function=get_item,
+        composition=moved(ref.getitem_op),
+        boundary=basic_boundaries,
+        serial="a view: nothing is computed",
         view=True,
         tolerance=EXACT,
         registered=False,
@@ -392,6 +499,8 @@ SPECS = (
         ref.setitem_op,
         setitem_samples,
         function=set_item,
+        composition=moved(ref.setitem_op),
+        boundary=setitem_boundaries,
         mutates=1,
         view=None,
         tolerance=EXACT,

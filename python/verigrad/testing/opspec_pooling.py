@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from verigrad.testing.opspec import FLOATING, NUMERIC, ErrorInput, Kink, OpSpec, bad
 from verigrad.testing.reference import pooling as ref
+from verigrad.testing.reference import pooling_tape
 from verigrad.testing.samples import Array, Sample, Sampler, call
 
 BATCHES = (0, 1, 2, 5)
@@ -68,9 +70,9 @@ def forms(s: Sampler, dims: int, draw: Draw) -> Iterator[Sample]:
     yield call(draw(s, (1, 1, *one)), 1)
     yield call(draw(s, (1, 2, *(n + 1 for n in plane))), 5, 4, 2)
     for wide in (33, 46, 61):  # vectors and their tails
-        yield call(draw(s, (1, 2, *plane[:-1], wide)), 2, grad=False)
-        yield call(draw(s, (1, 2, *plane[:-1], wide)), 3, 2, 1, grad=False)
-        yield call(draw(s, (1, 2, *plane[:-1], wide)), 3, 1, grad=False)
+        yield call(draw(s, (1, 2, *plane[:-1], wide)), 2)
+        yield call(draw(s, (1, 2, *plane[:-1], wide)), 3, 2, 1)
+        yield call(draw(s, (1, 2, *plane[:-1], wide)), 3, 1)
 
 
 def max_samples(dims: int) -> Callable[[Sampler], Iterator[Sample]]:
@@ -112,7 +114,7 @@ def avg_samples(dims: int) -> Callable[[Sampler], Iterator[Sample]]:
                 yield call(s.array(2, 2, *plane), 3, 2, 1, True, False, divisor)
             # Positive values, since the scale of the error is the reference over absolute inputs.
             yield call(s.array(2, 2, *plane, low=0.5), 2, divisor_override=-2)
-        yield call(s.array(1, 2, *(29,) * dims), 29, grad=False)
+        yield call(s.array(1, 2, *(29,) * dims), 29)
         if s.floating:
             rare = s.array(2, 2, *plane)
             rare[0, 0] = np.inf
@@ -145,7 +147,7 @@ def adaptive_samples(dims: int, draw: Draw, indices: bool) -> Callable[[Sampler]
             yield call(tied, 3, return_indices=True, grad=False, note="ties")
             tied[tied == 1] = np.nan
             yield call(tied, 3, return_indices=True, grad=False, note="NaN")
-        yield call(s.array(1, 2, *(31,) * dims, low=0.5), 1, grad=False)
+        yield call(s.array(1, 2, *(31,) * dims, low=0.5), 1)
 
     return samples
 
@@ -162,13 +164,42 @@ def some_max(dims: int) -> Callable[[Sampler], Iterator[Sample]]:
     return samples
 
 
-def large(dims: int, *windows: tuple[Any, ...]) -> Callable[[Sampler], Iterator[Sample]]:
-    """More elements than one thread takes."""
-    shape = (33, 14, 28, 27) if dims == 2 else (37, 14, 701)
+def at_boundaries(dims: int, draw: Draw, *windows: tuple[Any, ...]) -> Callable[[Sampler], Iterator[Sample]]:
+    """Rows on both sides of the vectors of the kernels, and planes enough to be cut for threads.
+
+    Windows of 2 x 2 side by side have loops of their own, over vectors of 16 and 32 bytes (pool_pairs.h); the
+    last one of a row repeats outputs of the one before. The other loops are vectors of up to 64 bytes, for
+    steps of 1, of 2 and any. 262,144 elements (kSerialElements) are cut: rows by 65,536 (kGrainElements),
+    planes likewise.
+    """
 
     def samples(s: Sampler) -> Iterator[Sample]:
-        for args in windows:
-            yield call(s.array(*shape), *args)
+        high = (5,) if dims == 2 else ()
+        for args, kwargs in (((2,), {}), *((w[:-1], w[-1]) for w in windows)):
+            wide = (3, 6, 8, 11, 15, 16, 19, 31, 67) if args == (2,) else (17, 35, 70, 131)
+            for width in wide:
+                yield call(draw(s, (2, 3, *high, width)), *args, **kwargs)
+        plane = (45, 47) if dims == 2 else (1001,)
+        elements = s.distinct if draw is distinct else s.array
+        for args, kwargs in (((2,), {}), *((w[:-1], w[-1]) for w in windows[:1])):
+            planes = 262_144 // int(np.prod(plane)) + 3
+            yield call(elements(1, planes, *plane), *args, vary=False, **kwargs)
+
+    return samples
+
+
+def adaptive_boundaries(dims: int, draw: Draw) -> Callable[[Sampler], Iterator[Sample]]:
+    """As `at_boundaries`; half the size is windows of 2 x 2, other sizes are windows of two sizes in turn."""
+
+    def samples(s: Sampler) -> Iterator[Sample]:
+        for width in (2, 6, 8, 14, 16, 18, 66):
+            yield call(draw(s, (2, 3, *(4,) * (dims - 1), width)), (*(2,) * (dims - 1), width // 2))
+        for width, size in ((35, 16), (67, 33), (131, 7), (17, 40)):
+            yield call(draw(s, (2, 3, *(5,) * (dims - 1), width)), (*(3,) * (dims - 1), size))
+        plane = (46, 46) if dims == 2 else (1002,)
+        planes = 262_144 // int(np.prod(plane)) + 3
+        for size in (tuple(n // 2 for n in plane), (*(7,) * (dims - 1), 19)):
+            yield call(draw(s, (1, planes, *plane)), size, vary=False)
 
     return samples
 
@@ -260,7 +291,10 @@ def max_spec(dims: int) -> OpSpec:
         dtypes=NUMERIC if dims == 2 else FLOATING,
         tolerance=0.0,
         ties=True,
-        boundary=large(dims, (2,), (3, 2, 1), (3, 1, 1, 1)),
+        composition=pooling_tape.maximum(getattr(ref, f"{name}_with_indices_op"), dims),
+        boundary=at_boundaries(
+            dims, distinct, (3, 2, 1, {}), (3, 1, 1, 2, {}), (5, 3, 1, {"ceil_mode": True})
+        ),
         errors=max_errors(dims),
         kinks=(TIED_IMAGE if dims == 2 else TIED_SIGNAL,),
     )
@@ -277,7 +311,8 @@ def max_indices_spec(dims: int) -> OpSpec:
         dtypes=FLOATING,
         tolerance=0.0,
         ties=True,
-        boundary=large(dims, (2,), (3, 2, 1)),
+        composition=pooling_tape.maximum(getattr(ref, f"{name}_op"), dims),
+        boundary=at_boundaries(dims, distinct, (3, 2, 1, {})),
         errors=max_errors(dims),
     )
 
@@ -302,7 +337,14 @@ def avg_spec(dims: int) -> OpSpec:
         function=f"nn.functional.{name}",
         dtypes=("int64", *FLOATING),
         scale="inputs",
-        boundary=large(dims, (2,), (3, 2, 1), (3, 1, 1)),
+        composition=functools.partial(pooling_tape.average, dims),
+        boundary=at_boundaries(
+            dims,
+            uniform,
+            (3, 2, 1, {}),
+            (3, 1, 1, {"count_include_pad": False}),
+            (5, 3, 1, {"ceil_mode": True}),
+        ),
         errors=(*common_errors(dims), *own),
     )
 
@@ -320,7 +362,12 @@ def adaptive_spec(dims: int, kind: str, with_indices: bool = False) -> OpSpec:
         tolerance=0.0 if kind == "max" else 4.0,
         ties=kind == "max",
         registered=not with_indices,
-        boundary=large(dims, (1,), (5,)),
+        composition=(
+            pooling_tape.maximum(getattr(ref, f"adaptive_max_pool{dims}d_with_indices_op"), dims)
+            if kind == "max"
+            else functools.partial(pooling_tape.adaptive_average, dims)
+        ),
+        boundary=adaptive_boundaries(dims, distinct if kind == "max" else uniform),
         errors=adaptive_errors(dims),
     )
 

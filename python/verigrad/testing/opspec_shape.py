@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from verigrad.testing.layouts import CONTIGUOUS, TRANSPOSED
 from verigrad.testing.library import Library
 from verigrad.testing.opspec import OpSpec, bad
 from verigrad.testing.reference import indexing as ref
+from verigrad.testing.reference.compositions import moved
 from verigrad.testing.samples import Const, Same, Sample, Sampler, call
 
 MATRIX = np.arange(6.0).reshape(2, 3)
 CUBE = np.arange(24.0).reshape(2, 3, 4)
 EXACT = 0.0  # nothing is computed
+VIEW = "a view: nothing is computed"
+PASSED_ON = "the gradient is passed on as it is"
 
 Samples = Callable[[Sampler], Iterator[Sample]]
 
@@ -60,7 +65,15 @@ def contiguous_cases(*rows: tuple[Any, ...]) -> Samples:
 
 def view(name: str, reference: Callable[..., Any], samples: Samples, *errors: Any, **options: Any) -> OpSpec:
     """A record of a view: the result shares the input's memory."""
-    chosen: dict[str, Any] = {"method": name, "view": True, "tolerance": EXACT, "errors": errors}
+    chosen: dict[str, Any] = {
+        "method": name,
+        "view": True,
+        "tolerance": EXACT,
+        "errors": errors,
+        "composition": moved(reference),
+        "boundary": samples,
+        "serial": "" if "boundary" in options else VIEW,
+    }
     return OpSpec(name, reference, samples, **{**chosen, **options})
 
 
@@ -84,6 +97,57 @@ RESHAPES = (
     ((4, 1), (4,)),
     ((12,), (3, 4)),
 )
+
+
+def copies(*further: Any) -> Samples:
+    """Both sides of what a copy is cut by: blocks of 16 x 16 where it turns a matrix around, for matrices of
+    4 and more; 262,144 elements (kSerialElements) by 65,536, of one matrix or of several.
+
+    Args:
+        further: further arguments as a function of the shape.
+    """
+
+    def samples(s: Sampler) -> Iterator[Sample]:
+        for shape in ((15, 33), (16, 32), (3, 67), (3, 5, 17, 35), (2, 35, 51)):
+            yield call(s.array(*shape), *(f(shape) for f in further))
+        for shape, layout in (
+            ((521, 509), CONTIGUOUS),
+            ((521, 509), TRANSPOSED),
+            ((7, 199, 193), TRANSPOSED),
+        ):
+            large = call(s.array(*shape), *(f(shape) for f in further), vary=False)
+            yield replace(large, layouts=(layout,))
+
+    return samples
+
+
+def expansions(s: Sampler) -> Iterator[Sample]:
+    """Rows and columns repeated; their gradients are sums of more than a leaf of 2,048, and cut."""
+    yield call(s.array(1, 67), (35, 67))
+    yield call(s.array(35, 1), (35, 67))
+    yield call(s.array(5, 1, 33), (5, 17, 33))
+    yield call(s.array(1, 131), (2051, 131), vary=False)
+    yield call(s.array(131, 1), (131, 2051), vary=False)
+
+
+def as_expansions(s: Sampler) -> Iterator[Sample]:
+    """As `expansions`, with a tensor of the shape."""
+    for sample in expansions(s):
+        yield call(sample.args[0], Const(np.zeros(sample.args[1], s.dtype)), vary=sample.vary)
+
+
+def wide_joins(axis: Callable[[int], int], stacked: bool) -> Samples:
+    """Parts of unequal sizes, or equal ones to be stacked, on both sides of what a copy is cut at."""
+
+    def samples(s: Sampler) -> Iterator[Sample]:
+        for shape in ((17, 35), (5, 3, 33), (521, 509)):
+            for dim in (0, axis(len(shape))):
+                parts = [list(shape) for _ in range(3)]
+                if not stacked:
+                    parts[1][dim], parts[2][dim] = 1, 2
+                yield call([s.array(*part) for part in parts], dim, vary=shape[0] < 100)
+
+    return samples
 
 
 def as_other(*rows: tuple[tuple[int, ...], tuple[int, ...]]) -> Samples:
@@ -163,6 +227,8 @@ SPECS = (
         bad(RuntimeError, "shape|size", MATRIX, (4, 2)),
         bad(RuntimeError, "-1|infer", MATRIX, (-1, -1)),
         view=None,
+        boundary=copies(lambda shape: (-1,)),
+        serial=PASSED_ON,
     ),
     view_only(
         "view",
@@ -187,6 +253,8 @@ SPECS = (
         bad(RuntimeError, "start", CUBE, 2, 1),
         bad(IndexError, "[Dd]im", CUBE, 3),
         view=None,
+        boundary=copies(),
+        serial=PASSED_ON,
     ),
     view("transpose", ref.transpose_op, TRANSPOSITIONS, OUT_OF_RANGE),
     view(
@@ -198,12 +266,24 @@ SPECS = (
         bad(IndexError, "[Dd]im", MATRIX, (0, 2)),
     ),
     view("t", ref.t_op, cases(((2, 3),), ((5,),), ((),), ((0, 3),)), bad(RuntimeError, "2", CUBE)),
-    OpSpec("T", ref.t_op, MATRICES, function=attribute("T"), view=True, tolerance=EXACT, registered=False),
+    OpSpec(
+        "T",
+        ref.t_op,
+        MATRICES,
+        function=attribute("T"),
+        view=True,
+        tolerance=EXACT,
+        registered=False,
+        composition=moved(ref.t_op),
+        serial=VIEW,
+    ),
     OpSpec(
         "mT",
         lambda a: ref.transpose_op(a, -1, -2),
         cases(((2, 3),), ((2, 3, 4),), ((2, 0, 3),)),
         function=attribute("mT"),
+        composition=moved(lambda a: ref.transpose_op(a, -1, -2)),
+        serial=VIEW,
         view=True,
         tolerance=EXACT,
         registered=False,
@@ -236,8 +316,10 @@ SPECS = (
         broadcasts,
         bad(RuntimeError, "expand|size", MATRIX, (2, 4)),
         bad(RuntimeError, "dim|size", MATRIX, (3,)),
+        boundary=expansions,
+        serial=VIEW,
     ),
-    view_only("expand_as", ref.expand_as_op, expansion_targets),
+    view_only("expand_as", ref.expand_as_op, expansion_targets, boundary=as_expansions, serial=VIEW),
     view(
         "select",
         ref.select_op,
@@ -267,10 +349,22 @@ SPECS = (
         bad(IndexError, "[Dd]im", MATRIX, 2),
     ),
     view_only(
-        "reshape_as", ref.view_as_op, as_other(((2, 6), (3, 4)), ((), (1, 1)), ((0, 2), (2, 0))), view=None
+        "reshape_as",
+        ref.view_as_op,
+        as_other(((2, 6), (3, 4)), ((), (1, 1)), ((0, 2), (2, 0))),
+        view=None,
+        boundary=copies(lambda shape: Const(np.zeros(int(np.prod(shape))))),
+        serial=PASSED_ON,
     ),
-    view_only("contiguous", ref.same_op, ALL_SHAPES, view=None),
-    view("clone", ref.same_op, ALL_SHAPES, view=False),
+    view_only(
+        "contiguous",
+        ref.same_op,
+        ALL_SHAPES,
+        view=None,
+        boundary=copies(),
+        serial=PASSED_ON,
+    ),
+    view("clone", ref.same_op, ALL_SHAPES, view=False, boundary=copies(), serial=PASSED_ON),
     view("detach", ref.same_op, ALL_SHAPES, order=0),
     OpSpec(
         "cat",
@@ -285,6 +379,9 @@ SPECS = (
             ([(2, 2, 3), (2, 1, 3)], -2),
             ([(0, 3), (0, 3)],),
         ),
+        composition=moved(ref.cat_op),
+        boundary=wide_joins(lambda rank: rank - 1, stacked=False),
+        serial=PASSED_ON,
         tolerance=EXACT,
         errors=(
             bad(ValueError, "empty", []),
@@ -305,6 +402,9 @@ SPECS = (
             ([(), ()],),
             ([(0, 2)], 1),
         ),
+        composition=moved(ref.stack_op),
+        boundary=wide_joins(lambda rank: rank, stacked=True),
+        serial=PASSED_ON,
         tolerance=EXACT,
         errors=(
             bad(RuntimeError, "empty", []),

@@ -169,8 +169,10 @@ class Runner {
     const std::int64_t size = chunk.rows * s_.grid.columns;
     const std::int64_t pitch = merged() ? size : scratch_.pitch(), columns = merged() ? size : s_.grid.columns;
     const std::int64_t rows = merged() ? 1 : chunk.rows;
+    // Nothing behind the last pixel: a strip that starts there would read past the scratch where the kernel is wide.
+    const std::int64_t end = (rows - 1) * pitch + columns;
     for (std::int64_t image = 0; image < chunk.images; ++image) {
-      for (std::int64_t t = 0; t < rows * pitch; t += kernel_.columns) {
+      for (std::int64_t t = 0; t < end; t += kernel_.columns) {
         std::size_t n = 0;
         std::int64_t row = t / pitch, column = t % pitch;
         for (std::int64_t j = 0; j < kernel_.columns && row < rows; j += pitch - column, column = 0, ++row) {

@@ -67,10 +67,18 @@ def _kernel(w: Array, spatial: int) -> Array:
     return np.ascontiguousarray(w[:, :, None] if spatial == 1 else w, np.float64)
 
 
-def _pair(value: Sizes, spatial: int, single: int) -> Array:
-    """Rows and columns; one dimension is a single row."""
+def pair(value: Sizes, spatial: int, single: int) -> Array:
+    """Rows and columns; one dimension is a single row, for which `single` stands."""
     values = [value] * spatial if isinstance(value, int) else list(value) * (spatial // len(list(value)))
     return np.array(values if spatial == 2 else [single, *values], np.int64)
+
+
+def left_padding(padding: Sizes | str, spatial: int, extent: Array) -> tuple[Array, Array]:
+    """Zeros before and after each dimension; 'same' has the odd one after."""
+    if padding == "same":
+        return (extent - 1) // 2, extent - 1 - (extent - 1) // 2
+    both = pair(0 if isinstance(padding, str) else padding, spatial, 0)
+    return both, both
 
 
 def _finish(out: Array, bias: Array | None, input: Array, spatial: int) -> Array:
@@ -91,12 +99,9 @@ def _direct(
     groups: int,
 ) -> Array:
     x, w = _images(input, spatial), _kernel(weight, spatial)
-    step, apart = _pair(stride, spatial, 1), _pair(dilation, spatial, 1)
+    step, apart = pair(stride, spatial, 1), pair(dilation, spatial, 1)
     extent = apart * (np.array(w.shape[2:]) - 1) + 1
-    if padding == "same":
-        before, after = (extent - 1) // 2, extent - 1 - (extent - 1) // 2
-    else:
-        before = after = _pair(0 if isinstance(padding, str) else padding, spatial, 0)
+    before, after = left_padding(padding, spatial, extent)
     sizes = (np.array(x.shape[2:]) + before + after - extent) // step + 1
     out = np.empty((x.shape[0], w.shape[0], *sizes.tolist()))
     correlate(out, x, w, step, before, apart, groups)
@@ -115,8 +120,8 @@ def _transposed(
     dilation: Sizes,
 ) -> Array:
     y, w = _images(input, spatial), _kernel(weight, spatial)
-    step, apart = _pair(stride, spatial, 1), _pair(dilation, spatial, 1)
-    before, extra = _pair(padding, spatial, 0), _pair(output_padding, spatial, 0)
+    step, apart = pair(stride, spatial, 1), pair(dilation, spatial, 1)
+    before, extra = pair(padding, spatial, 0), pair(output_padding, spatial, 0)
     sizes = (np.array(y.shape[2:]) - 1) * step - 2 * before + apart * (np.array(w.shape[2:]) - 1) + extra + 1
     out = np.zeros((y.shape[0], w.shape[1] * groups, *sizes.tolist()))
     spread(out, y, w, step, before, apart, groups)

@@ -6,7 +6,6 @@ one.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -196,12 +195,13 @@ def cat_op(tensors: Sequence[Array], dim: int = 0) -> Array:
     shape = list(parts[0].shape)
     shape[d] = sum(p.shape[d] for p in parts)
     out = np.empty(shape, dtype)
-    for position in itertools.product(*[range(s) for s in shape]):
-        at, rest = 0, position[d]
+    before = (slice(None),) * d
+    for i in range(shape[d]):
+        at, rest = 0, i
         while rest >= parts[at].shape[d]:
             rest -= parts[at].shape[d]
             at += 1
-        out[position] = parts[at][(*position[:d], rest, *position[d + 1 :])]
+        out[(*before, i)] = parts[at][(*before, rest)]
     return out
 
 
@@ -292,15 +292,14 @@ def getitem_op(a: Array, key: Any) -> Array:
 
 
 def setitem_op(a: Array, key: Any, value: Any) -> Array:
-    """Assignment, by the positions that numpy's rules give, written one by one."""
+    """Assignment, by the positions that numpy's rules give."""
     positions = _positions(a, key)
     value = np.asarray(value)
     while value.ndim > np.ndim(positions) and value.shape[0] == 1:
         value = value[0]
     values = np.broadcast_to(copy_op(value, a.dtype), np.shape(positions)).reshape(-1)
     out = a.copy().reshape(-1)
-    for position, number in zip(np.reshape(positions, -1), values, strict=True):
-        out[position] = number
+    out[np.reshape(positions, -1)] = values
     return out.reshape(a.shape)
 
 
@@ -331,8 +330,6 @@ def masked_fill_op(a: Array, mask: Array, value: Any) -> Array:
     value = np.asarray(value)
     shape = np.broadcast_shapes(a.shape, mask.shape)
     spread, chosen = np.broadcast_to(a, shape), np.broadcast_to(mask, shape)
-    out = np.empty(spread.size, a.dtype)
-    number = promotion.cast(value, a.dtype)[()]
-    for i, (old, hit) in enumerate(zip(spread.reshape(-1), chosen.reshape(-1), strict=True)):
-        out[i] = number if hit else old
-    return out.reshape(shape)
+    out = spread.copy()
+    out[chosen] = promotion.cast(value, a.dtype)[()]
+    return out

@@ -86,7 +86,7 @@ def adaptive(out: Array, place: Array, a: Array, mean: bool) -> None:
                 place[n, i, j] = found
 
 
-def _both(value: Any, dims: int, neutral: int) -> tuple[int, int]:
+def both(value: Any, dims: int, neutral: int) -> tuple[int, int]:
     """A number for each of height and width."""
     values = tuple(value) if isinstance(value, tuple | list) else (value,)
     if dims == 1:
@@ -99,7 +99,7 @@ def _planes(input: Array, dims: int) -> Array:
     return input.reshape(math.prod(input.shape[:-dims]), high, input.shape[-1])
 
 
-def _size(room: int, kernel_size: int, stride: int, padding: int, dilation: int, ceil_mode: bool) -> int:
+def windows(room: int, kernel_size: int, stride: int, padding: int, dilation: int, ceil_mode: bool) -> int:
     """Counts the windows that fit: floor or ceil of the last start, which lies inside of the input or the
     padding before it."""
     last = room + 2 * padding - dilation * (kernel_size - 1) - 1
@@ -121,14 +121,14 @@ def _max_pool(
     ceil_mode: bool,
 ) -> tuple[Array, Array]:
     planes = _planes(input, dims)
-    kernel_sizes = _both(kernel_size, dims, 1)
+    kernel_sizes = both(kernel_size, dims, 1)
     step = [
-        _both(stride if stride else kernel_size, dims, 1),
-        _both(padding, dims, 0),
-        _both(dilation, dims, 1),
+        both(stride if stride else kernel_size, dims, 1),
+        both(padding, dims, 0),
+        both(dilation, dims, 1),
     ]
     sizes = [
-        _size(planes.shape[d + 1], kernel_sizes[d], step[0][d], step[1][d], step[2][d], ceil_mode)
+        windows(planes.shape[d + 1], kernel_sizes[d], step[0][d], step[1][d], step[2][d], ceil_mode)
         for d in (0, 1)
     ]
     work = np.float64 if input.dtype.kind == "f" else np.int64
@@ -188,10 +188,10 @@ def _avg_pool(
     divisor: int,
 ) -> Array:
     planes = _planes(input, dims)
-    kernel_sizes = _both(kernel_size, dims, 1)
-    step = [_both(stride if stride else kernel_size, dims, 1), _both(padding, dims, 0)]
+    kernel_sizes = both(kernel_size, dims, 1)
+    step = [both(stride if stride else kernel_size, dims, 1), both(padding, dims, 0)]
     sizes = [
-        _size(planes.shape[d + 1], kernel_sizes[d], step[0][d], step[1][d], 1, ceil_mode) for d in (0, 1)
+        windows(planes.shape[d + 1], kernel_sizes[d], step[0][d], step[1][d], 1, ceil_mode) for d in (0, 1)
     ]
     out = np.zeros((planes.shape[0], *sizes))
     average(

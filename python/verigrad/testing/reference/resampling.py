@@ -19,11 +19,10 @@ Array = np.ndarray[Any, Any]
 def _spread(a: Array, source: Callable[[int, int], list[tuple[int, float]]], axis: int, size: int) -> Array:
     """Along one axis, element i is a sum of elements of `a` times weights."""
     out = np.zeros((*a.shape[:axis], size, *a.shape[axis + 1 :]), a.dtype)
-    lines = itertools.product(*(range(n) for n in a.shape[:axis]))
-    for line in lines:
-        for i in range(size):
-            for position, weight in source(i, a.shape[axis]):
-                out[(*line, i)] += a[(*line, position)] * a.dtype.type(weight)
+    before = (slice(None),) * axis
+    for i in range(size):
+        for position, weight in source(i, a.shape[axis]):
+            out[(*before, i)] += a[(*before, position)] * a.dtype.type(weight)
     return out
 
 
