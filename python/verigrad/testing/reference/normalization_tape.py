@@ -33,7 +33,8 @@ def centered(x: tape.Var, axes: Axes) -> tape.Var:
     distance = x - exact
     value = (x.value - first) - rest
     value = value - value.mean(axes, keepdims=True)
-    return tape.Var(Rounded(value, 2.0 * np.abs(value)), [(distance, lambda g: g)])
+    usual = np.abs(value).mean(axes, keepdims=True)
+    return tape.Var(Rounded(value, 2.0 * np.abs(value) + usual), [(distance, lambda g: g)])
 
 
 def standardised(x: tape.Var, axes: Axes, eps: float, center: bool = True) -> tape.Var:
