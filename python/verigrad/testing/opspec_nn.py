@@ -9,12 +9,12 @@ import numpy as np
 from verigrad.testing.opspec import FLOATING, OpSpec, bad
 from verigrad.testing.opspec_loss import quiet
 from verigrad.testing.reference import elementwise_losses
+from verigrad.testing.reference import loss_tape as parts
 from verigrad.testing.reference import losses as ref
-from verigrad.testing.samples import Const, Sample, Sampler, call
+from verigrad.testing.samples import Array, Const, Sample, Sampler, call
 
 LOGITS = np.zeros((2, 3))
 LABELS = Const(np.array([0, 2]))
-FUSED = "logarithms, exponentials and their mean round in turn; the error is relative to the largest loss"
 
 
 def losses(s: Sampler, smoothing: bool) -> Iterator[Sample]:
@@ -91,14 +91,36 @@ def mse_samples(s: Sampler) -> Iterator[Sample]:
     yield call(s.array(3, 4), s.array(4), note="broadcast")
 
 
-def large_losses(s: Sampler) -> Iterator[Sample]:
-    """More rows than one thread takes."""
-    yield call(s.array(30_011, 11), s.index(30_011, high=11))
+def class_bounds(s: Sampler, logits: bool) -> Iterator[Sample]:
+    """More classes than a vector holds and every option with them; more rows and positions than one thread
+    takes."""
+
+    def draw(*shape: int) -> Array:
+        return s.array(*shape, low=-3.0, high=3.0 if logits else -0.1)
+
+    for shape in ((67, 33), (5, 17, 131)):
+        c, rest = shape[1], (shape[0], *shape[2:])
+        weight = Const(s.array(c, low=0.5, high=2.0))
+        labels = s.index(*rest, high=c)
+        labels.array.reshape(-1)[[0, 7, -1]] = -100
+        for reduction in ("mean", "sum", "none"):
+            yield call(draw(*shape), labels, reduction=reduction)
+            yield call(draw(*shape), labels, weight, reduction=reduction)
+        yield call(draw(*shape), s.index(*rest, high=c), ignore_index=3)
+        if logits:
+            yield call(draw(*shape), labels, weight, label_smoothing=0.2)
+            yield call(draw(*shape), s.index(*rest, high=c), label_smoothing=0.2, reduction="none")
+            yield call(draw(*shape), s.array(*shape, low=0, high=1), weight, label_smoothing=0.2)
+    yield call(draw(70_001, 5), s.index(70_001, high=5))
+    yield call(draw(5, 11, 4_801), s.index(5, 4_801, high=11), Const(s.array(11, low=0.5)), reduction="none")
 
 
-def large_mse(s: Sampler) -> Iterator[Sample]:
-    """More elements than one thread takes."""
-    yield call(s.array(601, 521), s.array(601, 521))
+def mse_bounds(s: Sampler) -> Iterator[Sample]:
+    """Tails of vectors under every reduction; more elements than one thread takes."""
+    for reduction in ("mean", "sum", "none"):
+        yield call(s.array(37, 67), s.array(37, 67), reduction=reduction)
+    yield call(s.array(37, 67), s.array(37, 67), weight=s.array(37, 67, low=0.5))
+    yield call(s.array(516, 521), s.array(516, 521))
 
 
 COMMON = (
@@ -116,10 +138,9 @@ SPECS = (
         nll_samples,
         function="nn.functional.nll_loss",
         dtypes=FLOATING,
-        scale="inputs",
-        tolerance=16,
-        reason="a mean of several losses rounds",
-        boundary=large_losses,
+        scale="bound",
+        composition=parts.nll_loss,
+        boundary=lambda s: class_bounds(s, logits=False),
         errors=(*COMMON, bad(RuntimeError, "Long|int64|dtype", LOGITS, Const(np.array([0.0, 1.0])))),
     ),
     OpSpec(
@@ -128,10 +149,9 @@ SPECS = (
         cross_entropy_samples,
         function="nn.functional.cross_entropy",
         dtypes=FLOATING,
-        scale="norm",
-        tolerance=32,
-        reason=FUSED,
-        boundary=large_losses,
+        scale="bound",
+        composition=parts.cross_entropy,
+        boundary=lambda s: class_bounds(s, logits=True),
         errors=(
             *COMMON,
             bad(RuntimeError, "smoothing", LOGITS, LABELS, label_smoothing=1.5),
@@ -144,10 +164,9 @@ SPECS = (
         mse_samples,
         function=quiet("mse_loss"),
         dtypes=FLOATING,
-        scale="norm",
-        tolerance=16,
-        reason="a mean of several squares rounds",
-        boundary=large_mse,
+        scale="bound",
+        composition=parts.mse_loss,
+        boundary=mse_bounds,
         errors=(
             bad(RuntimeError, "size|shape", LOGITS, np.zeros((2, 4))),
             bad(ValueError, "same size", LOGITS, LOGITS, weight=np.ones(3)),

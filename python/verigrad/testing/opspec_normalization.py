@@ -14,6 +14,7 @@ import numpy as np
 from verigrad.testing.library import Library
 from verigrad.testing.opspec import FLOATING, OpSpec, bad
 from verigrad.testing.reference import normalization as ref
+from verigrad.testing.reference import normalization_tape as parts
 from verigrad.testing.samples import Array, Const, Sample, Sampler, call
 
 SMOOTH = 0.5  # eps of the samples that are differentiated
@@ -242,34 +243,117 @@ def normalize_samples(s: Sampler) -> Iterator[Sample]:
     )
 
 
-def large_batch(s: Sampler) -> Iterator[Sample]:
-    """Planes, columns, and both with running statistics."""
-    for shape in ((37, 9, 31, 29), (2003, 131), (701, 40, 2, 5)):
+# Sizes on both sides of what the kernels of normalize*.{h,cpp} cut their work by.
+BATCHES: tuple[tuple[int, ...], ...] = (
+    (33, 129),  # 128 columns together, a total every 32 rows
+    (65, 26, 5),  # 25 channels of 5 columns
+    (3, 9, 16),  # the last size of the columns
+    (3, 9, 17),  # the first of the channels; 16 lanes, or 8 for three sums
+    (5, 3, 103),  # 512 elements, over several pieces
+    (2, 2, 511),
+    (3, 2, 1027),
+    (519, 131),
+    (7, 9, 37, 31),
+)
+INSTANCES: tuple[tuple[int, ...], ...] = ((3, 3, 16), (5, 2, 17), (2, 3, 511), (1, 2, 1029), (7, 9, 37, 31))
+LAYERS: tuple[tuple[tuple[int, ...], int], ...] = (
+    ((15, 7), 1),
+    ((17, 8), 1),  # 16 rows whose shares lie in the elements' type
+    ((33, 19), 1),
+    ((5, 511), 1),
+    ((3, 1027), 1),
+    ((3, 5, 103), 2),
+    ((521, 133), 1),  # chunks of 246 rows
+    ((3, 24_001), 1),
+)
+GROUPS: tuple[tuple[tuple[int, ...], int], ...] = (
+    ((17, 6), 2),  # rows with an affine pair for each element
+    ((35, 34), 2),
+    ((5, 6, 17), 3),
+    ((3, 4, 257), 2),
+    ((2, 6, 13), 6),
+    ((521, 134), 2),
+    ((7, 9, 37, 31), 3),
+)
+
+
+def pairs_of(s: Sampler, *size: int) -> Iterator[dict[str, Any]]:
+    """Weight and bias, both, one and none."""
+    for weight in (True, False):
+        for bias in (True, False):
+            yield {"weight": s.array(*size) if weight else None, "bias": s.array(*size) if bias else None}
+
+
+def batch_bounds(s: Sampler) -> Iterator[Sample]:
+    """Planes and columns, with statistics of their own and running ones."""
+    for shape in BATCHES:
         c = shape[1]
-        yield call(s.array(*shape), *running(s, c), s.array(c), s.array(c), training=True)
-        yield call(s.array(*shape), *running(s, c), s.array(c), s.array(c))
+        for training in (True, False):
+            yield call(s.array(*shape), *running(s, c), s.array(c), s.array(c), training=training)
+    for shape in ((67, 3), (3, 2, 515)):
+        for pair in pairs_of(s, shape[1]):
+            for training in (True, False):
+                yield call(s.array(*shape), *running(s, shape[1]), training=training, **pair)
 
 
-def large_instance(s: Sampler) -> Iterator[Sample]:
-    """More planes than one thread takes."""
-    yield call(s.array(37, 9, 31, 29), None, None, s.array(9), s.array(9))
+def statistics_bounds(s: Sampler) -> Iterator[Sample]:
+    """The running statistics of the same."""
+    for shape in BATCHES:
+        yield call(s.array(*shape), *running(s, shape[1]), grad=False)
 
 
-def large_groups(s: Sampler) -> Iterator[Sample]:
+def instance_bounds(s: Sampler) -> Iterator[Sample]:
+    """Planes, with statistics of their own and running ones."""
+    for shape in INSTANCES:
+        c = shape[1]
+        yield call(s.array(*shape), None, None, s.array(c), s.array(c))
+    yield call(s.array(5, 2, 515), *running(s, 2), s.array(2), s.array(2), use_input_stats=False)
+    for pair in pairs_of(s, 3):
+        yield call(s.array(3, 3, 515), **pair)
+
+
+def instance_statistics_bounds(s: Sampler) -> Iterator[Sample]:
+    """The running statistics of the same."""
+    for shape in INSTANCES:
+        yield call(s.array(*shape), *running(s, shape[1]), grad=False)
+
+
+def group_bounds(s: Sampler) -> Iterator[Sample]:
     """Images, and vectors with an affine pair for each element."""
-    yield call(s.array(37, 9, 31, 29), 3, s.array(9), s.array(9))
-    yield call(s.array(1009, 132), 2, s.array(132), s.array(132))
+    for shape, groups in GROUPS:
+        yield call(s.array(*shape), groups, s.array(shape[1]), s.array(shape[1]))
+    for shape in ((19, 6), (5, 6, 19)):
+        for pair in pairs_of(s, 6):
+            yield call(s.array(*shape), 2, **pair)
 
 
-def large_rows(s: Sampler) -> Iterator[Sample]:
-    """More rows than one thread takes."""
-    yield call(s.array(1009, 133), (133,), s.array(133), s.array(133))
-    yield call(s.array(3, 70_001), (70_001,), s.array(70_001), s.array(70_001))
+def layer_bounds(s: Sampler) -> Iterator[Sample]:
+    """Rows."""
+    for shape, count in LAYERS:
+        size = shape[-count:]
+        yield call(s.array(*shape), size, s.array(*size), s.array(*size))
+    for pair in pairs_of(s, 515):
+        yield call(s.array(19, 515), (515,), **pair)
 
 
-def large_rms(s: Sampler) -> Iterator[Sample]:
-    """More rows than one thread takes."""
-    yield call(s.array(1009, 133), (133,), s.array(133))
+def rms_bounds(s: Sampler) -> Iterator[Sample]:
+    """Rows."""
+    for shape, count in LAYERS:
+        yield call(s.array(*shape), shape[-count:], s.array(*shape[-count:]))
+    yield call(s.array(19, 515), (515,), eps=1e-3)
+
+
+def response_bounds(s: Sampler) -> Iterator[Sample]:
+    """Images that are split between threads."""
+    yield call(s.array(3, 7, 33), 3, alpha=0.5)
+    yield call(s.array(5, 11, 71, 71), 4, alpha=0.5)
+
+
+def direction_bounds(s: Sampler) -> Iterator[Sample]:
+    """Rows and columns of the reduction, split between threads."""
+    for shape, dim in (((3, 33), 1), ((67, 5), 0), ((701, 379), 1), ((701, 379), 0)):
+        yield call(s.array(*shape, gap=0.4), dim=dim)
+    yield call(s.array(5, 33, gap=0.4), 3.0)
 
 
 def with_copies(name: str) -> Callable[..., Any]:
@@ -324,8 +408,10 @@ SPECS = (
         batch_norm_samples,
         function=with_copies("batch_norm"),
         dtypes=FLOATING,
-        scale="norm",
-        boundary=large_batch,
+        composition=parts.batch_norm,
+        scale="bound",
+        tolerance=1.0,
+        boundary=batch_bounds,
         errors=(
             *CHANNEL_ERRORS,
             bad(
@@ -360,6 +446,7 @@ SPECS = (
         ref.batch_statistics_op,
         batch_statistics_samples,
         function=statistics_after("batch_norm", "training"),
+        boundary=statistics_bounds,
         dtypes=FLOATING,
         order=0,
         scale="inputs",
@@ -371,8 +458,10 @@ SPECS = (
         instance_norm_samples,
         function=with_copies("instance_norm"),
         dtypes=FLOATING,
-        scale="norm",
-        boundary=large_instance,
+        composition=parts.instance_norm,
+        scale="bound",
+        tolerance=1.0,
+        boundary=instance_bounds,
         errors=(
             *CHANNEL_ERRORS,
             bad(ValueError, r"more than 1 spatial element when training.*\[2, 3, 1\]", np.ones((2, 3, 1))),
@@ -388,6 +477,7 @@ SPECS = (
         ref.instance_statistics_op,
         instance_statistics_samples,
         function=statistics_after("instance_norm", "use_input_stats"),
+        boundary=instance_statistics_bounds,
         dtypes=FLOATING,
         order=0,
         scale="inputs",
@@ -399,8 +489,10 @@ SPECS = (
         layer_norm_samples,
         function="nn.functional.layer_norm",
         dtypes=FLOATING,
-        scale="norm",
-        boundary=large_rows,
+        composition=parts.layer_norm,
+        scale="bound",
+        tolerance=1.0,
+        boundary=layer_bounds,
         errors=(
             bad(RuntimeError, r"normalized_shape.*\[5\].*\[2, 3, 4\]", X, (5,)),
             bad(RuntimeError, r"normalized_shape.*\[1, 2, 3, 4\].*\[2, 3, 4\]", X, (1, 2, 3, 4)),
@@ -419,8 +511,10 @@ SPECS = (
         rms_norm_samples,
         function="nn.functional.rms_norm",
         dtypes=FLOATING,
-        scale="norm",
-        boundary=large_rms,
+        composition=parts.rms_norm,
+        scale="bound",
+        tolerance=1.0,
+        boundary=rms_bounds,
         errors=(
             bad(RuntimeError, r"normalized_shape.*\[5\].*\[2, 3, 4\]", X, (5,)),
             bad(RuntimeError, "at least 1-dimensional", X, ()),
@@ -434,8 +528,10 @@ SPECS = (
         group_norm_samples,
         function="nn.functional.group_norm",
         dtypes=FLOATING,
-        scale="norm",
-        boundary=large_groups,
+        composition=parts.group_norm,
+        scale="bound",
+        tolerance=1.0,
+        boundary=group_bounds,
         errors=(
             bad(RuntimeError, r"divisible by num_groups.*\[2, 3, 4\].*2", X, 2),
             bad(RuntimeError, "greater than 0.*-1", X, -1),
@@ -452,6 +548,8 @@ SPECS = (
         ref.local_response_norm_op,
         local_response_norm_samples,
         function="nn.functional.local_response_norm",
+        composition=parts.local_response_norm,
+        boundary=response_bounds,
         dtypes=FLOATING,
         registered=False,
         errors=(
@@ -466,6 +564,8 @@ SPECS = (
         ref.normalize_op,
         normalize_samples,
         function="nn.functional.normalize",
+        composition=parts.normalize,
+        boundary=direction_bounds,
         dtypes=FLOATING,
         registered=False,
         ties=True,

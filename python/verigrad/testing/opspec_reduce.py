@@ -9,13 +9,14 @@ import numpy as np
 
 from verigrad.testing.opspec import ALL_DTYPES, FLOATING, NUMERIC, Kink, OpSpec, bad
 from verigrad.testing.reference import reduction as ref
+from verigrad.testing.reference import reduction_tape as parts
 from verigrad.testing.samples import D, Sample, Sampler, call
 
 MATRIX = np.arange(6.0).reshape(2, 3)
 EMPTY = np.zeros((2, 0))
 OUT_OF_RANGE = bad(IndexError, "[Dd]im", MATRIX, 2)
 BOOLS = np.array([[True, False]])
-ACCUMULATION = "sums in another order round differently; the error is relative to the sum of absolute values"
+SPREAD = "backward: the gradient is the incoming one, expanded"
 
 
 def reductions(
@@ -118,31 +119,123 @@ def reductions(
     return samples
 
 
-def large(*dims: Any) -> Callable[[Sampler], Iterator[Sample]]:
-    """One long reduction and many short ones, over rows and over columns."""
+# Shape and dimension on both sides of what reduce.cpp, reduce_loops.h and arg_reduce.cpp cut their work by.
+VECTORS = (3, 4, 31, 33, 159, 161, 2047, 2049, 4129)  # groups of 4, 32 lanes, four of them, runs of 2,048
+ROWS: tuple[tuple[tuple[int, ...], Any], ...] = (
+    ((5, 35), 1),
+    ((3, 2047), 1),
+    ((3, 2051), 1),
+    ((515, 33), 1),  # blocks of 512 results
+    ((5, 64), 1),  # from 64 on arg_reduce looks for the extremum before its place
+    ((7, 131), 1),
+)
+STRIDED: tuple[tuple[tuple[int, ...], Any], ...] = (
+    ((2, 545), 1),  # sliced, the strided runs of 512, 32 and 8
+    ((3, 1061), 1),
+)
+COLUMNS: tuple[tuple[tuple[int, ...], Any], ...] = (
+    ((3, 257), 0),  # blocks of 256 columns in arg_reduce
+    ((7, 511), 0),
+    ((65, 513), 0),  # blocks of 512 columns, leaves of 64 rows, four rows at a time
+    ((131, 17), 0),
+    ((3, 67, 37), 1),
+)
+SEVERAL: tuple[tuple[tuple[int, ...], Any], ...] = (
+    ((70, 3, 33), (0, 2)),  # 64 runs in one call, leaves of 2,048
+    ((3, 2, 2049), (0, 2)),
+    ((17, 3, 5, 37), (0, 2)),  # columns whose leaves cross the inner dimension
+    ((5, 3, 7, 11), (1, 3)),
+)
+THREADS: tuple[tuple[tuple[int, ...], Any], ...] = (
+    ((300_007,), None),
+    ((8_195, 33), 1),  # 16 blocks of results and more
+    ((701, 603), 0),  # fewer, with chunks of the reduced dimension
+    ((40, 83, 101), 1),
+    ((3, 100_003), 1),
+)
+
+
+def at_bounds(
+    draw: Callable[..., Any], *, lists: bool = True, more: tuple[tuple[tuple[int, ...], Any], ...] = ()
+) -> Callable[[Sampler], Iterator[Sample]]:
+    """Rows, columns, vectors and several dimensions at all bounds.
+
+    Args:
+        draw: an array from a sampler, a shape and the dimension that is reduced.
+        lists: whether a list of dimensions is allowed.
+        more: further shapes and dimensions.
+    """
 
     def samples(s: Sampler) -> Iterator[Sample]:
-        for dim in dims:
-            if dim is None:
-                yield call(s.array(300_007, low=0.9, high=1.1))
-            else:
-                yield call(s.array(701, 603, low=0.9, high=1.1), dim)
-                yield call(s.array(40, 83, 101, low=0.9, high=1.1), dim)
+        for size in VECTORS:
+            yield call(draw(s, (size,), 0))
+        for shape, dim in (*ROWS, *STRIDED, *COLUMNS, *(SEVERAL if lists else ()), *THREADS, *more):
+            yield call(draw(s, shape, dim), *(() if dim is None else (dim,)))
 
     return samples
 
 
-def reduction(
-    name: str, reference: Callable[..., Any], samples: Callable[[Sampler], Iterator[Sample]], **options: Any
-) -> OpSpec:
-    """A record of a reduction, which takes numpy's names of its arguments as well."""
+def plain(low: float = -3.0, high: float = 3.0) -> Callable[..., Any]:
+    """Numbers of a range."""
+    return lambda s, shape, dim: s.array(*shape, low=low, high=high)
+
+
+def factors(s: Sampler, shape: tuple[int, ...], dim: Any) -> Any:
+    """Numbers near one of either sign, so that products neither vanish nor overflow."""
+    x = s.array(*shape, low=0.9, high=1.1)
+    return x if s.dtype.kind in "bu" else (x * s.rng.choice([-1, 1], shape)).astype(s.dtype)
+
+
+def peaks(s: Sampler, shape: tuple[int, ...], dim: Any) -> Any:
+    """No ties; the extremes of the first line stand at its ends, those of the others anywhere."""
+    x = s.distinct(*shape)
+    if isinstance(dim, int):
+        line = np.moveaxis(x, dim, 0).reshape(shape[dim], -1)[:, 0].copy()
+        low, high = int(line.argmin()), int(line.argmax())
+        line[[0, low]] = line[[low, 0]]
+        high = low if high == 0 else high
+        line[[-1, high]] = line[[high, -1]]
+        np.moveaxis(x, dim, 0)[(slice(None), *(0,) * (x.ndim - 1))] = line
+    return x
+
+
+def truths(few: bool) -> Callable[..., Any]:
+    """Lines of ones with a single zero in every second line, at its end in the first; or the reverse."""
+
+    def draw(s: Sampler, shape: tuple[int, ...], dim: Any) -> Any:
+        x = np.full(shape, 0 if few else 1).astype(s.dtype)
+        lines = np.moveaxis(x, dim if isinstance(dim, int) else -1, -1)
+        size = lines.shape[-1]
+        for number, place in enumerate(np.ndindex(lines.shape[:-1])):
+            if number % 2 == 0:
+                lines[(*place, (size - 1 - 7 * number) % size)] = 1 if few else 0
+        return x
+
+    return draw
+
+
+def numpy_names(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function with numpy's names of its arguments as well."""
 
     def either(*args: Any, **kwargs: Any) -> Any:
         names = {"axis": "dim", "keepdims": "keepdim"}
-        return reference(*args, **{names.get(k, k): v for k, v in kwargs.items()})
+        return function(*args, **{names.get(k, k): v for k, v in kwargs.items()})
 
-    chosen: dict[str, Any] = {"method": name, "boundary": large(None, 0, 1), "errors": (OUT_OF_RANGE,)}
-    return OpSpec(name, either, samples, **{**chosen, **options})
+    return either
+
+
+def reduction(
+    name: str,
+    reference: Callable[..., Any],
+    samples: Callable[[Sampler], Iterator[Sample]],
+    composition: Callable[..., Any] | None = None,
+    **options: Any,
+) -> OpSpec:
+    """A record of a reduction, which takes numpy's names of its arguments as well."""
+    chosen: dict[str, Any] = {"method": name, "errors": (OUT_OF_RANGE,)}
+    if composition is not None:
+        chosen["composition"] = numpy_names(composition)
+    return OpSpec(name, numpy_names(reference), samples, **{**chosen, **options})
 
 
 def probabilities(s: Sampler) -> Iterator[Sample]:
@@ -169,7 +262,29 @@ def probabilities(s: Sampler) -> Iterator[Sample]:
     )
 
 
-def softmax(name: str, reference: Callable[..., Any]) -> OpSpec:
+def softmax_bounds(s: Sampler) -> Iterator[Sample]:
+    """Short rows in blocks of 1,024 elements, long ones, blocks of 128 columns; cut for threads."""
+    for shape, dim in (
+        ((9, 127), 1),  # 8 rows of a block and one more
+        ((8, 128), 1),
+        ((37, 31), 1),  # 33 rows of a block
+        ((3, 129), 1),  # the first long row; 32 lanes
+        ((2, 1023), 1),
+        ((3, 1057), 1),
+        ((2, 2081), 1),
+        ((2753, 97), 1),
+        ((41, 1701), 1),
+        ((3, 5, 127), 1),
+        ((2, 33, 129), 1),
+        ((1, 2, 7), 1),
+        ((2, 3, 259), -2),
+        ((37, 1801), 0),
+        ((53, 17, 83), 1),
+    ):
+        yield call(s.array(*shape), dim)
+
+
+def softmax(name: str, reference: Callable[..., Any], composition: Callable[..., Any]) -> OpSpec:
     """A record of softmax or its logarithm."""
     return OpSpec(
         name,
@@ -177,10 +292,10 @@ def softmax(name: str, reference: Callable[..., Any]) -> OpSpec:
         probabilities,
         method=name,
         dtypes=FLOATING,
-        scale="norm",
-        boundary=large(0, 1),
-        tolerance=32,
-        reason="the greatest logit is subtracted before the exponential, which rounds",
+        scale="bound",
+        tolerance=1.0,
+        composition=composition,
+        boundary=softmax_bounds,
         errors=(bad(IndexError, "[Dd]im", MATRIX, 2), bad(NotImplementedError, ".", np.arange(4), 0)),
     )
 
@@ -194,28 +309,32 @@ SPECS = (
         "sum",
         ref.sum_op,
         reductions(cast=True),
-        scale="inputs",
-        tolerance=32,
-        reason=ACCUMULATION,
+        parts.total,
+        scale="bound",
+        boundary=at_bounds(plain()),
+        serial=SPREAD,
         errors=(OUT_OF_RANGE, bad(RuntimeError, "multiple", MATRIX, (0, 0))),
     ),
     reduction(
         "mean",
         ref.mean_op,
         reductions(cast=True, nan=True),
+        parts.mean,
         dtypes=FLOATING,
-        scale="inputs",
-        tolerance=32,
-        reason=ACCUMULATION,
+        scale="bound",
+        tolerance=2.0,
+        boundary=at_bounds(plain()),
+        serial=SPREAD,
         errors=(OUT_OF_RANGE, bad(RuntimeError, "dtype", np.arange(4))),
     ),
     reduction(
         "prod",
         ref.prod_op,
         reductions(lists=False, cast=True, gap=0.3, low=-1.6, high=1.6),
-        tolerance=64,
-        scale="inputs",
-        reason="a product of n factors rounds n times",
+        parts.product,
+        scale="bound",
+        tolerance=1.0,
+        boundary=at_bounds(factors, lists=False, more=(((1_100, 481), 1),)),
         kinks=(
             Kink((np.array([0.0, 2.0, 3.0]),), ([6.0, 0.0, 0.0],)),
             Kink((np.array([0.0, 2.0, 0.0]),), ([0.0, 0.0, 0.0],)),
@@ -225,6 +344,8 @@ SPECS = (
     reduction(
         "max",
         ref.max_op,
+        composition=parts.extremum(np.argmax),
+        boundary=at_bounds(peaks, lists=False),
         tolerance=0.0,
         samples=reductions(lists=False, empty=False, distinct=True, pairs=True),
         ties=True,
@@ -234,6 +355,8 @@ SPECS = (
     reduction(
         "min",
         ref.min_op,
+        composition=parts.extremum(np.argmin),
+        boundary=at_bounds(peaks, lists=False),
         tolerance=0.0,
         samples=reductions(lists=False, empty=False, distinct=True, pairs=True),
         ties=True,
@@ -246,6 +369,8 @@ SPECS = (
     reduction(
         "amax",
         ref.amax_op,
+        composition=parts.extremum(np.argmax),
+        boundary=at_bounds(peaks),
         tolerance=0.0,
         samples=reductions(empty=False, distinct=True),
         ties=True,
@@ -255,6 +380,8 @@ SPECS = (
     reduction(
         "amin",
         ref.amin_op,
+        composition=parts.extremum(np.argmin),
+        boundary=at_bounds(peaks),
         tolerance=0.0,
         samples=reductions(empty=False, distinct=True),
         ties=True,
@@ -264,6 +391,7 @@ SPECS = (
     reduction(
         "argmax",
         ref.argmax_op,
+        boundary=at_bounds(peaks, lists=False),
         tolerance=0.0,
         samples=reductions(lists=False, empty=False, distinct=True),
         order=0,
@@ -273,16 +401,31 @@ SPECS = (
     reduction(
         "argmin",
         ref.argmin_op,
+        boundary=at_bounds(peaks, lists=False),
         tolerance=0.0,
         samples=reductions(lists=False, empty=False, distinct=True),
         order=0,
         dtypes=NUMERIC,
         errors=(OUT_OF_RANGE, bad(IndexError, ".", EMPTY), NONE_LEFT),
     ),
-    reduction("all", ref.all_op, tolerance=0.0, samples=reductions(), order=0, dtypes=ALL_DTYPES),
     reduction(
-        "any", ref.any_op, tolerance=0.0, samples=reductions(low=-0.6, high=0.6), order=0, dtypes=ALL_DTYPES
+        "all",
+        ref.all_op,
+        tolerance=0.0,
+        samples=reductions(),
+        boundary=at_bounds(truths(few=False)),
+        order=0,
+        dtypes=ALL_DTYPES,
     ),
-    softmax("softmax", ref.softmax_op),
-    softmax("log_softmax", ref.log_softmax_op),
+    reduction(
+        "any",
+        ref.any_op,
+        tolerance=0.0,
+        samples=reductions(low=-0.6, high=0.6),
+        boundary=at_bounds(truths(few=True)),
+        order=0,
+        dtypes=ALL_DTYPES,
+    ),
+    softmax("softmax", ref.softmax_op, parts.softmax),
+    softmax("log_softmax", ref.log_softmax_op, parts.log_softmax),
 )

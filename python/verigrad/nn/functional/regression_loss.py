@@ -249,8 +249,10 @@ def _parabola_and_line(name: str, input: Tensor, target: Tensor, knee: float) ->
         raise NotImplementedError(
             f"{name}: expected floating-point tensors, got {input.dtype} and {target.dtype}"
         )
-    near = distance.masked_fill(distance > knee, knee)
-    return near * near, distance - near
+    far = distance > knee
+    near = distance.masked_fill(far, knee)
+    # Masked instead of `distance - near`, whose gradient below the knee is a difference of equal terms.
+    return near * near, (distance - knee).masked_fill(~far, 0.0)
 
 
 def _weighted(losses: Tensor, weight: Tensor, reduction: str) -> Tensor:

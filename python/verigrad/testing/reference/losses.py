@@ -17,16 +17,18 @@ Array = np.ndarray[Any, Any]
 @kernel
 def nll(out: Array, log_probability: Array, target: Array, weight: Array, ignore_index: int) -> float:
     """out[n, k] = -weight[t] * log_probability[n, t, k] with t = target[n, k]; answers the sum of the
-    weights."""
-    total = 0.0
+    weights, with Neumaier's compensation."""
+    total, lost = 0.0, 0.0
     for n in range(target.shape[0]):
         for k in range(target.shape[1]):
             label = target[n, k]
             out[n, k] = 0.0
             if label != ignore_index:
                 out[n, k] = -weight[label] * log_probability[n, label, k]
-                total += weight[label]
-    return total
+                new = total + weight[label]
+                lost += (total - new) + weight[label]
+                total = new
+    return total + lost
 
 
 @kernel

@@ -256,9 +256,9 @@ def local_response_norm_op(
 
 @kernel
 def vector_norms(out: Array, x: Array, p: float) -> None:
-    """The p-norm of each row."""
+    """The p-norm of each row; sums have Neumaier's compensation."""
     for i in range(x.shape[0]):
-        total = 0.0
+        total, lost = 0.0, 0.0
         if p == -np.inf and x.shape[1] > 0:
             total = np.inf
         for j in range(x.shape[1]):
@@ -272,7 +272,11 @@ def vector_norms(out: Array, x: Array, p: float) -> None:
             elif p == 0.0:
                 total += 1.0 if size != 0.0 else 0.0
             else:
-                total += size**p
+                power = size**p
+                new = total + power
+                lost += (total - new) + power if total >= power else (power - new) + total
+                total = new
+        total = total + lost if lost == lost else total
         out[i] = total if p == 0.0 or abs(p) == np.inf else total ** (1.0 / p)
 
 

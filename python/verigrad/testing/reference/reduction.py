@@ -106,15 +106,25 @@ def argmin(out: Array, a: Array) -> None:
 
 
 @kernel
+def sum_of_powers(a: Array, top: float) -> float:
+    """The sum of exp(a - top), with Neumaier's compensation."""
+    total, lost = 0.0, 0.0
+    for j in range(a.size):
+        power = math.exp(a[j] - top)
+        new = total + power
+        lost += (total - new) + power if total >= power else (power - new) + total
+        total = new
+    return total + lost
+
+
+@kernel
 def log_softmax(out: Array, a: Array) -> None:
     for o in range(a.shape[0]):
         for k in range(a.shape[2]):
             top = a[o, 0, k]
             for j in range(1, a.shape[1]):
                 top = max(top, a[o, j, k])
-            total = 0.0
-            for j in range(a.shape[1]):
-                total += math.exp(a[o, j, k] - top)
+            total = sum_of_powers(a[o, :, k], top)
             for j in range(a.shape[1]):
                 out[o, j, k] = a[o, j, k] - top - math.log(total)
 
@@ -126,9 +136,7 @@ def softmax(out: Array, a: Array) -> None:
             top = a[o, 0, k]
             for j in range(1, a.shape[1]):
                 top = max(top, a[o, j, k])
-            total = 0.0
-            for j in range(a.shape[1]):
-                total += math.exp(a[o, j, k] - top)
+            total = sum_of_powers(a[o, :, k], top)
             for j in range(a.shape[1]):
                 out[o, j, k] = math.exp(a[o, j, k] - top) / total
 

@@ -269,7 +269,7 @@ def absolute(x: Any) -> Var:
     """The absolute value; its derivative at 0 is 0."""
     x = var(x)
     sign = np.sign(x.value)
-    return Var(Rounded(np.abs(x.value), x.r.error), [(x, lambda g: g.moved(lambda a: a * sign))])
+    return Var(Rounded(np.abs(x.value), x.r.error), [(x, lambda g: Rounded(g.value * sign, g.error * np.abs(sign)))])
 
 
 def where(condition: Array, a: Any, b: Any) -> Var:

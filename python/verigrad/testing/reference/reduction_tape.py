@@ -1,0 +1,110 @@
+"""Compositions of the reductions and of softmax."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from verigrad.testing.reference import tape
+from verigrad.testing.reference.reduction import Dim, reduced_dims
+from verigrad.testing.reference.rounded import Rounded
+
+Array = np.ndarray[Any, Any]
+Place = Callable[..., Array]
+
+
+def total(a: Any, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None) -> tape.Var:
+    """The sum."""
+    a = tape.var(a)
+    return a.sum(reduced_dims(a.ndim, dim), keepdim)
+
+
+def mean(a: Any, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None) -> tape.Var:
+    """The sum over the number of elements."""
+    a = tape.var(a)
+    count = int(np.prod([a.shape[d] for d in reduced_dims(a.ndim, dim)]))
+    return total(a, dim, keepdim) / float(count)
+
+
+def product(a: Any, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None) -> tape.Var:
+    """The product; the derivative by an element is the product of those before and of those after it.
+
+    The rounding errors of n factors are independent, so that they grow with the root of n (N. J. Higham and
+    T. Mary, "A new approach to probabilistic rounding error analysis", SIAM J. Sci. Comput. 41, 2019).
+    """
+    a = tape.var(a)
+    lines, restore = _lines(a.ndim, a.shape, dim)
+    x = lines(a.value)
+    ones = np.ones((x.shape[0], 1))
+    before = np.cumprod(np.concatenate([ones, x], 1), 1)
+    after = np.cumprod(np.concatenate([ones, x[:, ::-1]], 1), 1)[:, ::-1]
+    growth = 2.0 + 2.0 * np.sqrt(x.shape[1])
+    others = before[:, :-1] * after[:, 1:]
+    slope = restore(others)
+    slope = Rounded(slope, growth * np.abs(slope))
+    axes = reduced_dims(a.ndim, dim)
+    kept = [1 if d in axes else n for d, n in enumerate(a.shape)]
+    shape = kept if keepdim else [n for d, n in enumerate(a.shape) if d not in axes]
+    value = before[:, -1].reshape(shape)
+
+    def pull(g: Rounded) -> Rounded:
+        return g.moved(lambda v: np.broadcast_to(v.reshape(kept), a.shape)) * slope
+
+    return tape.Var(Rounded(value, growth * np.abs(value)), [(a, pull)])
+
+
+def _lines(ndim: int, shape: tuple[int, ...], dim: Dim) -> tuple[Place, Place]:
+    """The map to a matrix [kept, reduced], and the one back."""
+    axes = reduced_dims(ndim, dim)
+    order = [d for d in range(ndim) if d not in axes] + list(axes)
+    height = int(np.prod([n for d, n in enumerate(shape) if d not in axes]))
+    width = int(np.prod([shape[d] for d in axes]))
+    moved = [shape[d] for d in order]
+
+    def lines(v: Array) -> Array:
+        return v.transpose(order).reshape(height, width)
+
+    def restore(v: Array) -> Array:
+        return v.reshape(moved).transpose(np.argsort(order))
+
+    return lines, restore
+
+
+def extremum(place: Place) -> Callable[..., tape.Var]:
+    """The greatest or the least: the element at the place that numpy finds, or the one of two tensors."""
+
+    def composition(a: Any, dim: Any = None, keepdim: bool = False) -> tape.Var:
+        a = tape.var(a)
+        if isinstance(dim, tape.Var):
+            return tape.maximum(a, dim) if place is np.argmax else -tape.maximum(-a, -dim)
+        axes = reduced_dims(a.ndim, dim)
+        lines, _ = _lines(a.ndim, a.shape, dim)
+        where = np.take_along_axis(
+            lines(np.arange(a.size).reshape(a.shape)), place(lines(a.value), 1)[:, None], 1
+        )
+        kept = [1 if d in axes else n for d, n in enumerate(a.shape)]
+        return tape.take(
+            a, where.reshape(kept if keepdim else [n for d, n in enumerate(a.shape) if d not in axes])
+        )
+
+    return composition
+
+
+def softmax(a: Any, dim: int, dtype: Any = None) -> tape.Var:
+    """exp(a) over its sum along `dim`."""
+    a = tape.var(a)
+    if a.size == 0 or a.ndim == 0:
+        return a * 0.0 + (1.0 if a.ndim == 0 else 0.0)
+    power = tape.exp(a - a.value.max(dim, keepdims=True))
+    return power / power.sum(dim, keepdims=True)
+
+
+def log_softmax(a: Any, dim: int, dtype: Any = None) -> tape.Var:
+    """The logarithm of softmax."""
+    a = tape.var(a)
+    if a.size == 0 or a.ndim == 0:
+        return a * 0.0
+    shifted = a - a.value.max(dim, keepdims=True)
+    return shifted - tape.log(tape.exp(shifted).sum(dim, keepdims=True))
