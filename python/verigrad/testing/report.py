@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from verigrad.testing.crossing import levels
+from verigrad.testing.families import FAMILIES, boundaries_of
 from verigrad.testing.forward import Check
 from verigrad.testing.library import Library
 
@@ -211,9 +212,36 @@ and `verigrad verify --op NAME` for one operation.
   relative error of 1e-6, by random projections in every memory layout of inputs and incoming gradients, and
   by the full Jacobian on small shapes. `1, 2`: first and second order. `zero`: the gradient is zero
   everywhere. `-`: not differentiable, and its results require no gradient.
+- **gradients**: the dtypes in which every element of the gradient is compared with reverse mode in float64 over
+  a composition of numpy functions, which uses nothing of the library. The tape carries a running error bound
+  for each element (the magnitudes that were added, times epsilon), and an element may be off by that bound.
+- **largest**: elements of the largest gradient that was compared in this way.
+- **boundaries**: every size at which a kernel changes its path (a vector and its tail, a register tile, a block,
+  a leaf of a sum, a chunk of a thread) stands in `cpp/src/kernels/boundaries.def`; a test shows for each that
+  samples lie on both sides of it, with gradients. These samples run at every level of vector code that the
+  processor has, with 1, 2 and 3 threads, which must give equal bits; at least one of each operation is large
+  enough for several threads, or its record says why none is.
 - **samples**: calls that are compared with the reference.
 
+What becomes of wrong kernels is in [mutation.md](mutation.md).
+
 """
+
+
+def family_table(results: Sequence[OpResult]) -> list[str]:
+    """What the operations of each family are compared with, and how far the checks reach."""
+    lines = [
+        "| family | operations | results are compared with | each element of a gradient with | boundaries | largest |",
+        "| --- | ---: | --- | --- | ---: | ---: |",
+    ]
+    for name, family in FAMILIES.items():
+        rows = [r for r in results if r.family == name]
+        largest = max((r.largest for r in rows), default=0)
+        lines.append(
+            f"| {name} | {len(rows)} | {family.results} | {family.gradients or '-'} | {boundaries_of(name)} "
+            f"| {largest or '-'} |"
+        )
+    return [*lines, ""]
 
 
 def markdown(results: Sequence[OpResult]) -> str:
@@ -222,6 +250,7 @@ def markdown(results: Sequence[OpResult]) -> str:
     samples = sum(r.samples for r in results)
     skipped = sum(r.skipped for r in results)
     lines += [f"{len(results)} operations, {samples} samples, {skipped} skips.", ""]
+    lines += family_table(results)
     lines += [
         "| operation | family | dtypes | samples | tolerance | derivatives | gradients | largest | verdict |",
         "| --- | --- | --- | ---: | --- | --- | --- | ---: | --- |",

@@ -1,0 +1,57 @@
+"""What the results and the gradients of each family of records are compared with, in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from verigrad.testing.boundaries import BOUNDARIES
+from verigrad.testing.opspec import records
+
+
+@dataclass(frozen=True)
+class Family:
+    """The independent answers of a family.
+
+    Attributes:
+        results: what results are compared with.
+        gradients: what each element of a gradient is compared with; empty for a family without gradients.
+    """
+
+    results: str
+    gradients: str
+
+
+SCALAR = "the scalar formula in a loop over elements, in float64"
+MOVED = "the places that the elements come from, found by moving their numbers with the reference"
+FAMILIES: dict[str, Family] = {
+    "unary": Family(SCALAR, "the derivative as a formula of its own"),
+    "binary": Family(SCALAR, "both derivatives as formulas, summed over what was broadcast"),
+    "reduce": Family("sums, products and searches in loops, in float64", "the same reductions on the tape"),
+    "shape": Family("numpy's reshape, transpose, slice and join", MOVED),
+    "index": Family("loops over the index", MOVED + ", and sums over equal places"),
+    "linalg": Family("three nested loops, in float64", "numpy's einsum on the tape"),
+    "nn": Family("loops over samples and classes", "log-sum-exp and sums on the tape"),
+    "activation": Family(SCALAR, "the derivative as a formula of its own"),
+    "clamp": Family(SCALAR, "a choice between the operands on the tape"),
+    "dropout": Family("the reference of the random stream and a product", "the mask of that stream"),
+    "convolution": Family(
+        "the definition, one product at a time", "loops over the definition's products for each of the three maps"
+    ),
+    "pooling": Family("loops over the elements of each window", "windows gathered by index on the tape"),
+    "normalization": Family("two passes over each group", "means, products and powers on the tape"),
+    "resampling": Family("loops over outputs and their sources", MOVED + ", with weights"),
+    "loss": Family("loops over the elements", "the formula on the tape"),
+    "distance": Family("loops over pairs", "the formula on the tape"),
+    "embedding": Family("loops over the index", "rows gathered by index on the tape"),
+    "warp": Family("loops over outputs and their sources", ""),
+    "create": Family("numpy's constructors", ""),
+    "cast": Family("PyTorch's table of promotion, and numpy's casts", MOVED),
+    "random": Family("Philox in Python integers, and the moments of the samples", ""),
+    "inplace": Family("the operation that is not in place", "the tape of that operation"),
+    "optim": Family("the published update, one element at a time", ""),
+}
+
+
+def boundaries_of(family: str) -> int:
+    """How many boundaries of kernels the records of a family are shown to cross."""
+    return sum(any(records()[r].family == family for r in b.records) for b in BOUNDARIES.values())
