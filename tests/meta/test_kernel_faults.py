@@ -1,10 +1,22 @@
-"""One wrong element of any native kernel makes the verification fail."""
+"""Wrong elements of any native kernel make the verification fail."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 
 from verigrad.testing import verify
+from verigrad.testing.kernel_faults import (
+    MISSED,
+    SMALL,
+    backward_outcomes,
+    differentiated,
+    dtype_of,
+    lines,
+    outcomes,
+)
 from verigrad.testing.library import Library
 from verigrad.testing.opspec import records
 
@@ -19,6 +31,17 @@ RECORD_OF_SLOT = {
     "convolution": "conv1d", "pool": "adaptive_max_pool1d", "normalize": "batch_norm",
     "warp": "affine_image", "activation": "elu", "columns": "fold",
 }  # fmt: skip
+
+
+FOLDER = Path(__file__).parent
+
+
+def listed(file: str, name: str, which: str) -> list[str]:
+    """The lines of a record in a list."""
+    start = f"{which} {name.replace(' ', '_')} "
+    return [
+        line for line in (FOLDER / file).read_text(encoding="utf-8").splitlines() if line.startswith(start)
+    ]
 
 
 def test_every_slot_has_a_record() -> None:
@@ -48,6 +71,65 @@ def test_every_dtype_of_the_record_feels_it(slot: str) -> None:
         assert result.failures, dtype
 
 
+@pytest.mark.parametrize("name", records())
+def test_every_record_notices_every_kind_of_fault_in_its_kernels(name: str) -> None:
+    spec = records()[name]
+    missed, small = lines(name, "forward", outcomes(spec, dtype_of(spec)))
+    assert missed == listed(MISSED, name, "forward"), f"{MISSED}: lines may only go"
+    assert small == listed(SMALL, name, "forward"), f"{SMALL}: lines may only go"
+
+
+@pytest.mark.parametrize("name", [name for name, spec in records().items() if differentiated(spec)])
+def test_every_gradient_notices_every_kind_of_fault_in_its_kernels(name: str) -> None:
+    missed, small = lines(name, "gradient", backward_outcomes(records()[name]))
+    assert missed == listed(MISSED, name, "gradient"), f"{MISSED}: lines may only go"
+    assert small == listed(SMALL, name, "gradient"), f"{SMALL}: lines may only go"
+
+
+def test_the_lists_name_records() -> None:
+    known = {name.replace(" ", "_") for name in records()}
+    for file in (MISSED, SMALL):
+        text = (FOLDER / file).read_text(encoding="utf-8")
+        assert {line.split()[1] for line in text.splitlines()} <= known
+
+
+def test_every_kind_spoils_what_its_name_says() -> None:
+    ones = LIB.from_numpy(np.zeros(100, np.float32))
+    block = list(range(48, 64))
+    wanted = {
+        "none": [],
+        "first": [0],
+        "last": [99],
+        "tail": [96],
+        "middle": [50],
+        "lane": list(range(5, 100, 8)),
+        "chunk": [],
+        "block": block,
+        "double": block,
+    }
+    assert list(wanted) == TESTING.kernel_fault_kinds()
+    for kind, places in wanted.items():
+        TESTING.plant_kernel_fault("unary", kind)
+        values = LIB.to_numpy(ones.exp())
+        assert TESTING.kernel_calls() == {"unary": (1, 100, 0, int(bool(places)))}
+        TESTING.clear_faults()
+        assert np.flatnonzero(values != 1).tolist() == places, kind
+    TESTING.plant_kernel_fault("unary", "chunk")
+    values = LIB.to_numpy(LIB.from_numpy(np.zeros(300_007, np.float32)).exp())
+    TESTING.clear_faults()
+    assert np.flatnonzero(values != 1).tolist() == list(range(150_003, 300_007))
+
+
+def test_a_skipped_block_of_a_sum_is_what_it_was() -> None:
+    TESTING.plant_kernel_fault("index_add", "block")
+    index = LIB.from_numpy(np.arange(60))
+    found = LIB.from_numpy(np.full(60, 2.0)).index_add(0, index, LIB.from_numpy(np.ones(60)))
+    TESTING.clear_faults()
+    assert LIB.to_numpy(found).tolist() == [3.0] * 16 + [2.0] * 16 + [3.0] * 28
+
+
 def test_an_unknown_slot_is_refused() -> None:
     with pytest.raises(ValueError, match="slot"):
         TESTING.plant_kernel_fault("convolve")
+    with pytest.raises(ValueError, match="none, first, last, tail, middle, lane, chunk, block or double"):
+        TESTING.plant_kernel_fault("unary", "other")

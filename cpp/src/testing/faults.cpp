@@ -345,7 +345,7 @@ Written written(PoolOp op, DType dtype, const Pool& p) {
   Written w;
   const std::int64_t small = p.planes * p.out_h * p.out_w, large = p.planes * p.in_h * p.in_w;
   w.add(dtype, p.out, op == PoolOp::max_backward || op == PoolOp::average_backward ? large : small);
-  if (op == PoolOp::max) w.add(DType::Int64, p.index, small);
+  // Not the positions: the gradient's kernel writes to them as they are.
   w.cut = small + large >= boundary::serial_elements;
   return w;
 }
