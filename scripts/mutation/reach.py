@@ -21,7 +21,7 @@ from mutation.sampling import family
 from mutation.workspace import LIBRARY, Tree
 
 # One place per basic block of plain code: optimised as little as keeps the verifier quick.
-FLAGS = ["-DCMAKE_CXX_FLAGS_RELEASE=-O1 -g1 -w", "-DVERIGRAD_BUILD_TESTS=OFF"]
+FLAGS = ["-DCMAKE_CXX_FLAGS_RELEASE=-O1 -g1 -w"]
 ROW = re.compile(r"^(\S+) +(\d+|-) +(0x[0-9a-f]+)")
 # Families of records that belong to a file of another name.
 RELATED = {
@@ -162,7 +162,9 @@ def build_traced(tree: Tree, original: Path) -> Path:
     if line not in text:
         script.write_text(text + line, encoding="utf-8")
     tree.configure()
-    tree.ninja(["verigrad_core"])
+    outcome = tree.ninja(["verigrad_core"])
+    if outcome.returncode:
+        raise RuntimeError(f"mutate: expected the traced core to build, got\n{outcome.stdout[-4000:]}")
     package = tree.folder / "traced"
     if package.exists():
         shutil.rmtree(package)
