@@ -134,7 +134,7 @@ def verify(
 
 
 def _compiler(folder: Path) -> dict[str, str]:
-    """The variables with which tests that compile C++ do so once for all mutants, and leave nothing behind."""
+    """The variables with which tests that compile C++ do so once for all mutants and leave nothing behind."""
     shutil.rmtree(folder / "tmp", ignore_errors=True)
     (folder / "tmp").mkdir(parents=True)
     found = {"TMPDIR": str(folder / "tmp")}
