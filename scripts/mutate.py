@@ -43,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--no-verify", action="store_true", help="go straight to the suite")
     out.add_argument("--only", choices=("survivors",), help="run these of the results again")
     out.add_argument("--ids", nargs="+", default=[], metavar="ID", help="run these mutants again")
+    out.add_argument("--no-run", action="store_true", help="only write the report of what has run")
     out.add_argument("--show", action="store_true", help="show the chosen mutants and run nothing")
     out.add_argument("--minutes", type=float, help="begin no further mutant after that time")
     out.add_argument(
@@ -121,6 +122,17 @@ def main() -> int:
             mutants = [mutant for mutant in drawn if mutant is not None]
         show(mutants)
         return 0
+    if not options.no_run:
+        run(options, found, mutants, results)
+    if options.report:
+        write_report(options.report, found, options, results)
+    return 0
+
+
+def run(
+    options: argparse.Namespace, found: list[Mutant], mutants: list[Mutant] | None, results: Results
+) -> None:
+    """Runs the given mutants, or the sample."""
     session = runner.Session(
         ROOT, options.work.resolve(), results,
         runner.Options(
@@ -129,15 +141,11 @@ def main() -> int:
             tuple(word for a in options.pytest for word in a.split()),
         ),
     )  # fmt: skip
-    if options.count or mutants:
-        session.prepare()
+    session.prepare()
     if mutants is None:
         session.run_sample(found)
     else:
         session.run_these(mutants)
-    if options.report:
-        write_report(options.report, found, options, results)
-    return 0
 
 
 if __name__ == "__main__":

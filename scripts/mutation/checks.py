@@ -6,6 +6,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -132,29 +133,27 @@ def verify(
     return verdict, known
 
 
-def suite(
-    package: Path, cache: Path, tree: Path, tests: list[str], skipped: list[str], more: list[str]
-) -> Verdict:
-    """Runs tests until one fails."""
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-x",
-        "-q",
-        "--no-header",
-        "--tb=line",
-        "-p",
-        "no:cacheprovider",
-    ]
-    command += (
-        [f"--ignore={name}" for name in TEXT_TESTS]
-        + [f"--deselect={name}" for name in skipped]
-        + more
-        + tests
-    )
+def _compiler(folder: Path) -> dict[str, str]:
+    """The variables with which tests that compile C++ do so once for all mutants and leave nothing behind."""
+    shutil.rmtree(folder / "tmp", ignore_errors=True)
+    (folder / "tmp").mkdir(parents=True)
+    found = {"TMPDIR": str(folder / "tmp")}
+    if shutil.which("ccache"):
+        script = folder / "cxx"
+        script.write_text(f'#!/bin/sh\nexec ccache {os.environ.get("CXX", "g++")} "$@"\n', encoding="utf-8")
+        script.chmod(0o755)
+        found["CXX"] = str(script)
+    return found
+
+
+def suite(package: Path, cache: Path, tree: Path, tests: list[str], more: list[str]) -> Verdict:
+    """Runs tests until one fails. The folder above the tree is for what they write."""
+    options = ["-x", "-q", "--no-header", "--tb=line", "-p", "no:cacheprovider"]
+    options += [f"--ignore={name}" for name in TEXT_TESTS]
+    variables = environment(package, cache) | _compiler(tree.parent)
     started = time.monotonic()
-    code, out, err = run(command, tree, environment(package, cache), SUITE_LIMIT)
+    command = [sys.executable, "-m", "pytest", *options, *more, *tests]
+    code, out, err = run(command, tree, variables, SUITE_LIMIT)
     verdict = Verdict(seconds=round(time.monotonic() - started, 2))
     if code in (0, 5):  # passed, or nothing was selected
         return verdict

@@ -36,13 +36,14 @@ def signature(root: Path, names: list[str]) -> str:
 
 
 def copy_tree(root: Path, to: Path) -> None:
-    """Brings a copy up to date. Files that are equal keep their times, so nothing is rebuilt for them."""
+    """Brings a copy up to date. Files that are equal keep their times, so nothing is rebuilt for them; the
+    others become new, so that what was built from a mutant when a run was stopped is built again."""
     names = tracked_files(root)
     for name in names:
         source, target = root / name, to / name
         if not target.is_file() or source.read_bytes() != target.read_bytes():
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, target)
+            shutil.copy(source, target)
     for path in sorted((to / "cpp").rglob("*")) + sorted((to / "tests").rglob("*.py")):
         if path.is_file() and path.relative_to(to).as_posix() not in set(names):
             path.unlink()
@@ -71,15 +72,16 @@ class Tree:
         folder: where the copy lives.
         flags: further arguments for CMake.
         jobs: compilers at a time.
+        absolute: whether debug information names the sources by absolute paths.
     """
 
-    def __init__(self, root: Path, folder: Path, flags: list[str], jobs: int) -> None:
+    def __init__(self, root: Path, folder: Path, flags: list[str], jobs: int, absolute: bool = False) -> None:
         self.root, self.folder, self.jobs = root, folder, jobs
         self.source = folder / "tree"
         # As deep as the build folders of the presets, so that ccache knows their objects.
         self.build_folder = self.source / "build" / "mutation"
         self.package, self.original = self.build_folder / "package", folder / "original"
-        self.flags = flags
+        self.flags, self.absolute = flags, absolute
         self._objects: dict[Path, bytes] = {}
 
     def prepare(self) -> float:
@@ -105,7 +107,7 @@ class Tree:
         linker = ["-DCMAKE_SHARED_LINKER_FLAGS=-fuse-ld=mold"] if shutil.which("mold") else []
         command = [
             "cmake", "-G", "Ninja", "-S", str(self.source), "-B", str(self.build_folder),
-            "-DCMAKE_BUILD_TYPE=Release", "-DVERIGRAD_BUILD_TESTS=ON",
+            "-DCMAKE_BUILD_TYPE=Release",
             f"-DPython_EXECUTABLE={sys.executable}", *linker, *self.flags,
         ]  # fmt: skip
         done = subprocess.run(command, env=self._environment(), capture_output=True, text=True)
@@ -114,6 +116,8 @@ class Tree:
 
     def _environment(self) -> dict[str, str]:
         # Objects are shared between the copies through ccache, whose keys must not name the folder.
+        if self.absolute:
+            return {**os.environ, "CCACHE_BASEDIR": "", "CCACHE_HASHDIR": "1"}
         return {"CCACHE_BASEDIR": str(self.source), "CCACHE_NOHASHDIR": "1", **os.environ}
 
     def ninja(self, targets: list[str]) -> subprocess.CompletedProcess[str]:
@@ -146,8 +150,7 @@ class Tree:
         return Build("changed", seconds)
 
     def build_all(self, mutant: Mutant) -> Build:
-        """Builds the tests and the bindings as well, if they include the file. The core stays as ``build``
-        made it."""
+        """Builds the bindings as well, if they include the file. The core stays as ``build`` made it."""
         if mutant.file.endswith(".cpp"):
             return Build("changed", 0.0)
         started = time.monotonic()

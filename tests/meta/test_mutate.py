@@ -303,13 +303,13 @@ def test_records_that_reach_the_line_are_asked_first_the_near_and_quick(tmp_path
     here = {mutant.file: [mutant.line]}
     made = reach.Reach(
         {"mm": "linalg", "max_pool2d": "pooling", "avg_pool2d": "pooling", "far": "unary", "broken": "unary"},
-        {"mm": 0.1, "max_pool2d": 9.0, "avg_pool2d": 2.0, "far": 0.1, "broken": 0.1},
+        {"mm": 0.5, "max_pool2d": 9.0, "avg_pool2d": 2.0, "far": 0.1, "broken": 0.1},
         {"mm": here, "max_pool2d": here, "avg_pool2d": here, "far": {"cpp/other.cpp": [1]}, "broken": here},
         ["broken"],
     )
     made.save(tmp_path / "reach.json")
     loaded = reach.Reach.load(tmp_path / "reach.json")
-    assert loaded.order(mutant, {}) == ["avg_pool2d", "max_pool2d", "mm"]
+    assert loaded.order(mutant, {}) == ["avg_pool2d", "mm", "max_pool2d"]
     assert loaded.order(mutant, {"mm": 2}) == ["mm", "avg_pool2d", "max_pool2d"]
 
 
