@@ -47,9 +47,8 @@ def commands(text: str) -> list[str]:
 
 
 def entry(table, command):
-    return next(
-        (value for start, value in table.items() if re.match(rf"{re.escape(start)}(\s|$)", command)), None
-    )
+    """The value of the key that a command begins with; None if there is none."""
+    return next((table[start] for start in table if f"{command} ".startswith(f"{start} ")), None)
 
 
 def blocks() -> list[tuple[Path, int, list[str]]]:
@@ -80,11 +79,6 @@ def sandbox(tmp_path, mnist_files):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".asv"))
     for name in ("README.md", "pyproject.toml"):
         shutil.copy(ROOT / name, folder)
-    shutil.copytree(
-        ROOT / "python" / "verigrad",
-        folder / "python" / "verigrad",
-        ignore=shutil.ignore_patterns("__pycache__"),
-    )
     programs.mkdir()
     for name, arguments in (("python", ""), ("verigrad", "-m verigrad ")):
         program = programs / name
