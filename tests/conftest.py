@@ -63,14 +63,15 @@ def _holds_torch(value: Any) -> bool:
     return value == "torch" if isinstance(value, str) else isinstance(value, tuple) and "torch" in value
 
 
-def _compares(item: pytest.Item) -> bool:
+def _compares(item: pytest.Function) -> bool:
     """Whether the function of a test, a fixture of it, or a parameter names PyTorch."""
     call = getattr(item, "callspec", None)
     if call is not None and any(map(_holds_torch, call.params.values())):
         return True
     # A fixture with parameters names PyTorch in those, which are the test's as well.
     fixtures = item._fixtureinfo.name2fixturedefs.values()
-    functions = [item.function, *(one[-1].func for one in fixtures if one[-1].params is None)]
+    test = getattr(getattr(item.function, "hypothesis", None), "inner_test", item.function)
+    functions = [test, *(one[-1].func for one in fixtures if one[-1].params is None)]
     codes = (getattr(function, "__code__", None) for function in functions)
     return any(code is not None and _names_torch(code) for code in codes)
 
@@ -85,7 +86,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     """A test that is skipped for want of PyTorch must be among those that `-m torch` selects."""
     report: Any = yield
-    wants = report.skipped and re.search(r"'torch[\w.]*'|torch is not installed", str(report.longrepr))
+    wants = report.skipped and re.search(r"'torch(\.[\w.]+)?'|torch is not installed", str(report.longrepr))
     if wants and item.get_closest_marker("torch") is None:
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} needs torch, but names it where conftest.py does not see it"

@@ -14,6 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted(path.stem for path in (ROOT / "benchmarks").glob("bench_*.py"))
+PEER = "torch"  # changed by benchmarks where it has been imported
 
 
 def load(name: str) -> ModuleType:
@@ -44,7 +45,7 @@ def cases() -> list[Any]:
 @pytest.fixture(autouse=True)
 def tiny() -> Iterator[None]:
     common = load("common")
-    torch = sys.modules.get("torch")
+    torch = sys.modules.get(PEER)
     threads = torch.get_num_threads() if torch else None
     common.use_sizes(common.TINY)
     yield

@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 SAMPLE = """
+import hypothesis
 import pytest
 
 @pytest.fixture
@@ -41,6 +42,10 @@ def test_by_a_parameter_of_a_fixture(lib):
 def test_by_a_parameter(values):
     pytest.importorskip(values[0])
 
+@hypothesis.given(hypothesis.strategies.integers())
+def test_by_hypothesis(number):
+    pytest.importorskip("torch")
+
 def test_without():
     assert "torch is a word" and "pytorch"
 
@@ -50,6 +55,7 @@ def test_hidden():
 EXPECTED = [
     "test_in_the_body", "test_of_a_module", "test_by_a_nested_function", "test_by_a_fixture",
     "test_by_a_parameter_of_a_fixture[torch]", "test_by_a_parameter[values1]",
+    "test_by_hypothesis",
 ]  # fmt: skip
 
 
@@ -72,7 +78,7 @@ def run(target, *arguments, folder=None, **environment):
 
 
 def test_the_mark_of_comparisons(sample):
-    _, out = run(sample, "--collect-only", "-q", "-m", "torch")
+    _, out = run(sample, "--collect-only", "-q", "-m=torch")
     found = [line.partition("::")[2] for line in out.splitlines() if "::" in line]
     assert found == EXPECTED
 
@@ -80,11 +86,11 @@ def test_the_mark_of_comparisons(sample):
 def test_without_torch_only_marked_tests_are_skipped(sample):
     # A package of that name that cannot be imported stands before the real one.
     (sample / "absent").mkdir()
-    (sample / "absent" / "torch.py").write_text('raise ModuleNotFoundError("no torch", name="torch")')
+    (sample / "absent/torch.py").write_text('raise ModuleNotFoundError("no torch", name="torch")')
     path = os.pathsep.join([str(sample / "absent"), os.environ.get("PYTHONPATH", "")])
     code, out = run(sample, "-q", "-n0", "-W", "ignore", PYTHONPATH=path)
     assert code == 1, out
-    assert "1 failed, 3 passed, 6 skipped" in out
+    assert "1 failed, 3 passed, 7 skipped" in out
     assert "test_hidden needs torch, but names it where conftest.py does not see it" in out
 
 
