@@ -328,8 +328,8 @@ def table(results: dict[str, Any]) -> str:
     levels = ", ".join(f"{library} {level}" for library, level in results.get("simd", {}).items())
     note = (
         f"Median of {results['rounds']} rounds, {results.get('order', 'alternating')} processes. "
-        f"{results['cpu']}, {results['cpus']} CPUs, {f'vector code: {levels}, ' if levels else ''}{results['system']}, "
-        f"Python {results['python']}, {versions}, "
+        f"{results['cpu']}, {results['cpus']} CPUs, {f'vector code: {levels}, ' if levels else ''}"
+        f"{results['system']}, Python {results['python']}, {versions}, "
         f"{'commit ' + results['commit'] + ', ' if results.get('commit') else ''}{results['date']}. "
         "A ratio above 1 means that verigrad is faster."
     )
