@@ -134,15 +134,21 @@ def linear_8(library: str, threads: int = 1) -> Work:
 
 
 def mlp_step(
-    library: str, widths: tuple[int, ...], batch: int, optimizer: str = "sgd", threads: int = 1
+    library: str,
+    widths: tuple[int, ...],
+    batch: int,
+    optimizer: str = "sgd",
+    threads: int = 1,
+    torch_update: str = "",
 ) -> Work:
     """One training step of a perceptron with ReLU: forward, cross entropy, backward, update.
 
     `optimizer`: "sgd" is SGD(lr=0.01, momentum=0.9), "adam" is Adam(lr=0.001).
+    `torch_update`: "fused" or "foreach" asks PyTorch for that implementation of the update; verigrad has one.
     """
     if library == "numpy":
-        if optimizer != "sgd":
-            raise absent(library, optimizer)
+        if optimizer != "sgd" or torch_update:
+            raise absent(library, torch_update or optimizer)
         return _numpy_mlp_step(widths, batch, threads)
     lib = load(library, threads)
     lib.manual_seed(0)
@@ -150,10 +156,11 @@ def mlp_step(
     for inputs, outputs in zip(widths, widths[1:], strict=False):
         layers += [lib.nn.Linear(inputs, outputs), lib.nn.ReLU()]
     model = lib.nn.Sequential(*layers[:-1])
+    options = {torch_update: True} if torch_update and library == "torch" else {}
     if optimizer == "sgd":
-        update = lib.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+        update = lib.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, **options)
     else:
-        update = lib.optim.Adam(model.parameters(), lr=0.001)
+        update = lib.optim.Adam(model.parameters(), lr=0.001, **options)
     return _step(lib, model, update, lib.randn(batch, widths[0]), widths[-1])
 
 

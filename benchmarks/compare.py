@@ -3,7 +3,8 @@
     python benchmarks/compare.py [--json FILE] [--update README.md docs/benchmarks.md]
 
 Each library runs in a process of its own, with fixed threads. A round runs every library once, one after the
-other, so that a slow period of the machine hits all of them; the table shows the median over the rounds.
+other, so that a slow period of the machine hits all of them, and each round begins with another one; the
+table shows the median over the rounds and how far they lie apart.
 docs/benchmarks.md explains the method.
 """
 
@@ -18,7 +19,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -32,27 +33,32 @@ Factory = Callable[[str, int], common.Work]
 
 BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
 
-# Title, thread counts, factory. The import of a library is measured apart.
+# Networks of `common.mlp_step`: title, widths, batch, optimizer.
+_PERCEPTRONS: dict[str, tuple[str, tuple[int, ...], int, str]] = {
+    "mlp_64": ("MLP 784-64-64-10 step, batch 64, SGD momentum", (784, 64, 64, 10), 64, "sgd"),
+    "mlp_wide": ("MLP 784-1000-10 step, batch 64, SGD momentum", (784, 1000, 10), 64, "sgd"),
+    "mlp_tiny": ("MLP 10-32-32-2 step, batch 16, Adam", (10, 32, 32, 2), 16, "adam"),
+}
+
+
+def _perceptron(name: str, torch_update: str = "") -> tuple[str, tuple[int, ...], Factory]:
+    title, widths, batch, optimizer = _PERCEPTRONS[name]
+
+    def make(library: str, threads: int) -> common.Work:
+        sized = tuple(min(width, common.sizes.wide_layer) if width == 1000 else width for width in widths)
+        return common.mlp_step(library, sized, batch, optimizer, threads, torch_update)
+
+    return title + (f"; torch {torch_update}=True" if torch_update else ""), (1, 2), make
+
+
+# Title, thread counts, factory. The import of a library is measured apart. PyTorch's other implementations of
+# the update have rows of their own.
 WORKLOADS: dict[str, tuple[str, tuple[int, ...], Factory]] = {
-    "mlp_64": (
-        "MLP 784-64-64-10 step, batch 64, SGD momentum",
-        (1, 2),
-        lambda library, threads: common.mlp_step(library, (784, 64, 64, 10), 64, threads=threads),
-    ),
-    "mlp_wide": (
-        "MLP 784-1000-10 step, batch 64, SGD momentum",
-        (1, 2),
-        lambda library, threads: common.mlp_step(
-            library, (784, common.sizes.wide_layer, 10), 64, threads=threads
-        ),
-    ),
-    "mlp_tiny": (
-        "MLP 10-32-32-2 step, batch 16, Adam",
-        (1, 2),
-        lambda library, threads: common.mlp_step(
-            library, (10, 32, 32, 2), 16, optimizer="adam", threads=threads
-        ),
-    ),
+    **{
+        name + ("_" + update if update else ""): _perceptron(name, update)
+        for name in _PERCEPTRONS
+        for update in ("", "foreach", "fused")
+    },
     "lenet": (
         "LeNet-5 step, batch 64, SGD momentum",
         (1, 2),
@@ -100,6 +106,7 @@ WORKLOADS: dict[str, tuple[str, tuple[int, ...], Factory]] = {
         lambda library, threads: common.gemm(library, 1024, threads),
     ),
 }
+CONVOLUTIONS = ("lenet", "cnn", "conv_56", "conv_28")  # they have a table of their own, with peak memory
 
 
 def seconds_per_call(work: common.Work, budget: float) -> float:
@@ -138,9 +145,23 @@ def run_worker(library: str, threads: int, names: list[str], budget: float) -> d
     return found
 
 
-def start_worker(library: str, threads: int, names: list[str], budget: float, tiny: bool) -> dict[str, float]:
+def peak_memory(library: str, threads: int, name: str) -> dict[str, float]:
+    """Peak memory in bytes of this process, which has done nothing but three calls of a workload."""
+    import resource
+
+    work = WORKLOADS[name][2](library, threads)
+    for _ in range(3):
+        work()
+    return {name: 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}
+
+
+def start_worker(
+    library: str, threads: int, names: list[str], budget: float, tiny: bool, memory: bool = False
+) -> dict[str, float]:
+    """What `run_worker` measures (or `peak_memory`, for one workload) in a new process."""
     command = [sys.executable, str(Path(__file__).resolve()), "--worker", library]
     command += ["--threads", str(threads), "--budget", str(budget), "--only", ",".join(names)]
+    command += ["--memory"] * memory
     environment = os.environ | common.thread_environment(threads)
     result = subprocess.run(
         command + ["--tiny"] * tiny, env=environment, capture_output=True, text=True, check=False
@@ -151,14 +172,47 @@ def start_worker(library: str, threads: int, names: list[str], budget: float, ti
     return measured
 
 
-def cpu_name() -> str:
+def processor() -> dict[str, str]:
+    """What Linux says about the first processor; the name alone is often vague on virtual machines."""
+    found: dict[str, str] = {}
     try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("\n\n")[0].splitlines()
     except OSError:
-        pass
-    return platform.processor() or platform.machine()
+        lines = []
+    for line in lines:
+        key, _, value = line.partition(":")
+        if key.strip() in ("vendor_id", "cpu family", "model", "model name", "stepping", "cache size"):
+            found[key.strip()] = value.strip()
+    return found
+
+
+def commit() -> str | None:
+    """The commit that is measured, with a plus sign if files differ from it; None outside of a clone."""
+    root = Path(__file__).resolve().parents[1]
+    answers = []
+    for command in (["rev-parse", "--short=12", "HEAD"], ["status", "--porcelain", "--untracked-files=no"]):
+        try:
+            done = subprocess.run(["git", *command], cwd=root, capture_output=True, text=True, check=True)
+        except (OSError, subprocess.CalledProcessError):
+            return None
+        answers.append(done.stdout.strip())
+    return answers[0] + "+" * bool(answers[1])
+
+
+def simd_levels(libraries: Iterable[str]) -> dict[str, str]:
+    """The instruction set that each library uses, where it says so."""
+    levels = {}
+    if "verigrad" in libraries:
+        levels["verigrad"] = common.load("verigrad")._C._testing.simd_level()
+    if "torch" in libraries:
+        levels["torch"] = common.load("torch").backends.cpu.get_cpu_capability().lower()
+    return levels
+
+
+def rotated(libraries: list[str], turn: int) -> list[str]:
+    """Another library begins in each round: what comes first may meet a cooler or busier machine."""
+    turn %= max(len(libraries), 1)
+    return libraries[turn:] + libraries[:turn]
 
 
 def installed(libraries: list[str]) -> dict[str, str]:
@@ -178,13 +232,13 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     samples: dict[tuple[str, int, str], list[float]] = {}
     for number in range(options.rounds):
         for threads in sorted({count for name in names for count in WORKLOADS[name][1]}):
-            for library in versions:
+            for library in rotated(list(versions), number):
                 print(f"round {number + 1}: {library}, {threads} threads", file=sys.stderr)
                 found = start_worker(library, threads, names, options.budget, options.tiny)
                 for name, seconds in found.items():
                     samples.setdefault((name, threads, library), []).append(seconds)
         if not options.only:
-            for library in versions:
+            for library in rotated(list(versions), number):
                 times = [common.measure_import(library)[0] for _ in range(3)]
                 samples.setdefault(("import", 1, library), []).append(min(times))
 
@@ -192,22 +246,39 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     for name in [*names, *([] if options.only else ["import"])]:
         title, counts = ("import", (1,)) if name == "import" else WORKLOADS[name][:2]
         for threads in counts:
-            medians = {
-                library: statistics.median(samples[name, threads, library])
+            found = {
+                library: samples[name, threads, library]
                 for library in versions
                 if (name, threads, library) in samples
             }
-            rows.append({"name": name, "title": title, "threads": threads, "seconds": medians})
+            row: dict[str, Any] = {"name": name, "title": title, "threads": threads}
+            row["seconds"] = {library: statistics.median(times) for library, times in found.items()}
+            row["spread"] = {library: spread(times) for library, times in found.items()}
+            if name in CONVOLUTIONS:
+                row["peak_memory"] = {
+                    library: start_worker(library, threads, [name], options.budget, options.tiny, True)[name]
+                    for library in found
+                }
+            rows.append(row)
     return {
         "date": date.today().isoformat(),
-        "cpu": cpu_name(),
+        "commit": commit(),
+        "cpu": processor().get("model name") or platform.processor() or platform.machine(),
+        "cpu_model": processor(),
         "cpus": os.cpu_count(),
+        "simd": simd_levels(versions),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "versions": versions,
         "rounds": options.rounds,
+        "order": "rotating",
         "rows": rows,
     }
+
+
+def spread(times: list[float]) -> float:
+    """Largest less smallest, as a share of the median."""
+    return (max(times) - min(times)) / statistics.median(times)
 
 
 def show_time(seconds: float | None) -> str:
@@ -223,32 +294,50 @@ def show_time(seconds: float | None) -> str:
     return f"{seconds * 1e9:.0f} ns"
 
 
-def table(results: dict[str, Any]) -> str:
-    """The results as a Markdown table, with what is needed to judge them."""
-    libraries = list(results["versions"])
+def _lines(results: dict[str, Any], rows: list[dict[str, Any]]) -> list[str]:
+    """The lines of one table."""
+    libraries = [one for one in results["versions"] if any(one in row["seconds"] for row in rows)]
     peers = [library for library in libraries if library != "verigrad"]
+    spreads = any("spread" in row for row in rows)
+    memory = [one for one in libraries if any(one in row.get("peak_memory", {}) for row in rows)]
     head = ["", "threads", *libraries, *(f"{peer} / verigrad" for peer in peers)]
+    head += ["spread"] * spreads + [f"memory, {library}" for library in memory]
     lines = ["| " + " | ".join(head) + " |", "| :-- |" + " --: |" * (len(head) - 1)]
-    for row in results["rows"]:
+    for row in rows:
         seconds = row["seconds"]
-        cells = [
-            row["title"],
-            str(row["threads"]),
-            *(show_time(seconds.get(library)) for library in libraries),
-        ]
+        cells = [row["title"], str(row["threads"]), *(show_time(seconds.get(one)) for one in libraries)]
         for peer in peers:
             both = peer in seconds and "verigrad" in seconds
             cells.append(f"{seconds[peer] / seconds['verigrad']:.2f}" if both else "")
+        if spreads:
+            cells.append(f"{100 * max(row['spread'].values()):.0f} %" if row.get("spread") else "")
+        used = row.get("peak_memory", {})
+        cells += [f"{used[one] / 2**20:.0f} MiB" if one in used else "" for one in memory]
         lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def table(results: dict[str, Any]) -> str:
+    """The results as Markdown tables, convolutions apart, with what is needed to judge them."""
+    parts = []
+    for title, wanted in (("", False), ("Convolutional networks and single convolutions:", True)):
+        rows = [row for row in results["rows"] if (row["name"] in CONVOLUTIONS) == wanted]
+        if rows:
+            parts.append("\n".join([title, ""] * bool(title) + _lines(results, rows)))
     versions = ", ".join(f"{library} {version}" for library, version in results["versions"].items())
-    lines += [
-        "",
-        f"Median of {results['rounds']} rounds, alternating processes. {results['cpu']}, "
-        f"{results['cpus']} CPUs, {results['system']}, Python {results['python']}, {versions}, "
-        f"{results['date']}. "
-        "A ratio above 1 means that verigrad is faster.",
-    ]
-    return "\n".join(lines)
+    levels = ", ".join(f"{library} {level}" for library, level in results.get("simd", {}).items())
+    note = (
+        f"Median of {results['rounds']} rounds, {results.get('order', 'alternating')} processes. "
+        f"{results['cpu']}, {results['cpus']} CPUs, {f'vector code: {levels}, ' if levels else ''}"
+        f"{results['system']}, Python {results['python']}, {versions}, "
+        f"{'commit ' + results['commit'] + ', ' if results.get('commit') else ''}{results['date']}. "
+        "A ratio above 1 means that verigrad is faster."
+    )
+    if any(row.get("spread") for row in results["rows"]):
+        note += " Spread: largest less smallest round over the median, of the library where it is widest."
+    if any(row.get("peak_memory") for row in results["rows"]):
+        note += " Memory: the peak of a process in three such steps."
+    return "\n\n".join([*parts, note])
 
 
 def update(path: Path, text: str) -> None:
@@ -271,10 +360,11 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", default="", help=f"comma-separated, of {', '.join(WORKLOADS)}")
     parser.add_argument("--tiny", action="store_true", help="small inputs: a smoke test, not a measurement")
     parser.add_argument("--json", type=Path, help="write the results to this file")
-    parser.add_argument("--from-json", type=Path, help="show earlier results instead of measuring")
+    parser.add_argument("--from-json", type=Path, nargs="+", help="show earlier results instead of measuring")
     parser.add_argument("--update", type=Path, nargs="+", default=[], help="documents whose table to replace")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     parser.add_argument("--threads", type=int, default=1, help=argparse.SUPPRESS)
+    parser.add_argument("--memory", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     unknown = sorted(set(filter(None, options.only.split(","))) - set(WORKLOADS))
     if unknown:
@@ -289,18 +379,21 @@ def main(arguments: list[str] | None = None) -> None:
     if options.tiny:
         common.use_sizes(common.TINY)
     if options.worker:
-        print(
-            json.dumps(run_worker(options.worker, options.threads, options.only.split(","), options.budget))
-        )
+        names = options.only.split(",")
+        if options.memory:
+            found = peak_memory(options.worker, options.threads, names[0])
+        else:
+            found = run_worker(options.worker, options.threads, names, options.budget)
+        print(json.dumps(found))
         return
     if options.from_json:
-        results = json.loads(options.from_json.read_text(encoding="utf-8"))
+        measured = [json.loads(path.read_text(encoding="utf-8")) for path in options.from_json]
     else:
-        results = measure(options)
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    text = table(results)
+        measured = [measure(options)]
+        if options.json:
+            options.json.parent.mkdir(parents=True, exist_ok=True)
+            options.json.write_text(json.dumps(measured[0], indent=1) + "\n", encoding="utf-8")
+    text = "\n\n".join(map(table, measured))
     print(text)
     for path in options.update:
         update(path, text)

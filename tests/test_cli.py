@@ -15,7 +15,6 @@ import verigrad
 from verigrad.cli import main
 from verigrad.training import DEFAULT_MODEL, build_model
 from verigrad.vision import datasets
-from verigrad.vision.idx import write_idx
 
 pytest.importorskip("click")
 pytest.importorskip("matplotlib")
@@ -23,7 +22,8 @@ pytest.importorskip("tqdm")
 Image = pytest.importorskip("PIL.Image")
 
 FILES = [
-    "config.json", "curves.png", "filters.png", "metrics.csv", "misclassified.png", "model.safetensors",
+    "best.safetensors", "config.json", "curves.png", "filters.png", "metrics.csv", "misclassified.png",
+    "model.safetensors",
 ]  # fmt: skip
 MLP = ["--dataset", "mnist", "--model", "mlp"]
 FULL = Path(__file__).resolve().parents[2] / "shared" / "data" / "mnist"
@@ -43,15 +43,13 @@ def apart(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def tiny(tmp_path):
-    """A folder with the first 300 images of mnist-mini, as MNIST's files."""
-    folder = tmp_path / "tiny"
-    folder.mkdir()
-    for train, split, count in ((True, "train", 300), (False, "t10k", 60)):
-        dataset = datasets.MNISTMini(train=train)
-        write_idx(folder / f"{split}-images-idx3-ubyte", dataset.data[:count])
-        write_idx(folder / f"{split}-labels-idx1-ubyte.gz", dataset.targets[:count].to(verigrad.uint8))
-    return folder
+def tiny(mnist_files):
+    return mnist_files(300, 60)
+
+
+@pytest.fixture
+def speck(mnist_files):
+    return mnist_files(40, 20)
 
 
 @pytest.fixture
@@ -156,18 +154,6 @@ def test_options_of_train(tiny, options, capsys):
     assert config["momentum"] == 0
 
 
-@pytest.fixture
-def speck(tmp_path):
-    """As `tiny`, with 40 and 20 images."""
-    folder = tmp_path / "speck"
-    folder.mkdir()
-    for train, split, count in ((True, "train", 40), (False, "t10k", 20)):
-        dataset = datasets.MNISTMini(train=train)
-        write_idx(folder / f"{split}-images-idx3-ubyte", dataset.data[:count])
-        write_idx(folder / f"{split}-labels-idx1-ubyte", dataset.targets[:count].to(verigrad.uint8))
-    return folder
-
-
 @pytest.mark.parametrize("model", ["mlp", "lenet", "cnn", "resnet"])
 def test_every_model_trains_evaluates_and_predicts(speck, capsys, model):
     arguments = ["--dataset", "mnist", "--data-dir", str(speck), "--epochs", "1", "--batch-size", "20"]
@@ -226,15 +212,10 @@ def test_runs_from_before_there_were_options_for_it(run, capsys):
     assert main(["evaluate", str(run)]) == 0
 
 
-def test_runs_are_numbered_and_an_out_folder_is_replaced(tiny, capsys):
+def test_runs_are_numbered(tiny, capsys):
     arguments = ["train", *MLP, "--data-dir", str(tiny), "--epochs", "1"]
     assert main(arguments) == main(arguments) == 0
     assert sorted(os.listdir("runs")) == ["mnist-mlp-1", "mnist-mlp-2"]
-    Path("runs/mnist-mlp-1/notes.txt").write_text("mine")
-    first = Path("runs/mnist-mlp-1/model.safetensors").read_bytes()
-    assert main([*arguments, "--seed", "9", "--out", "runs/mnist-mlp-1"]) == 0
-    assert sorted(os.listdir("runs/mnist-mlp-1")) == sorted([*FILES, "notes.txt"])
-    assert Path("runs/mnist-mlp-1/model.safetensors").read_bytes() != first
 
 
 @pytest.mark.skipif(not FULL.is_dir(), reason="the full MNIST files are not beside the repository")
@@ -278,8 +259,11 @@ def test_one_epoch_on_the_full_set(capsys):
         (["--model", "vgg"], "model"),
         (["--no-such-option"], "no-such-option"),
         (["stray"], "stray"),
-        (["--dataset", "mnist"], "Dataset not found"),
+        (["--dataset", "mnist"], "Dataset not found. --download fetches it, --data-dir names its folder"),
         (["--dataset", "fashion-mnist", "--data-dir", "nowhere"], "Dataset not found"),
+        (["--dataset", "mnist", "--data-dir", ""], "data-dir.*expected a path, got an empty one"),
+        (["--out", ""], "out.*expected a path, got an empty one"),
+        (["--overwrite"], "expected --overwrite only with --out, got it alone"),
         (["--dataset", "mnist-mini", "--data-dir", "."], "expected no --data-dir with mnist-mini"),
         (["--dataset", "mnist", "--download"], "Error downloading"),
         (["--model", "mlp", "--lr", "1e30"], "expected a finite loss, got (nan|inf) in epoch 1"),
@@ -316,24 +300,6 @@ def test_a_folder_that_cannot_be_written(capsys, tiny, monkeypatch):
     monkeypatch.setattr("tempfile.TemporaryFile", denied)
     arguments = ["train", "--dataset", "mnist", "--data-dir", tiny, "--out", "deep/er"]
     misuse(capsys, *arguments, message="Permission denied: deep/er")
-
-
-def test_an_error_at_the_end_leaves_no_half_run(capsys, tiny, monkeypatch):
-    arguments = ["train", *MLP, "--data-dir", str(tiny), "--epochs", "1", "--out"]
-    assert main([*arguments, "old"]) == 0
-    before = {name: Path("old", name).read_bytes() for name in FILES}
-
-    def full(descriptor):
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", full)
-        assert main([*arguments, "new", "--seed", "1"]) == 2
-        assert main([*arguments, "old", "--seed", "1"]) == 2
-    assert {name: Path("old", name).read_bytes() for name in FILES} == before
-    assert capsys.readouterr().err == 2 * "verigrad: error: [Errno 28] No space left on device\n"
-    assert sorted(os.listdir("old")) == FILES
-    assert not Path("new").exists()
 
 
 def test_corrupt_data(capsys, tiny):
@@ -483,6 +449,23 @@ def test_misuses_of_predict(run, capsys):
     for name in ("text.png", "half.png"):
         misuse(capsys, "predict", run, name, message="expected a picture")
     misuse(capsys, "predict", "nowhere", good, message="folder of a run")
+    misuse(capsys, "predict", "", good, message="expected a path, got an empty one")
+    misuse(capsys, "predict", run, "", message="expected a path, got an empty one")
+
+
+def test_weights_that_are_not_numbers(run, capsys):
+    image = picture(0)
+    state = verigrad.load(run / "model.safetensors")
+    name, weight = next(iter(state.items()))
+    for broken in (float("nan"), float("-inf")):
+        weight[0, 0] = broken
+        verigrad.save(state, run / "model.safetensors")
+        for command in (["predict", run, image], ["evaluate", run]):
+            misuse(capsys, *command, message=f"expected finite numbers in .*, got NaN or infinity in {name}")
+    assert main(["predict", str(run), str(image), "--best"]) == 0
+    capsys.readouterr()
+    verigrad.save({key: 0 * one + 1e38 for key, one in state.items()}, run / "best.safetensors")
+    misuse(capsys, "predict", run, image, "--best", message="finite numbers|finite outputs of the network")
 
 
 # verify, and the program as a whole
@@ -526,7 +509,7 @@ def test_help_and_version(capsys):
     out = capsys.readouterr().out
     for option in (
         "--dataset", "--data-dir", "--model", "--epochs", "--batch-size", "--lr", "--momentum", "--optimizer",
-        "--scheduler", "--seed", "--threads", "--device", "--out", "--augment", "--dropout",
+        "--scheduler", "--seed", "--threads", "--device", "--out", "--overwrite", "--augment", "--dropout",
         "--label-smoothing",
     ):  # fmt: skip
         assert option in out
@@ -565,21 +548,32 @@ def test_without_an_extra_nothing_is_begun():
     assert os.listdir() == []
 
 
-def test_an_interrupt_leaves_nothing(monkeypatch, capsys, tiny):
-    from verigrad.training import runs
-
-    def interrupted(*arguments, **options):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(runs, "fit", interrupted)
-    assert main(["train", "--dataset", "mnist", "--data-dir", str(tiny)]) == 130
-    assert capsys.readouterr().err.strip() == "verigrad: interrupted"
-    assert os.listdir() == []
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a shell with pipes")
 def test_a_reader_that_goes_away(tiny):
     command = f"{sys.executable} -m verigrad train --dataset mnist --data-dir {tiny} --epochs 1 | true"
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell that closes streams")
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_streams(tiny, closed):
+    train = f"train --dataset mnist --model mlp --data-dir {tiny} --epochs 1 --out run"
+    for command, code in ((train, 0), ("evaluate run", 0), ("predict nowhere x.png", 2), ("--help", 0)):
+        line = f"{sys.executable} -m verigrad {command} {closed}"
+        done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
+        assert done.returncode == code, done.stderr
+        assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr
+    assert sorted(os.listdir("run")) == FILES
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is full")
+def test_streams_that_cannot_be_written():
+    for command, message in (
+        ("--help >/dev/full", "verigrad: error: [Errno 28] No space left on device\n"),
+        ("paint 2>/dev/full", ""),
+    ):
+        line = f"{sys.executable} -m verigrad {command}"
+        done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", message)

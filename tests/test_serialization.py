@@ -465,3 +465,79 @@ def test_a_failed_write_is_the_system_s_error(tmp_path):
     assert save_with_limit(path, 8192, "SIG_IGN") == errno.EFBIG
     assert verigrad.load(path) == "old"
     assert os.listdir(tmp_path) == ["f"]
+
+
+class _Sparing(io.RawIOBase):
+    """An unbuffered file that takes a few bytes at a time, up to *room*."""
+
+    def __init__(self, room):
+        self.content, self.room = b"", room
+
+    def writable(self):
+        return True
+
+    def write(self, data):
+        part = bytes(data)[: min(7, self.room - len(self.content))]
+        if not part:
+            raise OSError(28, "No space left on device")
+        self.content += part
+        return len(part)
+
+
+def test_an_unbuffered_file_gets_every_byte():
+    state = {"w": verigrad.arange(50)}
+    whole = io.BytesIO()
+    verigrad.save(state, whole)
+    sparing = _Sparing(room=10**6)
+    verigrad.save(state, sparing)
+    assert sparing.content == whole.getvalue()
+    with pytest.raises(OSError, match="No space left"):
+        verigrad.save(state, _Sparing(room=len(whole.getvalue()) - 1))
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [(0, "expected write"), (10**9, "expected write"), (-1, "expected write"), ("3", "expected write")],
+)
+def test_files_that_answer_nonsense(answer, error):
+    class Odd:
+        def write(self, data):
+            return answer
+
+    with pytest.raises(OSError, match=error):
+        verigrad.save([1], Odd())
+
+
+def test_files_that_do_not_say_what_they_wrote():
+    class Silent:
+        content = b""
+
+        def write(self, data):
+            self.content += data
+
+    silent = Silent()
+    verigrad.save([1], silent)
+    assert verigrad.load(io.BytesIO(silent.content)) == [1]
+
+    class Busy(io.RawIOBase):
+        def write(self, data):
+            return None
+
+    with pytest.raises(BlockingIOError, match="non-blocking"):
+        verigrad.save([1], Busy())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs limits of file sizes")
+def test_a_full_disk_is_an_error_without_a_buffer(tmp_path):
+    code = (
+        "import resource, sys, verigrad\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "with open(sys.argv[1], 'wb', buffering=0) as file:\n"
+        "    try:\n"
+        "        verigrad.save(verigrad.zeros(1000), file)\n"
+        "    except OSError as error:\n"
+        "        print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "f"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "File too large" in done.stdout

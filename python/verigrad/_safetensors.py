@@ -6,9 +6,10 @@ leaves to its callers: dtypes that verigrad lacks, the bytes of a bool, and erro
 
 from __future__ import annotations
 
+import errno
 import math
 import os
-from io import BytesIO
+from io import RawIOBase
 from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ RESERVED = "__metadata__"  # the one name that no tensor can have
 _KEY = "verigrad"  # of the text. One key only: the package does not keep the order of several.
 _MAX_DIMS = 16  # of a verigrad tensor
 _MAX_HEADER = 100_000_000  # bytes, the limit of the format's readers
+_CHUNK = 1 << 20  # bytes for one call of write(), so that no copy of the whole file is made
 _DTYPES = {"BOOL": "bool", "U8": "uint8", "I32": "int32", "I64": "int64", "F32": "float32", "F64": "float64"}
 _PICKLE = (
     "a pickle file. verigrad never unpickles: doing so can run any program. In PyTorch, load it and write "
@@ -46,8 +48,7 @@ def write(target: str | IO[bytes], arrays: dict[str, ndarray[Any, Any]], text: s
         OSError: the file cannot be written.
         ValueError: names and text are too long for the format.
     """
-    import re
-    import shutil  # here, as everywhere in this module, so that importing verigrad stays fast
+    import re  # here, as everywhere in this module, so that importing verigrad stays fast
 
     from safetensors import SafetensorError
     from safetensors.numpy import save, save_file
@@ -61,12 +62,30 @@ def write(target: str | IO[bytes], arrays: dict[str, ndarray[Any, Any]], text: s
         else:
             content = save(arrays, metadata)
             _check_header(content[:8])
-            shutil.copyfileobj(BytesIO(content), target)
+            _write_all(target, content)
     except SafetensorError as error:
         # "(os error 28)", in older versions "Os { code: 28, .."
         if code := re.search(r"(?:os error|code:) (\d+)", str(error)):
             raise OSError(int(code[1]), os.strerror(int(code[1]))) from None
         raise ValueError(f"save: expected values that the format can hold, got {error}") from None
+
+
+def _write_all(target: IO[bytes], content: bytes) -> None:
+    """Write all of *content*, also to an unbuffered file, which may take a part of it at a time."""
+    begin = 0
+    while begin < len(content):
+        part = content[begin : begin + _CHUNK]
+        written = target.write(part)
+        if written is None and isinstance(target, RawIOBase):
+            raise BlockingIOError(errno.EAGAIN, "expected a file that waits, got a non-blocking one")
+        if written is None:  # what many objects that are no files say
+            written = len(part)
+        if not isinstance(written, int) or not 0 < written <= len(part):
+            raise OSError(
+                errno.EIO,
+                f"save: expected write() to take up to {len(part)} bytes, got the answer {written!r}",
+            )
+        begin += written
 
 
 def _check_header(start: bytes) -> None:

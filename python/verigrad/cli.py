@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import TextIO
 
 from verigrad.utils._extras import require
 
@@ -21,6 +22,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0; 1 where `verify` has found a failure; 2 for a misuse; 130 when interrupted.
     """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed, as by ">&-" in a shell: what goes there is not wanted
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  # for the life of the process
     try:
         click = require("click", "click", "train", "the command line")
     except ImportError as error:
@@ -40,16 +44,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has gone (as in `verigrad verify | head`); nobody is left to tell.
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # must stay open for the interpreter's last flush
+        _give_up(sys.stdout)
         return 1
     except OSError as error:
+        _give_up(sys.stdout)
         return _fail(f"{error.strerror}: {error.filename}" if error.strerror and error.filename else error)
     except (ValueError, TypeError, RuntimeError, ImportError, MemoryError, OverflowError) as error:
         return _fail(error if str(error) else type(error).__name__)
 
 
+def _give_up(stream: TextIO) -> None:
+    """Replace a stream that can no longer be written: the interpreter flushes it once more at its end."""
+    try:
+        stream.flush()
+    except OSError:
+        name = "stderr" if stream is sys.stderr else "stdout"
+        setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+
+
 def _fail(problem: object) -> int:
-    print(f"verigrad: error: {' '.join(str(problem).split())}", file=sys.stderr)
+    try:
+        print(f"verigrad: error: {' '.join(str(problem).split())}", file=sys.stderr, flush=True)
+    except OSError:  # a full disk behind it; the exit code still tells
+        _give_up(sys.stderr)
     return _MISUSE
 
 

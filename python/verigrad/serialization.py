@@ -41,7 +41,8 @@ def save(obj: object, f: str | os.PathLike[str] | IO[bytes]) -> None:
             strings; dicts and `OrderedDict` s (with keys of these plain types or tuples of them), lists,
             tuples and `Size` s of all these, nested up to 100 deep. Exactly these types: a subclass would
             come back as something else. (`numpy.float64`, which is a Python float, is written as one.)
-        f: a path, or an object with ``write(bytes)``.
+        f: a path, or an object with ``write(bytes)``. One whose ``write`` takes less than it is given, as
+            unbuffered files may, is asked again for the rest.
 
     A path is replaced atomically: the data goes to a temporary folder beside it, is flushed to the disk and
     renamed. If anything fails, the old file is untouched. What killed processes left is removed. Writing to a

@@ -3,6 +3,7 @@
 The program is kept in the temporary folder under a hash of everything that it is made from.
 """
 
+import fcntl
 import functools
 import hashlib
 import importlib.util
@@ -52,14 +53,20 @@ def build() -> Path:
         digest.update(path.read_bytes())
     folder = Path(tempfile.gettempdir()) / f"verigrad-cpp-tests-{os.getuid()}" / digest.hexdigest()[:20]
     program = folder / "run"
-    if program.exists():
-        return program
     folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of the processes that run tests one compiles, and the others wait
+        if not program.exists():
+            compile_to(program, library)
+    return program
+
+
+def compile_to(program: Path, library: Path) -> None:
     compiler = os.environ.get("CXX", "g++")
     includes = [f"-I{CPP / 'include'}", f"-I{CPP / 'src'}", f"-I{HERE}"]
     # A sanitizer for Python is preloaded; the compiler must not run under it.
     environment = {key: value for key, value in os.environ.items() if key != "LD_PRELOAD"}
-    with tempfile.TemporaryDirectory(dir=folder) as work:
+    with tempfile.TemporaryDirectory(dir=program.parent) as work:
 
         def compile_one(source: Path) -> str:
             target = f"{work}/{source.stem}.o"
@@ -74,8 +81,7 @@ def build() -> Path:
         link = [compiler, *FLAGS, *objects, str(library), *rpath, "-pthread", "-o", f"{work}/run"]
         result = subprocess.run(link, capture_output=True, text=True, env=environment)
         assert result.returncode == 0, f"the C++ tests do not link:\n{result.stderr}"
-        os.replace(f"{work}/run", program)  # atomic: two test runs may build at once
-    return program
+        os.replace(f"{work}/run", program)
 
 
 @functools.cache

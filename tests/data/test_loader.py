@@ -145,12 +145,14 @@ def test_shuffle_makes_a_new_order_in_each_epoch_fixed_by_the_seed():
     assert all(sorted(epoch) == list(range(40)) for epoch in first)
     assert len({tuple(epoch) for epoch in first}) == 3
     assert epochs(generator=seeded(1)) == first
-    assert epochs(generator=seeded(1), num_workers=3) == first
+    with pytest.warns(UserWarning, match="no worker processes"):
+        assert epochs(generator=seeded(1), num_workers=3) == first
     assert epochs(generator=seeded(2)) != first
     verigrad.manual_seed(3)
     by_default = epochs()
     verigrad.manual_seed(3)
-    assert epochs(num_workers=1, pin_memory=True) == by_default
+    with pytest.warns(UserWarning, match="no worker processes"):
+        assert epochs(num_workers=1, pin_memory=True) == by_default
 
 
 def test_the_order_does_not_depend_on_the_number_of_threads():
@@ -345,7 +347,9 @@ def test_streams(n, drop_last, expected):
 
 def test_a_stream_is_not_duplicated_by_workers():
     assert get_worker_info() is None
-    assert [batch.tolist() for batch in DataLoader(Stream(3), 2, num_workers=2)] == [[0, 1], [2]]
+    with pytest.warns(UserWarning, match="no worker processes"):
+        loader = DataLoader(Stream(3), 2, num_workers=2)
+    assert [batch.tolist() for batch in loader] == [[0, 1], [2]]
 
 
 def test_a_stream_without_batches():
@@ -421,24 +425,44 @@ def test_refusals_are_those_of_pytorch():
             DataLoader([1, 2], **options)
 
 
-def test_accepted_options_are_kept():
-    loader = DataLoader(
-        [1, 2],
-        num_workers=2,
-        pin_memory=True,
-        timeout=3,
-        worker_init_fn=print,
-        multiprocessing_context="spawn",
-        prefetch_factor=4,
-        persistent_workers=True,
-        pin_memory_device="cuda",
-        in_order=False,
-    )
-    assert (loader.num_workers, loader.prefetch_factor, loader.timeout) == (2, 4, 3)
+def test_options_of_workers_warn_and_change_nothing():
+    with pytest.warns(UserWarning, match="no worker processes yet, so num_workers changes nothing") as record:
+        loader = DataLoader([1, 2], num_workers=1)
+    assert record[0].filename == __file__
+    assert loader.prefetch_factor == 2
+    names = "num_workers, prefetch_factor, persistent_workers, multiprocessing_context, in_order changes"
+    with pytest.warns(UserWarning, match=names):
+        loader = DataLoader(
+            [1, 2],
+            num_workers=2,
+            pin_memory=True,
+            multiprocessing_context="spawn",
+            prefetch_factor=4,
+            persistent_workers=True,
+            pin_memory_device="cuda",
+            in_order=False,
+        )
+    assert (loader.num_workers, loader.prefetch_factor) == (2, 4)
     assert loader.pin_memory and loader.persistent_workers and not loader.in_order
     assert loader.multiprocessing_context.get_start_method() == "spawn"
     assert [batch.tolist() for batch in loader] == [[1], [2]]
-    assert DataLoader([1], num_workers=1).prefetch_factor == 2
+
+
+@pytest.mark.filterwarnings("ignore:DataLoader. verigrad has no worker")
+def test_options_that_need_workers_are_refused():
+    with pytest.raises(NotImplementedError, match="expected worker_init_fn=None, got <built-in function pr"):
+        DataLoader([1], num_workers=1, worker_init_fn=print)
+    for workers in (0, 1):
+        with pytest.raises(NotImplementedError, match="expected timeout=0, got 0.5"):
+            DataLoader([1], num_workers=workers, timeout=0.5)
+    loader = DataLoader([1], worker_init_fn=print)  # nothing would call it in PyTorch either
+    assert [batch.tolist() for batch in loader] == [[1]]
+    loader.num_workers = 1
+    with pytest.raises(NotImplementedError, match="worker_init_fn"):
+        iter(loader)
+    loader.num_workers, loader.timeout = 0, 5
+    with pytest.raises(NotImplementedError, match="timeout"):
+        iter(loader)
 
 
 def test_what_is_fixed_after_construction():

@@ -14,6 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted(path.stem for path in (ROOT / "benchmarks").glob("bench_*.py"))
+PEER = "torch"  # changed by benchmarks where it has been imported
 
 
 def load(name: str) -> ModuleType:
@@ -44,7 +45,7 @@ def cases() -> list[Any]:
 @pytest.fixture(autouse=True)
 def tiny() -> Iterator[None]:
     common = load("common")
-    torch = sys.modules.get("torch")
+    torch = sys.modules.get(PEER)
     threads = torch.get_num_threads() if torch else None
     common.use_sizes(common.TINY)
     yield
@@ -119,6 +120,70 @@ def test_table_replaces_what_stands_between_the_markers(tmp_path: Path) -> None:
     assert "| B | 2 | 250 ms |  |  |" in text
 
 
+def test_convolutions_have_a_table_of_their_own_between_the_markers() -> None:
+    compare = load("compare")
+    row = {
+        "threads": 1,
+        "seconds": {"verigrad": 1.0, "torch": 2.0},
+        "spread": {"verigrad": 0.01, "torch": 0.25},
+    }
+    memory = {"verigrad": 3 << 20, "torch": 5 << 20}
+    rows = [
+        {"name": "lenet", "title": "L", **row, "peak_memory": memory},
+        {"name": "add", "title": "A", **row},
+    ]
+    facts = {"commit": "0123abcd+", "simd": {"verigrad": "avx2"}, "order": "rotating"}
+    parts = compare.table({**RESULTS, **facts, "rows": rows}).split("\n\n")
+    assert "| A | 1 | 1 s | 2 s | 2.00 | 25 % |" in parts[0]
+    assert parts[1] == "Convolutional networks and single convolutions:"
+    assert "| L | 1 | 1 s | 2 s | 2.00 | 25 % | 3 MiB | 5 MiB |" in parts[2]
+    for fact in ("commit 0123abcd+", "vector code: verigrad avx2", "rotating processes", "Spread", "Memory"):
+        assert fact in parts[3]
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/benchmarks.md"])
+def test_no_table_of_times_stands_outside_of_the_markers(name: str) -> None:
+    compare = load("compare")
+    before, _, rest = (ROOT / name).read_text(encoding="utf-8").partition(compare.BEGIN)
+    table, _, after = rest.partition(compare.END)
+    title = compare.WORKLOADS["lenet"][0]
+    assert title in table and title not in before + after
+
+
+def test_every_library_begins_a_round() -> None:
+    rotated = load("compare").rotated
+    orders = [rotated(["a", "b", "c"], turn) for turn in range(4)]
+    assert orders == [["a", "b", "c"], ["b", "c", "a"], ["c", "a", "b"], ["a", "b", "c"]]
+    assert rotated([], 3) == []
+
+
+def test_the_other_updates_of_torch_have_rows() -> None:
+    compare = load("compare")
+    for name in ("mlp_64", "mlp_wide", "mlp_tiny"):
+        for update in ("foreach", "fused"):
+            title, threads, _ = compare.WORKLOADS[f"{name}_{update}"]
+            assert (title, threads) == (f"{compare.WORKLOADS[name][0]}; torch {update}=True", (1, 2))
+
+
+@pytest.mark.parametrize("update", ["foreach", "fused"])
+def test_the_other_updates_of_torch_run(update: str) -> None:
+    torch = pytest.importorskip("torch")
+    seen = []
+
+    def noting(init: Any) -> Any:
+        def noted(*arguments: Any, **options: Any) -> None:
+            seen.append(options.get(update))
+            init(*arguments, **options)
+
+        return noted
+
+    for optimizer, cls in (("sgd", torch.optim.SGD), ("adam", torch.optim.Adam)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(cls, "__init__", noting(cls.__init__))
+            load("common").mlp_step("torch", (4, 3, 2), 5, optimizer, 1, update)()
+    assert seen == [True, True]
+
+
 def test_document_without_markers_is_left_alone(tmp_path: Path) -> None:
     compare = load("compare")
     document = tmp_path / "doc.md"
@@ -143,7 +208,11 @@ def test_compare_measures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         "add,mlp_tiny",
     ]
     compare.main([*options, "--json", str(target)])
-    rows = json.loads(target.read_text(encoding="utf-8"))["rows"]
+    results = json.loads(target.read_text(encoding="utf-8"))
+    assert results["simd"]["verigrad"] in ("baseline", "avx2", "avx512")
+    assert {"commit", "cpu", "cpu_model", "order"} <= set(results)
+    rows = results["rows"]
+    assert all(row["spread"] == {"verigrad": 0} for row in rows)
     assert [(row["name"], row["threads"]) for row in rows] == [("add", 1), ("mlp_tiny", 1), ("mlp_tiny", 2)]
     assert all(row["seconds"]["verigrad"] > 0 for row in rows)
     assert "add of 8 floats" in capsys.readouterr().out

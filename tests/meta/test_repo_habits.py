@@ -104,7 +104,7 @@ def test_run_time_dependencies() -> None:
 
 def test_extras_are_complete() -> None:
     extras = PROJECT["optional-dependencies"]
-    assert set(extras) == {"train", "verify", "test", "bench", "dev"}
+    assert set(extras) == {"train", "verify", "test", "torch-comparison", "bench", "dev"}
     # What the tests exercise must come with them: a fresh environment runs them all.
     assert "verigrad[train,verify]" in extras["test"]
 
@@ -160,11 +160,53 @@ def test_import_needs_no_other_library() -> None:
     assert result.stdout.strip() == "27.0", result.stderr
 
 
-def test_package_is_typed_and_licensed() -> None:
+def test_package_is_typed() -> None:
     assert (PACKAGE / "py.typed").read_bytes() == b""
     assert (PACKAGE / "_C.pyi").is_file()
-    assert PROJECT["license"] == "BSD-3-Clause"
-    assert "BSD 3-Clause License" in (ROOT / "LICENSE").read_text(encoding="utf-8")
+
+
+# SPDX's name of each licence -> what its text says.
+LICENCES = {
+    "BSD-3-Clause": "BSD 3-Clause License",
+    "BSD-3-Clause-Open-MPI": "The copyright holders provide no reassurances",
+    "GPL-3.0-or-later WITH GCC-exception-3.1": "GCC RUNTIME LIBRARY EXCEPTION",
+    "CC-BY-SA-3.0": "Attribution-ShareAlike 3.0 Unported",
+}
+
+
+def test_licences() -> None:
+    assert PROJECT["license"] == " AND ".join(LICENCES)
+    files = [path for pattern in PROJECT["license-files"] for path in sorted(ROOT.glob(pattern))]
+    assert len(files) >= len(PROJECT["license-files"])
+    text = "\n".join(path.read_text(encoding="utf-8") for path in files)
+    assert [name for name, words in LICENCES.items() if words not in text] == []
+    assert "TERMS AND CONDITIONS" in text and "The OpenBLAS Project" in text
+    readme = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Licence")[2]
+    for word in ("BSD-3-Clause", "OpenBLAS", "LAPACK", "libgfortran", "GPL-3.0-or-later", "CC BY-SA 3.0"):
+        assert word in readme
+
+
+def test_licences_of_the_installed_package() -> None:
+    """Where a wheel is installed, it has the texts; a build tree has only the data's."""
+    assert "Attribution-ShareAlike 3.0 Unported" in (PACKAGE / "vision" / "_data" / "LICENSE").read_text()
+    installed = importlib.metadata.distribution("verigrad")
+    names = {str(path) for path in installed.files or []}
+    if any(name.endswith("RECORD") for name in names) and "License-Expression" in installed.metadata:
+        assert installed.metadata["License-Expression"] == PROJECT["license"]
+        for name in ("LICENSE", "LICENSES/openblas.txt", "python/verigrad/vision/_data/LICENSE"):
+            assert any(one.endswith(f"dist-info/licenses/{name}") for one in names), name
+
+
+def test_the_text_of_openblas_is_that_of_the_library() -> None:
+    """What the build requirement says of its library, word for word; it may say something else one day."""
+    try:
+        files = importlib.metadata.files("scipy-openblas32") or []
+    except importlib.metadata.PackageNotFoundError:
+        return  # the build was isolated; `pip install -e ".[dev]"` has it
+    text = next(path for path in files if path.name.startswith("LICENSE")).read_text()
+    theirs = text[text.index("Name: OpenBLAS") :].split()
+    ours = (ROOT / "LICENSES" / "openblas.txt").read_text(encoding="utf-8").partition("\n----\n")[2].split()
+    assert ours == theirs
 
 
 def test_bundled_data_is_small() -> None:

@@ -1,5 +1,7 @@
 """Registration of parameters, buffers and children, and walking over them."""
 
+import copy
+
 import pytest
 
 import verigrad as vg
@@ -332,3 +334,49 @@ def test_walks_agree_with_torch():
         theirs.named_parameters(remove_duplicate=False)
     )
     assert list(ours.state_dict()) == list(theirs.state_dict())
+
+
+def knotted(lib):
+    """A model that contains itself, below a child."""
+    model = lib.Sequential(lib.Linear(2, 2))
+    model.inner = lib.Sequential(lib.Linear(2, 2))
+    model.inner.up = model
+    return model
+
+
+# What walks over every module once comes to an end; what follows every way to a module cannot.
+ENDS = {
+    "named_modules": lambda model: len(list(model.named_modules())),
+    "parameters": lambda model: len(list(model.parameters())),
+    "buffers": lambda model: len(list(model.buffers())),
+    "zero_grad": lambda model: model.zero_grad(),
+    "deepcopy": lambda model: copy.deepcopy(model) is None,
+}
+ENDLESS = {
+    "every name": lambda model: list(model.named_modules(remove_duplicate=False)),
+    "every parameter": lambda model: list(model.named_parameters(remove_duplicate=False)),
+    "state_dict": lambda model: model.state_dict(),
+    "load_state_dict": lambda model: model.load_state_dict({}),
+    "train": lambda model: model.train(),
+    "apply": lambda model: model.apply(lambda module: None),
+    "repr": repr,
+}
+
+
+def test_a_module_that_contains_itself():
+    assert [walk(knotted(nn)) for walk in ENDS.values()] == [4, 4, 0, None, False]
+    for walk in ENDLESS.values():
+        with pytest.raises(RecursionError):
+            walk(knotted(nn))
+    with pytest.raises(RecursionError, match=r"got a Sequential that contains itself as 'inner\.up'"):
+        knotted(nn).load_state_dict({})
+    shared = nn.Linear(1, 1)  # used twice, but not in itself
+    assert len(list(nn.Sequential(shared, nn.Sequential(shared)).named_modules(remove_duplicate=False))) == 4
+
+
+def test_a_module_that_contains_itself_agrees_with_torch():
+    torch = pytest.importorskip("torch")
+    assert [walk(knotted(torch.nn)) for walk in ENDS.values()] == [4, 4, 0, None, False]
+    for walk in ENDLESS.values():
+        with pytest.raises(RecursionError):
+            walk(knotted(torch.nn))

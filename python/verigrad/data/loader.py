@@ -43,13 +43,16 @@ class DataLoader(Generic[_T_co]):
         sampler: an iterable of indices, instead of *shuffle*.
         batch_sampler: an iterable of lists of indices, instead of *batch_size*, *shuffle*, *sampler*,
             *drop_last*.
-        num_workers: accepted and checked, but loading happens in this process: the batches, their order and
-            `get_worker_info` are those of ``num_workers=0``. A stream is therefore never duplicated.
+        num_workers: there are no worker processes yet. Above 0, a UserWarning says so, and loading happens in
+            this process: the batches, their order and `get_worker_info` are those of ``num_workers=0``. A
+            stream is therefore never duplicated.
         collate_fn: merges a list of samples. Default `default_collate`, or `default_convert` without batches.
         pin_memory, pin_memory_device: accepted; without a GPU there is nothing to pin.
         drop_last: leave out a last batch that would be smaller.
-        timeout, worker_init_fn, multiprocessing_context, prefetch_factor, persistent_workers, in_order: as
-            *num_workers*: checked, then without effect, since there are no worker processes.
+        multiprocessing_context, prefetch_factor, persistent_workers, in_order: how workers would be run,
+            which does not change a batch: checked, and named by the warning of *num_workers*.
+        timeout, worker_init_fn: what a program may rely on, so without workers they are refused: *timeout*
+            above 0; *worker_init_fn* with ``num_workers > 0`` (with 0 nothing calls it, as in PyTorch).
         generator: source of the random order; None takes a seed from the default generator in each epoch.
 
     Speed: with the default *collate_fn*, a dataset that has ``__getbatch__`` (see `Dataset`: `TensorDataset`,
@@ -60,6 +63,8 @@ class DataLoader(Generic[_T_co]):
     Raises:
         ValueError: options that contradict each other or are out of range, in PyTorch's words.
         TypeError: *multiprocessing_context* is not a context.
+        NotImplementedError: *timeout*, or *worker_init_fn* with workers; also where they are set later, at
+            the start of an epoch.
     """
 
     _sealed = False
@@ -114,6 +119,20 @@ class DataLoader(Generic[_T_co]):
         self.in_order = in_order
         self.generator = generator
         self.persistent_workers = persistent_workers
+        self._refuse_what_needs_workers()
+        if num_workers > 0:
+            asked = {
+                "prefetch_factor": prefetch_factor,
+                "persistent_workers": persistent_workers,
+                "multiprocessing_context": multiprocessing_context,
+                "in_order": not in_order,
+            }
+            named = ", ".join(["num_workers", *(name for name, value in asked.items() if value)])
+            warnings.warn(
+                f"DataLoader: verigrad has no worker processes yet, so {named} changes nothing: batches are "
+                "loaded in this process, the same ones in the same order. num_workers=0 avoids this warning.",
+                stacklevel=2,
+            )
 
         self._streams = isinstance(dataset, IterableDataset)
         if self._streams:
@@ -168,7 +187,20 @@ class DataLoader(Generic[_T_co]):
     def _index_sampler(self) -> Any:
         return self.sampler if self.batch_sampler is None else self.batch_sampler
 
+    def _refuse_what_needs_workers(self) -> None:
+        if self.timeout > 0:
+            raise NotImplementedError(
+                f"DataLoader: expected timeout=0, got {self.timeout}: without worker processes, which "
+                "verigrad does not have yet, a batch cannot be waited for"
+            )
+        if self.worker_init_fn is not None and self.num_workers > 0:
+            raise NotImplementedError(
+                f"DataLoader: expected worker_init_fn=None, got {self.worker_init_fn!r} with "
+                f"num_workers={self.num_workers}: verigrad has no worker processes yet that would call it"
+            )
+
     def __iter__(self) -> Iterator[Any]:
+        self._refuse_what_needs_workers()
         return _StreamIterator(self) if self._streams else _MapIterator(self)
 
     def __len__(self) -> int:

@@ -180,19 +180,31 @@ class Tree:
             memo: modules to leave out; those yielded are added.
             prefix: put before the names.
             remove_duplicate: yield a module used in several places once.
+
+        Raises:
+            RecursionError: a module contains itself, without ``remove_duplicate``.
         """
         memo = set() if memo is None else memo
-        stack: list[tuple[str, Module]] = [(prefix, cast("Module", self))]
+        path: list[Module] = []  # the modules above the one in hand; only without the memo are they needed
+        stack: list[tuple[str, Module, int]] = [(prefix, cast("Module", self), 0)]
         while stack:
-            name, module = stack.pop()
+            name, module, depth = stack.pop()
             if remove_duplicate:
                 if module in memo:
                     continue
                 memo.add(module)
+            else:
+                del path[depth:]
+                if any(module is above for above in path):
+                    raise RecursionError(
+                        f"named_modules: expected a tree of modules, got a {type(module).__name__} that "
+                        f"contains itself as {name!r}"
+                    )
+                path.append(module)
             yield name, module
             base = f"{name}." if name else ""
             attributes = module.__dict__
-            children = [(base + child, attributes[child]) for child in attributes["_module_names"]]
+            children = [(base + child, attributes[child], depth + 1) for child in attributes["_module_names"]]
             stack.extend(entry for entry in reversed(children) if entry[1] is not None)
 
     def modules(self) -> Iterator[Module]:

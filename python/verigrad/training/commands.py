@@ -6,7 +6,7 @@ import math
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -45,11 +45,21 @@ class _Number(_ParamType):
         return number
 
 
-_FOLDER = click.Path(path_type=Path)
+class _Path(click.Path):
+    """A path that is not empty: the empty one would mean the current folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not os.fspath(value):
+            self.fail("expected a path, got an empty one.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+_FOLDER = _Path(path_type=Path)
 _threads = click.option(
     "--threads", type=click.IntRange(1, 1024), help="CPU threads to use. The results do not depend on it."
 )
-_data_dir = click.option("--data-dir", type=click.Path(), help="Folder with the IDX files, plain or .gz.")
+_data_dir = click.option("--data-dir", type=_Path(), help="Folder with the IDX files, plain or .gz.")
+_best = click.option("--best", is_flag=True, help="The network with the highest test accuracy, not the last.")
 _download = click.option("--download", is_flag=True, help="Download the data if they are not there.")
 
 
@@ -110,6 +120,7 @@ def app(context: click.Context) -> None:
 @click.option(
     "--out", type=_FOLDER, help="Folder for the results.  [default: runs/<dataset>-<model>-<number>]"
 )
+@click.option("--overwrite", is_flag=True, help="Replace the run that is in --out.")
 def train(
     dataset: str,
     data_dir: str | None,
@@ -128,13 +139,17 @@ def train(
     threads: int | None,
     device: str,
     out: Path | None,
+    overwrite: bool,
 ) -> None:
     """Train a network.
 
-    Writes metrics.csv, curves.png, misclassified.png (test images), filters.png (of the first layer),
-    config.json and model.safetensors. Without options: the bundled part of MNIST, offline. The same options
+    Writes config.json, metrics.csv, model.safetensors and best.safetensors (of the highest test accuracy)
+    after every epoch, and at the end curves.png, misclassified.png (test images) and filters.png (of the
+    first layer). Without options: the bundled part of MNIST, offline. The same options
     and seed give the same model.safetensors, byte for byte, for any number of threads.
     """
+    if overwrite and out is None:
+        raise click.UsageError("expected --overwrite only with --out, got it alone")
     _use_threads(threads)
     if momentum is None:
         momentum = _DEFAULT.momentum if optimizer == "sgd" else 0.0
@@ -154,20 +169,21 @@ def train(
         dropout=MODELS[model].dropout if dropout is None else dropout,
         label_smoothing=label_smoothing,
     )
-    result = runs.train_run(config, out, download=download, say=click.echo)
+    result = runs.train_run(config, out, overwrite=overwrite, download=download, say=click.echo)
     click.echo(f"test accuracy {_share(result.correct, result.count)}")
     click.echo(f"results in {result.folder}")
 
 
 @app.command()
 @click.argument("folder", metavar="DIR", type=_FOLDER)
+@_best
 @_data_dir
 @_download
 @_threads
-def evaluate(folder: Path, data_dir: str | None, download: bool, threads: int | None) -> None:
+def evaluate(folder: Path, best: bool, data_dir: str | None, download: bool, threads: int | None) -> None:
     """Evaluate the network of the run in DIR on the test images of its data set."""
     _use_threads(threads)
-    config, loss, rows = runs.evaluate_run(folder, data_dir=data_dir, download=download)
+    config, loss, rows = runs.evaluate_run(folder, best=best, data_dir=data_dir, download=download)
     width = max(len(name) for name, _, _ in rows)
     for name, right, count in rows:
         click.echo(f"  {name:<{width}}  {_share(right, count)}")
@@ -180,8 +196,9 @@ def evaluate(folder: Path, data_dir: str | None, download: bool, threads: int | 
 @click.argument("folder", metavar="DIR", type=_FOLDER)
 @click.argument("image", metavar="IMAGE", type=_FOLDER)
 @click.option("--invert", is_flag=True, help="The picture is dark on light, such as ink on paper.")
+@_best
 @_threads
-def predict(folder: Path, image: Path, invert: bool, threads: int | None) -> None:
+def predict(folder: Path, image: Path, invert: bool, best: bool, threads: int | None) -> None:
     """Classify the picture IMAGE with the network of the run in DIR.
 
     The picture may have any size and colours; it is turned to gray and to 28 x 28 pixels. It should show one
@@ -190,12 +207,12 @@ def predict(folder: Path, image: Path, invert: bool, threads: int | None) -> Non
     """
     _use_threads(threads)
     pixels = read_gray_image(image, invert)
-    probabilities = runs.predict_run(folder, pixels)
+    probabilities = runs.predict_run(folder, pixels, best=best)
     if int(pixels.long().sum()) > 128 * pixels.numel():
         other = "without --invert" if invert else "with --invert"
         click.echo(f"note: the picture is mostly light, dark is expected; try it {other}", err=True)
-    name, best = max(probabilities, key=lambda pair: pair[1])
-    click.echo(f"class {name}, probability {best:.4f}")
+    name, highest = max(probabilities, key=lambda pair: pair[1])
+    click.echo(f"class {name}, probability {highest:.4f}")
     width = max(len(name) for name, _ in probabilities)
     for name, probability in probabilities:
         click.echo(f"  {name:<{width}}  {probability:.4f}  {'#' * round(40 * probability)}".rstrip())
@@ -207,7 +224,7 @@ def predict(folder: Path, image: Path, invert: bool, threads: int | None) -> Non
 @click.option("--jobs", type=click.IntRange(1, 4096), help="Processes. Default: one for each processor.")
 @click.option("--quick", is_flag=True, help="Fewer of the calls with small tensors; all boundaries.")
 @click.option(
-    "--json", "json_path", type=click.Path(dir_okay=False), metavar="FILE", help="Also write the table here."
+    "--json", "json_path", type=_Path(dir_okay=False), metavar="FILE", help="Also write the table here."
 )
 def verify(op: str | None, family: str | None, jobs: int | None, quick: bool, json_path: str | None) -> int:
     """Check every op against its reference and its gradients by finite differences, on this machine.

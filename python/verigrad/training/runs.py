@@ -1,15 +1,16 @@
 """Runs: what `verigrad train` does, and what `evaluate` and `predict` read back.
 
-A run is a folder with ``config.json``, ``metrics.csv``, ``curves.png``, ``misclassified.png``,
-``filters.png`` and ``model.safetensors``."""
+A run is a folder. After every epoch it has ``config.json``, ``metrics.csv``, ``model.safetensors`` (after the
+last epoch that ended) and ``best.safetensors`` (after the one with the highest test accuracy, the first of
+equals); when the training has come to its end also ``curves.png``, ``misclassified.png`` and ``filters.png``,
+and its result in the config. `_run_files` says in which order they appear.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -18,10 +19,10 @@ import verigrad
 from verigrad import nn, optim
 from verigrad.data import DataLoader
 from verigrad.utils._extras import require
-from verigrad.utils._files import atomic_write
 from verigrad.vision import datasets, transforms
 
-from .loop import evaluate, fit
+from ._run_files import BEST, CONFIG, CURVES, FILTERS, METRICS, MISTAKES, MODEL, RunFolder, run_folder
+from .loop import Callback, TrainState, evaluate, fit
 from .metrics import Accuracy, History
 from .models import DEFAULT_MODEL, MODELS, build_model
 from .plots import first_filters, plot_filters, plot_history, plot_mistakes
@@ -29,13 +30,11 @@ from .plots import first_filters, plot_filters, plot_history, plot_mistakes
 if TYPE_CHECKING:
     from verigrad.vision.datasets import MNIST
 
-CONFIG, METRICS, CURVES, MODEL = "config.json", "metrics.csv", "curves.png", "model.safetensors"
-MISTAKES, FILTERS = "misclassified.png", "filters.png"
-_FILES = (CONFIG, METRICS, CURVES, MISTAKES, FILTERS, MODEL)
 _FORMAT = 1
 # Entries of the config that the first runs lack, and what those did.
 _LATER = {"augment": False, "dropout": 0.0, "label_smoothing": 0.0}
 _EVALUATION_BATCH = 1000
+_WAYS_TO_DATA = "--download fetches it, --data-dir names its folder"
 _SHOWN_MISTAKES = 25
 
 
@@ -56,7 +55,11 @@ class DatasetInfo:
             if data_dir is not None:
                 raise ValueError("expected no --data-dir with mnist-mini, which comes with verigrad, got one")
             return datasets.MNISTMini(train=train, transform=transform)
-        return self.cls(data_dir, train=train, transform=transform, download=download)
+        try:
+            return self.cls(data_dir, train=train, transform=transform, download=download)
+        except RuntimeError as error:
+            told = str(error).replace("You can use download=True to download it", _WAYS_TO_DATA)
+            raise RuntimeError(told) from None
 
     def augmentation(self) -> transforms.RandomAffine:
         """Rotations by up to 10 degrees and shifts by up to 2 pixels, for batches as `load` gives them."""
@@ -158,24 +161,29 @@ def train_run(
     config: RunConfig,
     out: Path | None,
     *,
+    overwrite: bool = False,
     download: bool = False,
     say: Callable[[str], object] = lambda line: None,
 ) -> RunResult:
     """Train as *config* says and write the files of the run.
 
-    The same config gives the same ``model.safetensors``, byte for byte, for any number of threads. The files
-    appear together at the end: after an error there are none (or still those of an earlier run), and no new
-    folder.
+    The same config gives the same ``model.safetensors``, byte for byte, for any number of threads. Metrics
+    and models are written after every epoch, so a run that is interrupted, or diverges, leaves those of the
+    epochs that ended. Before the first one has ended, an error leaves no file and no new folder, or an older
+    run as it was.
 
     Args:
         config: what to do.
-        out: the folder; made with its parents if it is missing, its files replaced if not. None takes
-            the first free of ``runs/<dataset>-<model>-<number>``.
+        out: the folder; made with its parents if it is missing. None takes the first free of
+            ``runs/<dataset>-<model>-<number>``.
+        overwrite: replace the run that is in *out*. Other files there stay.
         download: fetch missing data.
-        say: called with a line of information before the training.
+        say: called with a line of information before the training, and after one that was cut short.
 
     Raises:
         ImportError: matplotlib is not installed.
+        FileExistsError: *out* holds a run, and *overwrite* is False.
+        RuntimeError: the loss is no longer finite.
         OSError, ValueError, RuntimeError: as the parts raise them; all input is checked before the first
             step.
     """
@@ -186,7 +194,7 @@ def train_run(
     for split, dataset in (("training", train_set), ("test", test_set)):
         if not len(dataset):
             raise ValueError(f"expected at least one {split} image in {config.dataset}, got none")
-    with _run_folder(out, f"{config.dataset}-{config.model}") as folder:
+    with run_folder(out, f"{config.dataset}-{config.model}", overwrite) as folder:
         verigrad.manual_seed(config.seed)
         model = build_model(config.model, len(info.cls.classes), config.dropout)
         generator = verigrad.Generator()
@@ -199,59 +207,75 @@ def train_run(
             f"training {config.model} on {config.dataset}: {len(train_set)} training and {len(test_set)} "
             f"test images, {sum(parameter.numel() for parameter in model.parameters())} parameters"
         )
-        history = fit(
-            model,
-            train_loader,
-            test_loader,
-            epochs=config.epochs,
-            optimizer=optimizer,
-            loss_fn=nn.CrossEntropyLoss(label_smoothing=config.label_smoothing),
-            test_loss_fn=nn.CrossEntropyLoss(),
-            augment=info.augmentation() if config.augment else None,
-            scheduler=_scheduler(config, optimizer),
-            metrics={"accuracy": accuracy},
-        )
-        result = RunResult(folder, history, accuracy.correct, accuracy.count)
+        keeper = _Keeper(folder, config)
+        try:
+            history = fit(
+                model,
+                train_loader,
+                test_loader,
+                epochs=config.epochs,
+                optimizer=optimizer,
+                loss_fn=nn.CrossEntropyLoss(label_smoothing=config.label_smoothing),
+                test_loss_fn=nn.CrossEntropyLoss(),
+                augment=info.augmentation() if config.augment else None,
+                scheduler=_scheduler(config, optimizer),
+                metrics={"accuracy": accuracy},
+                callbacks=[keeper],
+            )
+        except BaseException:
+            if folder.begun:
+                say(f"the epochs that ended are in {folder.path}")
+            raise
+        result = RunResult(folder.path, history, accuracy.correct, accuracy.count)
         mistakes = _Mistakes()
         evaluate(model, test_loader, metrics={"mistakes": mistakes})
-        _write(folder, config, model, result, test_set, mistakes.worst(_SHOWN_MISTAKES))
+        _finish(folder, config, model, result, test_set, mistakes.worst(_SHOWN_MISTAKES))
     return result
 
 
-def load_run(folder: Path) -> tuple[RunConfig, nn.Module]:
+def load_run(folder: Path, best: bool = False) -> tuple[RunConfig, nn.Module]:
     """The config of a run, and its trained network in eval mode.
+
+    Args:
+        folder: of the run.
+        best: the network with the highest test accuracy, instead of the one after the last epoch.
 
     Raises:
         OSError: the folder or a file is missing or unreadable.
         ValueError: ``config.json`` is not one of a run.
-        RuntimeError: ``model.safetensors`` is damaged, or does not fit the network.
+        RuntimeError: the file of the network is damaged, does not fit it, or has numbers that are not finite.
     """
     if not folder.is_dir():
         raise FileNotFoundError(2, "expected the folder of a run, got nothing there", str(folder))
     config = _read_config(folder / CONFIG)
     model = build_model(config.model, len(DATASETS[config.dataset].cls.classes), config.dropout)
-    state = verigrad.load(folder / MODEL)
+    path = folder / (BEST if best else MODEL)
+    state = verigrad.load(path)
     if not isinstance(state, dict) or not all(isinstance(one, verigrad.Tensor) for one in state.values()):
-        raise RuntimeError(f"expected a state_dict in {folder / MODEL}, got something else")
+        raise RuntimeError(f"expected a state_dict in {path}, got something else")
+    for name, one in state.items():
+        if one.dtype.is_floating_point and not bool(one.isfinite().all()):
+            raise RuntimeError(f"expected finite numbers in {path}, got NaN or infinity in {name}")
     model.load_state_dict(state)
     model.eval()
     return config, model
 
 
 def evaluate_run(
-    folder: Path, *, data_dir: str | None = None, download: bool = False
+    folder: Path, *, best: bool = False, data_dir: str | None = None, download: bool = False
 ) -> tuple[RunConfig, float, list[tuple[str, int, int]]]:
     """The config of a run, its mean test loss, and for each class its name, correct and all test images.
 
     Args:
         folder: of the run.
+        best: see `load_run`.
         data_dir: where the data lie now; None: where they lay in training.
         download: fetch missing data.
 
     Raises:
         OSError, ValueError, RuntimeError: as `load_run` and the data sets raise them.
     """
-    config, model = load_run(folder)
+    config, model = load_run(folder, best)
     info = DATASETS[config.dataset]
     dataset = info.load(False, config.data_dir if data_dir is None else data_dir, download)
     if not len(dataset):
@@ -267,14 +291,20 @@ def evaluate_run(
     return config, tested["loss"], rows
 
 
-def predict_run(folder: Path, image: verigrad.Tensor) -> list[tuple[str, float]]:
-    """Each class of a run's data set with its probability for *image* (uint8 [28, 28], light on dark)."""
-    config, model = load_run(folder)
+def predict_run(folder: Path, image: verigrad.Tensor, *, best: bool = False) -> list[tuple[str, float]]:
+    """Each class of a run's data set with its probability for *image* (uint8 [28, 28], light on dark).
+
+    Raises:
+        RuntimeError: as `load_run`; or the probabilities are NaN, since the outputs of the network overflow.
+    """
+    config, model = load_run(folder, best)
     info = DATASETS[config.dataset]
     pixels = transforms.ToTensor()(image.numpy())
     batch = transforms.Normalize((info.mean,), (info.std,))(pixels).unsqueeze(0)
     with verigrad.no_grad():
         probabilities = nn.functional.softmax(model(batch), dim=1)[0].tolist()
+    if not all(map(math.isfinite, probabilities)):
+        raise RuntimeError(f"expected finite outputs of the network in {folder}, got {probabilities}")
     return list(zip(info.cls.classes, probabilities, strict=True))
 
 
@@ -338,102 +368,83 @@ def _scheduler(config: RunConfig, optimizer: Any) -> Any:
     return None
 
 
-@contextlib.contextmanager
-def _run_folder(out: Path | None, name: str) -> Iterator[Path]:
-    """A writable folder for the block; folders made for it go away again if the block fails."""
-    made: list[Path] = []
-    try:
-        if out is None:
-            base = Path("runs")
-            _make(base, made)
-            number = 1
-            while True:
-                folder = base / f"{name}-{number}"
-                try:
-                    folder.mkdir()
-                except FileExistsError:
-                    number += 1
-                    continue
-                made.append(folder)
-                break
-        else:
-            folder = out
-            _make(folder, made)
-        _check_writable(folder)
-        yield folder
-    except BaseException:
-        for one in reversed(made):
-            with contextlib.suppress(OSError):  # something else is in it by now
-                one.rmdir()
-        raise
+class _Keeper(Callback):
+    """Writes the config, the metrics and the models of a run after every epoch."""
+
+    def __init__(self, folder: RunFolder, config: RunConfig) -> None:
+        self._folder = folder
+        self._config = config
+        self._best = -math.inf
+
+    def on_epoch_end(self, state: TrainState) -> None:
+        row = state.history[-1]
+        if not math.isfinite(row["test_loss"]):
+            raise RuntimeError(
+                f"expected a finite test loss, got {row['test_loss']} after epoch {state.epoch}; a smaller "
+                "learning rate may help"
+            )
+        writers = {METRICS: _writer_of_text(state.history.to_csv()), MODEL: _writer_of_model(state.model)}
+        if row["test_accuracy"] > self._best:
+            self._best = row["test_accuracy"]
+            writers[BEST] = writers[MODEL]
+        if not self._folder.begun:
+            writers[CONFIG] = _writer_of_config(self._config, None)
+        self._folder.put(writers)
 
 
-def _check_writable(folder: Path) -> None:
-    # By writing: what os.access says is wrong on read-only mounts and for the superuser. Before the training.
-    with tempfile.TemporaryFile(dir=folder) as file:
-        file.write(b"verigrad")
-    for name in _FILES:
-        if (folder / name).is_dir():
-            raise IsADirectoryError(21, "expected a file name, got a folder", str(folder / name))
+def _writer_of_text(text: str) -> Callable[[IO[bytes]], object]:
+    return lambda file: file.write(text.encode())
 
 
-def _make(folder: Path, made: list[Path]) -> None:
-    missing = []
-    one = folder
-    while not one.exists():
-        missing.append(one)
-        one = one.parent
-    if not one.is_dir():
-        raise NotADirectoryError(20, "expected a folder, got a file", str(one))
-    for part in reversed(missing):
-        part.mkdir(exist_ok=True)
-        made.append(part)
+def _writer_of_model(model: nn.Module) -> Callable[[IO[bytes]], object]:
+    return lambda file: verigrad.save(model.state_dict(), file)
 
 
-def _write(
-    folder: Path,
+def _writer_of_config(config: RunConfig, result: dict[str, float] | None) -> Callable[[IO[bytes]], object]:
+    content = {
+        "format": _FORMAT,
+        "verigrad": verigrad.__version__,
+        "config": asdict(config),
+        "result": result,  # None until the run has come to its end
+    }
+    return _writer_of_text(json.dumps(content, indent=2) + "\n")
+
+
+def _finish(
+    folder: RunFolder,
     config: RunConfig,
     model: nn.Module,
     result: RunResult,
     test_set: MNIST,
     mistakes: list[tuple[float, int, int, int]],
 ) -> None:
+    """Draw the pictures, and note the result in the config."""
     last = result.history[-1]
     title = f"{config.model} on {config.dataset}, {config.optimizer}, seed {config.seed}"
-    content = {
-        "format": _FORMAT,
-        "verigrad": verigrad.__version__,
-        "config": asdict(config),
-        "result": {
-            "test_accuracy": result.correct / result.count,
-            "test_loss": last["test_loss"],
-            "train_accuracy": last["train_accuracy"],
-            "train_loss": last["train_loss"],
-        },
-    }
-    with contextlib.ExitStack() as stack:
-        # All are written before the first of them is renamed into place.
-        files: Mapping[str, IO[bytes]] = {
-            name: stack.enter_context(atomic_write(folder / name)) for name in _FILES
+    numbers = {"test_accuracy": result.correct / result.count}
+    numbers |= {name: last[name] for name in ("test_loss", "train_accuracy", "train_loss")}
+    short = [name.split(" - ")[0] for name in test_set.classes]
+    wrong = result.count - result.correct
+    shown = verigrad.tensor([sample for _, sample, _, _ in mistakes], dtype=verigrad.int64)
+    captions = [
+        f"true {short[actual]}, predicted {short[guess]}\nprobability {sure:.2f}"
+        for sure, _, guess, actual in mistakes
+    ]
+    folder.put(
+        {
+            CURVES: lambda file: plot_history(result.history, file, title),
+            MISTAKES: lambda file: plot_mistakes(
+                test_set.data.index_select(0, shown),
+                captions,
+                file,
+                f"misclassified test images, the surest first: {len(mistakes)} of {wrong}",
+            ),
+            FILTERS: lambda file: plot_filters(
+                first_filters(model), file, f"filters of the first layer: {title}"
+            ),
+            CONFIG: _writer_of_config(config, numbers),
         }
-        files[METRICS].write(result.history.to_csv().encode())
-        plot_history(result.history, files[CURVES], title)
-        short = [name.split(" - ")[0] for name in test_set.classes]
-        wrong = result.count - result.correct
-        shown = verigrad.tensor([sample for _, sample, _, _ in mistakes], dtype=verigrad.int64)
-        captions = [
-            f"true {short[actual]}, predicted {short[guess]}\nprobability {sure:.2f}"
-            for sure, _, guess, actual in mistakes
-        ]
-        plot_mistakes(
-            test_set.data.index_select(0, shown),
-            captions,
-            files[MISTAKES],
-            f"misclassified test images, the surest first: {len(mistakes)} of {wrong}",
-        )
-        plot_filters(first_filters(model), files[FILTERS], f"filters of the first layer: {title}")
-        files[CONFIG].write((json.dumps(content, indent=2) + "\n").encode())
-        verigrad.save(model.state_dict(), files[MODEL])
+    )
 
 
 def _read_config(path: Path) -> RunConfig:

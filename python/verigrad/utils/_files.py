@@ -69,7 +69,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[str]:
             os.replace(temporary, target)
         finally:
             shutil.rmtree(place, ignore_errors=True)
-        _sync_folder(folder)
+        sync_folder(folder)
     finally:
         with _lock:
             _active.discard(name)
@@ -136,7 +136,8 @@ def _is_running(process: int) -> bool:
     return True
 
 
-def _sync_folder(folder: str) -> None:
+def sync_folder(folder: str) -> None:
+    """Have the names in a folder reach the disk, where the file system can."""
     if sys.platform == "win32":
         return  # folders cannot be opened there
     descriptor = os.open(folder, os.O_RDONLY)
