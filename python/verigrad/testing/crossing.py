@@ -185,15 +185,17 @@ def refuse_uncut(spec: OpSpec, coverage: Coverage) -> None:
     """Refuses a record none of whose samples is large enough to be cut for threads, forward and backward.
 
     Raises:
-        CheckError: unless the record says in ``serial`` why its kernels work on the calling thread.
+        CheckError: unless the record says in ``serial`` why its kernels work on the calling thread; a text that
+            starts with "forward:" or "backward:" is about that way alone.
     """
-    if spec.serial:
+    ways, _, reason = spec.serial.partition(":")
+    if spec.serial and not (reason and ways in ("forward", "backward")):
         return
     wanted = [("forward", coverage.cut_forward)]
     if spec.order and not spec.zero_gradient and has_gradient(spec):
         wanted.append(("backward", coverage.cut_backward))
     for way, cut in wanted:
-        if not cut:
+        if not cut and way != ways:
             raise CheckError(
                 f"{spec.name}: expected a boundary sample whose {way} loops are cut for threads, got none"
             )
