@@ -10,6 +10,8 @@ import numpy as np
 
 from verigrad.testing.opspec import ALL_DTYPES, FLOATING, OpSpec, bad
 from verigrad.testing.reference import resampling as ref
+from verigrad.testing.reference import resampling_tape
+from verigrad.testing.reference.compositions import moved
 from verigrad.testing.samples import Sample, Sampler, call
 
 BATCHES = (0, 1, 2, 5)
@@ -51,10 +53,14 @@ def pad_samples(s: Sampler) -> Iterator[Sample]:
             yield call(s.array(2, 5), (most, most), mode)
 
 
-def large_pad(s: Sampler) -> Iterator[Sample]:
-    """More elements than one thread takes."""
-    yield call(s.array(3, 311, 301), (2, 3, -1, 4))
-    yield call(s.array(3, 311, 301), (2, 3, 1, 4), "reflect")
+def pad_boundaries(s: Sampler) -> Iterator[Sample]:
+    """Rows of vectors and their tails, crops, and what is cut for threads: 262,144 elements of a copy, 65,536
+    of the rows and elements that the other modes select, 262,144 of the sums in their gradients."""
+    modes = () if s.dtype.kind == "b" else ("reflect", "replicate", "circular")
+    for mode in ("constant", *modes):
+        yield call(s.array(2, 5, 17, 67), (3, -1, 2, 1), mode)
+        yield call(s.array(2, 3, 35), (17, 16), mode)
+        yield call(s.array(1, 2, 371, 363), (2, 3, -1, 4), mode, vary=False)
 
 
 def window_grid(fold: bool) -> Any:
@@ -84,15 +90,27 @@ def window_grid(fold: bool) -> Any:
     return samples
 
 
-def large_unfold(s: Sampler) -> Iterator[Sample]:
-    """More elements than one thread takes."""
-    yield call(s.array(3, 5, 71, 69), 3, 1, 1)
-    yield call(s.array(3, 5, 71, 69), (3, 2), 1, 1, 2)
+def window_boundaries(fold: bool) -> Any:
+    """Rows of vectors and their tails, steps and dilations, and 262,144 elements (kSerialElements), which are
+    cut: rows of columns by 65,536 elements, planes of images likewise."""
+    rows: tuple[tuple[Any, ...], ...] = (
+        ((3, 7, 17), 3, 1, 1, 1),
+        ((3, 7, 35), (2, 3), 2, (2, 1), 1),
+        ((3, 9, 67), 3, 1, 1, (1, 2)),
+        ((3, 9, 68), (3, 2), (1, 3), 1, (2, 1)),
+        ((6, 71, 69), 3, 1, 1, 1),
+    )
 
+    def samples(s: Sampler) -> Iterator[Sample]:
+        for shape, *options in rows:
+            vary = shape[1] < 71
+            if fold:
+                counts = ref.unfold_op(np.zeros((1, *shape)), *options).shape
+                yield call(s.array(*counts), shape[1:], *options, vary=vary)
+            else:
+                yield call(s.array(1, *shape), *options, vary=vary)
 
-def large_fold(s: Sampler) -> Iterator[Sample]:
-    """More elements than one thread takes."""
-    yield call(s.array(3, 45, 4899), (71, 69), 3, 1, 1)
+    return samples
 
 
 def interpolate_samples(s: Sampler) -> Iterator[Sample]:
@@ -116,6 +134,32 @@ def interpolate_samples(s: Sampler) -> Iterator[Sample]:
             yield call(s.array(1, 2, 1, 1), 3, mode=mode)
     yield call(s.array(1, 2, 2, 3, 2), 4)
     yield call(s.array(1, 2, 2, 3, 2), (3, 5, 1), mode="nearest-exact")
+
+
+def interpolate_boundaries(s: Sampler) -> Iterator[Sample]:
+    """Rows and single elements that are selected, cut at 65,536, and summed in the gradients, at 262,144."""
+    for mode in ("nearest", "nearest-exact", "bilinear", "area"):
+        yield call(s.array(2, 3, 17, 35), (33, 67), mode=mode)
+        yield call(s.array(2, 3, 33, 67), (16, 33), mode=mode)
+    yield call(s.array(1, 2, 35, 67), (71, 133), mode="bilinear", align_corners=True)
+    yield call(s.array(3, 5, 67), 133, mode="linear")
+    yield call(s.array(3, 5, 67), scale_factor=2.5, mode="linear", align_corners=False)
+    for mode in ("nearest", "bilinear"):
+        yield call(s.array(1, 2, 257, 131), (510, 263), mode=mode, vary=False)
+
+
+def shuffle_boundaries(sign: int) -> Any:
+    """Copies of turned blocks, one of them cut at 262,144 elements; `sign`: -1 for the inverse."""
+
+    def samples(s: Sampler) -> Iterator[Sample]:
+        for shape, factor in (((2, 8, 5, 17), 2), ((2, 9, 7, 35), 3), ((1, 8, 181, 183), 2)):
+            outer, channels, height, width = shape
+            if sign < 0:
+                area = factor * factor
+                shape = (outer, channels // area, height * factor, width * factor)
+            yield call(s.array(*shape), factor, vary=height < 100)
+
+    return samples
 
 
 def shuffle_samples(s: Sampler) -> Iterator[Sample]:
@@ -148,7 +192,8 @@ SPECS: tuple[OpSpec, ...] = (
         function="nn.functional.pad",
         dtypes=ALL_DTYPES,
         tolerance=0.0,
-        boundary=large_pad,
+        composition=moved(ref.pad_op),
+        boundary=pad_boundaries,
         errors=(
             bad(RuntimeError, "divisible by 2", IMAGE, (1,)),
             bad(RuntimeError, "two times", np.zeros(3), (1, 1, 1, 1)),
@@ -177,7 +222,8 @@ SPECS: tuple[OpSpec, ...] = (
         function="nn.functional.unfold",
         dtypes=FLOATING,
         tolerance=0.0,
-        boundary=large_unfold,
+        composition=moved(ref.unfold_op),
+        boundary=window_boundaries(False),
         errors=(
             bad(IndexError, "[Dd]imension", np.zeros((4, 5)), 2),
             bad(RuntimeError, "3D or 4D", np.zeros((1, 1, 1, 4, 5)), 2),
@@ -202,7 +248,8 @@ SPECS: tuple[OpSpec, ...] = (
         function="nn.functional.fold",
         dtypes=FLOATING,
         scale="inputs",
-        boundary=large_fold,
+        composition=resampling_tape.fold,
+        boundary=window_boundaries(True),
         errors=(
             bad(RuntimeError, "2D or 3D", np.zeros(4), 4, 2),
             bad(RuntimeError, "2D or 3D", np.zeros((2, 0, 9)), 4, 2),
@@ -224,9 +271,9 @@ SPECS: tuple[OpSpec, ...] = (
         function="nn.functional.interpolate",
         dtypes=FLOATING,
         registered=False,
-        scale="norm",
-        tolerance=32.0,
-        reason="positions are computed in the dtype of the input, as in PyTorch, and so are their weights",
+        scale="bound",
+        composition=resampling_tape.interpolate,
+        boundary=interpolate_boundaries,
         errors=(
             bad(ValueError, "only one", IMAGE, 2, 2.0),
             bad(ValueError, "either", IMAGE),
@@ -252,6 +299,8 @@ SPECS: tuple[OpSpec, ...] = (
         ref.pixel_shuffle_op,
         shuffle_samples,
         function="nn.functional.pixel_shuffle",
+        composition=moved(ref.pixel_shuffle_op),
+        boundary=shuffle_boundaries(1),
         registered=False,
         view=None,
         errors=(
@@ -266,6 +315,8 @@ SPECS: tuple[OpSpec, ...] = (
         ref.pixel_unshuffle_op,
         unshuffle_samples,
         function="nn.functional.pixel_unshuffle",
+        composition=moved(ref.pixel_unshuffle_op),
+        boundary=shuffle_boundaries(-1),
         registered=False,
         view=None,
         errors=(

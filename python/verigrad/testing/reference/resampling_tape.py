@@ -1,0 +1,79 @@
+"""Sums of windows and interpolation over the tape's variables."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from verigrad.testing.reference import pooling_tape, tape
+from verigrad.testing.reference import resampling as ref
+from verigrad.testing.reference.compositions import moved
+from verigrad.testing.reference.rounded import Rounded
+
+
+def fold(
+    input: Any,
+    output_size: Any,
+    kernel_size: Any,
+    dilation: Any = 1,
+    padding: Any = 0,
+    stride: Any = 1,
+) -> tape.Var:
+    """Every element added where ``unfold`` would take it from."""
+    x = tape.var(input)
+    plane = output_size if isinstance(output_size, tuple | list) else (output_size, output_size)
+    kernel = kernel_size if isinstance(kernel_size, tuple | list) else (kernel_size, kernel_size)
+    shape = (*x.shape[:-2], x.shape[-2] // math.prod(kernel), *plane)
+    numbers = np.arange(1.0, math.prod(shape) + 1).reshape(shape)
+    places = ref.unfold_op(numbers, kernel_size, dilation, padding, stride).astype(np.int64) - 1
+    return tape.scatter(x, places, shape)
+
+
+def _weights(size: int, out: int, scale: float, corners: bool) -> tape.Var:
+    """[out, in]: 1 - |distance|, with what the rounding of a position does to it."""
+    i = np.arange(out)
+    at = i * scale if corners else np.maximum((i + 0.5) * scale - 0.5, 0.0)
+    distance = np.abs(np.minimum(at, size - 1)[:, None] - np.arange(size))
+    doubt = np.where(distance <= 1.0 + 1e-5, 2.0 * (at[:, None] + 1.0), 0.0)
+    return tape.Var(Rounded(np.maximum(1.0 - distance, 0.0), doubt))
+
+
+def interpolate(
+    input: Any,
+    size: Any = None,
+    scale_factor: Any = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+    recompute_scale_factor: bool | None = None,
+) -> tape.Var:
+    """Products with a matrix of weights, the last dimension first."""
+    if "linear" not in mode and mode != "area":
+        nearest = moved(ref.interpolate_op)
+        result: tape.Var = nearest(
+            input, size, scale_factor, mode, align_corners, recompute_scale_factor=recompute_scale_factor
+        )[0]
+        return result
+    x = tape.var(input)
+    dims = x.ndim - 2
+    factors = list(scale_factor) if isinstance(scale_factor, tuple | list) else [scale_factor] * dims
+    sizes = list(size) if isinstance(size, tuple | list) else [size] * dims
+    if scale_factor is not None:
+        sizes = [math.floor(n * f) for n, f in zip(x.shape[2:], factors, strict=True)]
+    if mode == "area":
+        return pooling_tape.adaptive_average(dims, x, sizes)
+    for d in reversed(range(dims)):
+        n, out = x.shape[d + 2], sizes[d]
+        if n == out:
+            continue
+        given = scale_factor is not None and not recompute_scale_factor
+        scale = 1.0 / factors[d] if given else n / out
+        if align_corners:
+            scale = (n - 1) / (out - 1) if out > 1 else 0.0
+        letters = "nc" + "hw"[:dims]
+        result = letters.replace(letters[d + 2], "o")
+        x = tape.einsum(
+            f"{letters},o{letters[d + 2]}->{result}", x, _weights(n, out, scale, bool(align_corners))
+        )
+    return x
