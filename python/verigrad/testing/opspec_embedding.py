@@ -9,6 +9,7 @@ import numpy as np
 
 from verigrad.testing.opspec import FLOATING, Kink, OpSpec, bad
 from verigrad.testing.reference import embedding as ref
+from verigrad.testing.reference import index_tape
 from verigrad.testing.samples import Const, Sample, Sampler, call
 
 TABLE = np.arange(12.0).reshape(4, 3)
@@ -31,7 +32,7 @@ def embedding_samples(s: Sampler) -> Iterator[Sample]:
             # Finite differences see the padding row and the counts, which gradients by definition do not.
             yield call(index, s.array(4, 3), padding_idx=padding, grad=padding is None)
         yield call(index, s.array(4, 3), scale_grad_by_freq=True, grad=False)
-    yield call(s.index(300, high=50), s.array(50, 7), grad=False)
+    yield call(s.index(300, high=50), s.array(50, 7))
     special = np.array([[np.nan, 1], [np.inf, -np.inf], [0, -0.0]], s.dtype)
     yield call(Const(np.array([2, 0, 1, 1])), special, grad=False, note="NaN and infinities")
 
@@ -44,9 +45,46 @@ def renorm_samples(s: Sampler) -> Iterator[Sample]:
     yield call(Const(np.zeros(0, np.int64)), s.array(4, 3), max_norm=1.0, grad=False)
 
 
-def large_embedding(s: Sampler) -> Iterator[Sample]:
-    """More rows than one thread takes."""
-    yield call(s.index(3001, high=211), s.array(211, 131))
+def embedding_boundaries(s: Sampler) -> Iterator[Sample]:
+    """Rows that are copied, cut at 65,536 elements; gradients that are added in columns of 1024 (kColumns),
+    cut at 262,144, with the padding left out and divided by the number of times that a row is taken."""
+    index = s.index(301, high=19)
+    yield call(s.index(67, high=19), s.array(19, 35))
+    yield call(index, s.array(19, 17), padding_idx=-2)
+    yield call(index, s.array(19, 17), scale_grad_by_freq=True)
+    yield call(s.index(7, 11, high=5), s.array(5, 1031), padding_idx=1, scale_grad_by_freq=True)
+    yield call(s.index(255, high=67), s.array(67, 1031), vary=False)
+
+
+def renorm_boundaries(s: Sampler) -> Iterator[Sample]:
+    """Norms of rows with tails of vectors, and rows enough to be cut."""
+    for norm in (2.0, 1.0, math.inf):
+        yield call(s.index(67, high=19), s.array(19, 35), max_norm=7.0, norm_type=norm, grad=False)
+    yield call(s.index(521, high=67), s.array(67, 131), max_norm=15.0, grad=False, vary=False)
+
+
+def bag_boundaries(s: Sampler) -> Iterator[Sample]:
+    """Bags of one length and of several, of wide rows, enough to be cut forward and backward."""
+    for mode in ("sum", "mean", "max"):
+        yield call(s.index(37, 7, high=19), s.distinct(19, 35), mode=mode)
+        offsets = Const(np.sort(s.rng.integers(1, 300, 67)) * (np.arange(67) > 0))
+        yield call(s.index(301, high=19), s.distinct(19, 17), offsets, mode=mode, padding_idx=3)
+        yield call(s.index(51, 5, high=67), s.array(67, 1031), mode=mode, vary=False)
+    yield call(s.index(37, 7, high=19), s.array(19, 35), mode="sum", per_sample_weights=s.array(37, 7))
+    yield call(s.index(37, 7, high=19), s.array(19, 35), mode="mean", scale_grad_by_freq=True)
+
+
+def bag_renorm_boundaries(s: Sampler) -> Iterator[Sample]:
+    """Norms of rows with tails of vectors, and rows enough to be cut."""
+    yield call(s.index(37, 7, high=19), s.array(19, 35), max_norm=7.0, grad=False)
+    yield call(s.index(131, 4, high=67), s.array(67, 131), max_norm=15.0, grad=False, vary=False)
+
+
+def one_hot_boundaries(s: Sampler) -> Iterator[Sample]:
+    """Classes on both sides of a vector, and enough to be cut."""
+    for classes in (7, 8, 9, 17, 33):
+        yield call(s.index(35, high=classes), classes)
+    yield call(s.index(2051, high=131), 131, vary=False)
 
 
 def bag_samples(s: Sampler) -> Iterator[Sample]:
@@ -66,7 +104,7 @@ def bag_samples(s: Sampler) -> Iterator[Sample]:
         yield call(empty, weight, Const(np.array([0, 0])), mode=mode, grad=False, note="empty bags")
         yield call(empty, weight, empty, mode=mode, grad=False, note="no bags")
         yield call(s.index(2, 3, high=4, dtype="int32"), weight, mode=mode)
-        yield call(s.index(200, high=50), s.array(50, 7), Const(np.arange(0, 200, 7)), mode=mode, grad=False)
+        yield call(s.index(200, high=50), s.array(50, 7), Const(np.arange(0, 200, 7)), mode=mode, vary=False)
     yield call(INDEX, s.array(4, 3), OFFSETS, mode="sum", per_sample_weights=s.array(5))
     yield call(s.index(2, 3, high=4), s.array(4, 3), mode="sum", per_sample_weights=s.array(2, 3))
     yield call(INDEX, s.array(4, 3), OFFSETS, mode="sum", per_sample_weights=s.array(5), padding_idx=1)
@@ -97,7 +135,8 @@ SPECS = (
         function="nn.functional.embedding",
         dtypes=FLOATING,
         tolerance=0,
-        boundary=large_embedding,
+        composition=index_tape.embedding,
+        boundary=embedding_boundaries,
         errors=(
             bad(IndexError, "range", Const(np.array([0, 4])), TABLE),
             bad(IndexError, "range", Const(np.array([-1])), TABLE),
@@ -129,6 +168,7 @@ SPECS = (
         order=0,
         tolerance=16,
         reason="the norm of a row, a quotient and a product round in turn",
+        boundary=renorm_boundaries,
         registered=False,
     ),
     OpSpec(
@@ -137,9 +177,9 @@ SPECS = (
         bag_samples,
         function="nn.functional.embedding_bag",
         dtypes=FLOATING,
-        scale="norm",
-        tolerance=32,
-        reason="sums of several rows round",
+        scale="bound",
+        composition=index_tape.embedding_bag,
+        boundary=bag_boundaries,
         registered=False,
         errors=(
             bad(ValueError, "mode", INDEX, TABLE, OFFSETS, mode="median"),
@@ -190,7 +230,8 @@ SPECS = (
         ),
         dtypes=FLOATING,
         order=0,
-        scale="norm",
+        scale="inputs",
+        boundary=bag_renorm_boundaries,
         tolerance=16,
         reason="the norm of a row, a quotient, a product and a mean round in turn",
         registered=False,
@@ -202,6 +243,7 @@ SPECS = (
         function="nn.functional.one_hot",
         dtypes=("int64",),
         order=0,
+        boundary=one_hot_boundaries,
         registered=False,
         errors=(
             bad(RuntimeError, "LongTensor", Const(np.array([1.0]))),

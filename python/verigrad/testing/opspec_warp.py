@@ -58,11 +58,15 @@ def warp_samples(s: Sampler) -> Iterator[Sample]:
         yield call(images(1, 1, 2, 2), same((1, 0, 9, 0, 1, 0)), (2, 2), fill=math.nan)
 
 
-def large_warp(s: Sampler) -> Iterator[Sample]:
-    """Images that are shared between threads."""
+def warp_boundaries(s: Sampler) -> Iterator[Sample]:
+    """Rows on both sides of 128 columns (kColumns), vectors and their tails, and rows enough to be cut:
+    262,144 elements (kSerialElements), each counted eight times, by 65,536."""
     for mode in ("bilinear", "nearest"):
-        images = Const(s.array(67, 3, 31, 33, low=0, high=255))
-        yield call(images, turned(s, 67, 31, 33), (29, 35), mode=mode, fill=7.0)
+        for width in (5, 9, 17, 127, 128, 129, 257):
+            images = Const(s.array(2, 2, 7, width, low=0, high=255))
+            yield call(images, turned(s, 2, 7, width), (5, width), mode=mode, fill=7.0)
+        images = Const(s.array(13, 3, 31, 33, low=0, high=255))
+        yield call(images, turned(s, 13, 31, 33), (29, 35), mode=mode, fill=7.0)
 
 
 SPECS = (
@@ -73,8 +77,7 @@ SPECS = (
         function="_C.nn_functional.affine_image",
         dtypes=("uint8", "float32", "float64"),
         order=0,
-        scale="norm",
-        boundary=large_warp,
+        boundary=warp_boundaries,
         errors=(
             bad(RuntimeError, r"\[N, C, H, W\]", Const(np.zeros((3, 4, 5))), MATRIX, (4, 5)),
             bad(RuntimeError, "dtype", Const(np.zeros((2, 3, 4, 5), np.int64)), MATRIX, (4, 5)),

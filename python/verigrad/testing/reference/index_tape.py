@@ -78,6 +78,8 @@ def embedding_bag(
     begins = np.arange(input.shape[0]) * input.shape[1] if offsets is None else offsets
     count = begins.size - int(include_last_offset)
     bag = np.searchsorted(begins[:count], np.arange(index.size), "right") - 1
+    if include_last_offset:
+        bag = np.where(np.arange(index.size) < begins[-1], bag, -1)
     if padding_idx is not None:
         bag = np.where(index == padding_idx % table.shape[0], -1, bag)
     kept = np.flatnonzero(bag >= 0)
