@@ -154,6 +154,7 @@ SIGNALS: tuple[tuple[str, tuple[int, ...], tuple[int, ...], dict[str, Any]], ...
     ("several images together", (19, 3, 53), (7, 3, 4), {}),
     ("two blocks of channels", (2, 81, 61), (15, 81, 4), {"stride": 3, "padding": 2}),
     ("97 = 2 x 48 + 1 pixels", (2, 3, 99), (5, 3, 3), {}),
+    ("97 pixels, not packed", (2, 9, 99), (5, 9, 3), {}),
     ("a kernel wider than a tile", (1, 1, 960), (3, 1, 101), {}),
     ("groups, dilated", (3, 14, 97), (14, 2, 3), {"dilation": 2, "groups": 7}),
 )
