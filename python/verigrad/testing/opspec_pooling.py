@@ -147,7 +147,7 @@ def adaptive_samples(dims: int, draw: Draw, indices: bool) -> Callable[[Sampler]
             yield call(tied, 3, return_indices=True, grad=False, note="ties")
             tied[tied == 1] = np.nan
             yield call(tied, 3, return_indices=True, grad=False, note="NaN")
-        yield call(s.array(1, 2, *(31,) * dims, low=0.5), 1)
+        yield call(draw(s, (1, 2, *(31,) * dims)), 1)
 
     return samples
 
