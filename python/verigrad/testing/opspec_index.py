@@ -192,6 +192,9 @@ def row_boundaries(repeat: bool) -> Any:
             order = s.rng.permutation(shape[dim])[:count]
             index = s.index(count, high=shape[dim]) if repeat else Const(order)
             yield call(s.array(*shape), dim, index, s.array(*source), vary=vary and repeat)
+        if not repeat:
+            twice = Const(np.array([2, 5, 2, 8, 5]))
+            yield call(s.array(9, 35), 0, twice, s.array(5, 35), vary=False, note="the last one counts")
 
     return samples
 

@@ -147,7 +147,7 @@ def adaptive_samples(dims: int, draw: Draw, indices: bool) -> Callable[[Sampler]
             yield call(tied, 3, return_indices=True, grad=False, note="ties")
             tied[tied == 1] = np.nan
             yield call(tied, 3, return_indices=True, grad=False, note="NaN")
-        yield call(s.array(1, 2, *(31,) * dims, low=0.5), 1)
+        yield call(draw(s, (1, 2, *(31,) * dims)), 1)
 
     return samples
 
@@ -179,7 +179,7 @@ def at_boundaries(dims: int, draw: Draw, *windows: tuple[Any, ...]) -> Callable[
             wide = (3, 6, 8, 11, 15, 16, 19, 31, 67) if args == (2,) else (17, 35, 70, 131)
             for width in wide:
                 yield call(draw(s, (2, 3, *high, width)), *args, **kwargs)
-        plane = (45, 47) if dims == 2 else (1001,)
+        plane = (43, 47) if dims == 2 else (1001,)  # chunks of rows begin within planes
         elements = s.distinct if draw is distinct else s.array
         for args, kwargs in (((2,), {}), *((w[:-1], w[-1]) for w in windows[:1])):
             planes = 262_144 // int(np.prod(plane)) + 3
@@ -196,10 +196,10 @@ def adaptive_boundaries(dims: int, draw: Draw) -> Callable[[Sampler], Iterator[S
             yield call(draw(s, (2, 3, *(4,) * (dims - 1), width)), (*(2,) * (dims - 1), width // 2))
         for width, size in ((35, 16), (67, 33), (131, 7), (17, 40)):
             yield call(draw(s, (2, 3, *(5,) * (dims - 1), width)), (*(3,) * (dims - 1), size))
-        plane = (46, 46) if dims == 2 else (1002,)
+        plane: tuple[int, ...] = (46, 46) if dims == 2 else (1002,)
         planes = 262_144 // int(np.prod(plane)) + 3
-        for size in (tuple(n // 2 for n in plane), (*(7,) * (dims - 1), 19)):
-            yield call(draw(s, (1, planes, *plane)), size, vary=False)
+        for sizes in (tuple(n // 2 for n in plane), (*(7,) * (dims - 1), 19)):
+            yield call(draw(s, (1, planes, *plane)), sizes, vary=False)
 
     return samples
 

@@ -54,8 +54,8 @@ def pad_samples(s: Sampler) -> Iterator[Sample]:
 
 
 def pad_boundaries(s: Sampler) -> Iterator[Sample]:
-    """Rows of vectors and their tails, crops, and what is cut for threads: 262,144 elements of a copy, 65,536 of
-    the rows and elements that the other modes select, 262,144 of the sums in their gradients."""
+    """Rows of vectors and their tails, crops, and what is cut for threads: 262,144 elements of a copy, 65,536
+    of the rows and elements that the other modes select, 262,144 of the sums in their gradients."""
     modes = () if s.dtype.kind == "b" else ("reflect", "replicate", "circular")
     for mode in ("constant", *modes):
         yield call(s.array(2, 5, 17, 67), (3, -1, 2, 1), mode)
@@ -137,7 +137,7 @@ def interpolate_samples(s: Sampler) -> Iterator[Sample]:
 
 
 def interpolate_boundaries(s: Sampler) -> Iterator[Sample]:
-    """Rows and single elements that are selected, cut at 65,536, and their sums in the gradients, at 262,144."""
+    """Rows and single elements that are selected, cut at 65,536, and summed in the gradients, at 262,144."""
     for mode in ("nearest", "nearest-exact", "bilinear", "area"):
         yield call(s.array(2, 3, 17, 35), (33, 67), mode=mode)
         yield call(s.array(2, 3, 33, 67), (16, 33), mode=mode)

@@ -19,7 +19,7 @@ MATRIX = np.arange(6.0).reshape(2, 3)
 CUBE = np.arange(24.0).reshape(2, 3, 4)
 EXACT = 0.0  # nothing is computed
 VIEW = "a view: nothing is computed"
-PASSED_ON = "the gradient is passed on as it is"
+PASSED_ON = "backward: the gradient is passed on as it is"
 
 Samples = Callable[[Sampler], Iterator[Sample]]
 
@@ -197,6 +197,20 @@ def expansion_targets(s: Sampler) -> Iterator[Sample]:
         yield call(s.array(*shape), Const(s.array(*other)))
 
 
+def permuted_copies(s: Sampler) -> Iterator[Sample]:
+    """As `copies`, of stacks of matrices: the last two dimensions turned around."""
+    for shape, order in (
+        ((15, 33), (1, 0)),
+        ((3, 35, 51), (0, 2, 1)),
+        ((2, 3, 17, 35), (0, 1, 3, 2)),
+        ((4, 6, 33, 7), (1, 0, 3, 2)),
+        ((35, 5, 19), (2, 1, 0)),
+        ((7, 199, 193), (0, 2, 1)),
+        ((521, 509), (1, 0)),
+    ):
+        yield call(s.array(*shape), order, vary=shape[-2] < 199 and shape[0] < 100)
+
+
 PERMUTATIONS = cases(
     ((2, 3), (1, 0)),
     ((2, 3, 4), (2, 0, 1)),
@@ -275,7 +289,7 @@ SPECS = (
         tolerance=EXACT,
         registered=False,
         composition=moved(ref.t_op),
-        serial=VIEW,
+        serial="forward: a view",
     ),
     OpSpec(
         "mT",
@@ -317,7 +331,7 @@ SPECS = (
         bad(RuntimeError, "expand|size", MATRIX, (2, 4)),
         bad(RuntimeError, "dim|size", MATRIX, (3,)),
         boundary=expansions,
-        serial=VIEW,
+        serial="forward: a view",
     ),
     view_only("expand_as", ref.expand_as_op, expansion_targets, boundary=as_expansions, serial=VIEW),
     view(
@@ -366,6 +380,17 @@ SPECS = (
     ),
     view("clone", ref.same_op, ALL_SHAPES, view=False, boundary=copies(), serial=PASSED_ON),
     view("detach", ref.same_op, ALL_SHAPES, order=0),
+    OpSpec(
+        "copy of a permutation",
+        ref.permute_op,
+        PERMUTATIONS,
+        function=lambda lib, x, dims: x.permute(dims).clone(),
+        composition=moved(ref.permute_op),
+        boundary=permuted_copies,
+        serial=PASSED_ON,
+        tolerance=EXACT,
+        registered=False,
+    ),
     OpSpec(
         "cat",
         ref.cat_op,

@@ -59,8 +59,8 @@ def warp_samples(s: Sampler) -> Iterator[Sample]:
 
 
 def warp_boundaries(s: Sampler) -> Iterator[Sample]:
-    """Rows on both sides of 128 columns (kColumns), vectors and their tails, and rows enough to be cut: 262,144
-    elements (kSerialElements), each counted eight times, by 65,536."""
+    """Rows on both sides of 128 columns (kColumns), vectors and their tails, and rows enough to be cut:
+    262,144 elements (kSerialElements), each counted eight times, by 65,536."""
     for mode in ("bilinear", "nearest"):
         for width in (5, 9, 17, 127, 128, 129, 257):
             images = Const(s.array(2, 2, 7, width, low=0, high=255))

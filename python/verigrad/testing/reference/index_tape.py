@@ -16,11 +16,12 @@ def scatter_add(a: Any, dim: int, index: Array, src: Any) -> tape.Var:
     """``scatter_add``."""
     a, src = tape.var(a), tape.var(src)
     shape, index = a.shape or (1,), index.reshape(index.shape or (1,))
-    at = list(np.indices(index.shape))
+    at: list[Array] = list(np.indices(index.shape))
     at[dim] = index
     part = src.reshape(*(src.shape or (1,)))[tuple(slice(0, n) for n in index.shape)]
-    places = np.ravel_multi_index(tuple(at), shape)
-    return a + tape.scatter(part, places, shape).reshape(*a.shape)
+    places = np.asarray(np.ravel_multi_index(tuple(at), shape))
+    out: tape.Var = a + tape.scatter(part, places, shape).reshape(*a.shape)
+    return out
 
 
 def index_add(a: Any, dim: int, index: Array, source: Any, *, alpha: float = 1) -> tape.Var:
@@ -28,7 +29,8 @@ def index_add(a: Any, dim: int, index: Array, source: Any, *, alpha: float = 1) 
     a, source = tape.var(a), tape.var(source)
     places = np.take(np.arange(a.size).reshape(a.shape), index, dim)
     part = source if alpha == 1 else source * float(alpha)
-    return a + tape.scatter(part, places, a.shape)
+    out: tape.Var = a + tape.scatter(part, places, a.shape)
+    return out
 
 
 def _rows(weight: tape.Var, index: Array, padding: int | None, by_frequency: bool) -> tape.Var:
@@ -78,6 +80,8 @@ def embedding_bag(
     begins = np.arange(input.shape[0]) * input.shape[1] if offsets is None else offsets
     count = begins.size - int(include_last_offset)
     bag = np.searchsorted(begins[:count], np.arange(index.size), "right") - 1
+    if include_last_offset:
+        bag = np.where(np.arange(index.size) < begins[-1], bag, -1)
     if padding_idx is not None:
         bag = np.where(index == padding_idx % table.shape[0], -1, bag)
     kept = np.flatnonzero(bag >= 0)

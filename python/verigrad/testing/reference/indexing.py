@@ -195,7 +195,7 @@ def cat_op(tensors: Sequence[Array], dim: int = 0) -> Array:
     shape = list(parts[0].shape)
     shape[d] = sum(p.shape[d] for p in parts)
     out = np.empty(shape, dtype)
-    before = (slice(None),) * d
+    before: tuple[Any, ...] = (slice(None),) * d
     for i in range(shape[d]):
         at, rest = 0, i
         while rest >= parts[at].shape[d]:

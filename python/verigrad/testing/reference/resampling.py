@@ -19,7 +19,7 @@ Array = np.ndarray[Any, Any]
 def _spread(a: Array, source: Callable[[int, int], list[tuple[int, float]]], axis: int, size: int) -> Array:
     """Along one axis, element i is a sum of elements of `a` times weights."""
     out = np.zeros((*a.shape[:axis], size, *a.shape[axis + 1 :]), a.dtype)
-    before = (slice(None),) * axis
+    before: tuple[Any, ...] = (slice(None),) * axis
     for i in range(size):
         for position, weight in source(i, a.shape[axis]):
             out[(*before, i)] += a[(*before, position)] * a.dtype.type(weight)

@@ -51,10 +51,10 @@ def interpolate(
     """Products with a matrix of weights, the last dimension first."""
     if "linear" not in mode and mode != "area":
         nearest = moved(ref.interpolate_op)
-        result: tape.Var = nearest(
+        results: list[tape.Var] = nearest(
             input, size, scale_factor, mode, align_corners, recompute_scale_factor=recompute_scale_factor
-        )[0]
-        return result
+        )
+        return results[0]
     x = tape.var(input)
     dims = x.ndim - 2
     factors = list(scale_factor) if isinstance(scale_factor, tuple | list) else [scale_factor] * dims
