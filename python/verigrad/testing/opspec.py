@@ -118,8 +118,7 @@ class OpSpec:
         gradient_tolerance: largest error of a gradient, in units of its error bound times the machine epsilon.
         boundary: samples on both sides of what the operation's kernels cut their work by, one of them at least
             large enough to be split between threads; see ``boundaries.py``.
-        serial: why no loop of the operation is ever cut for threads, for one where none is; of one way alone
-            after "forward:" or "backward:".
+        serial: why no loop of the operation is ever cut for threads, for one where none is.
         check: further checks, for operations that are no function of their inputs.
         compare: whether results are compared with the reference at all.
         registered: whether the library's registry of operations lists the name; attributes and optimizers are
