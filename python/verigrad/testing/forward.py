@@ -66,17 +66,25 @@ def _scale(spec: OpSpec, sample: Sample, wanted: Any, arrays: list[Array]) -> An
 
 def _bound(spec: OpSpec, sample: Sample, wanted: Any, arrays: list[Array]) -> Any:
     """The running error bounds of the composition, beside the floating-point results."""
-    several = isinstance(wanted, list | tuple)
-    results = list(wanted) if several else [wanted]
-    floating = [isinstance(w, np.ndarray | np.generic) and w.dtype.kind == "f" for w in results]
-    if not any(floating):
-        return None
     from verigrad.testing.backward import compose
 
+    if not any(a.dtype.kind == "f" for a in _arrays(wanted)):
+        return None
     # A bound that is not finite says nothing; the value itself is the scale then.
     bounds = iter([np.nan_to_num(o.r.error, posinf=0.0) for o in compose(spec, sample, arrays)[0]])
-    scales = [next(bounds) if is_floating else None for is_floating in floating]
-    return scales if several else scales[0]
+
+    def scale(tree: Any) -> Any:
+        if isinstance(tree, list | tuple):
+            return [scale(t) for t in tree]
+        return next(bounds) if any(a.dtype.kind == "f" for a in _arrays(tree)) else None
+
+    return scale(wanted)
+
+
+def _arrays(tree: Any) -> list[Array]:
+    if isinstance(tree, list | tuple):
+        return [a for t in tree for a in _arrays(t)]
+    return [np.asarray(tree)] if isinstance(tree, np.ndarray | np.generic) else []
 
 
 def _norm(wanted: Any) -> Any:
