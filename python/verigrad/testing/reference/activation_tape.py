@@ -203,8 +203,8 @@ def alpha_dropout(seed: int, channels: bool = False) -> Callable[..., tape.Var]:
     """a (x or -alpha) + b with mean 0 and variance 1, where alpha is the product of SELU's constants."""
     alpha = 1.7580993408473766
 
-    def composition(x: Any, p: float = 0.5, training: bool = False) -> tape.Var:
-        x = tape.var(x)
+    def composition(input: Any, p: float = 0.5, training: bool = False) -> tape.Var:
+        x = tape.var(input)
         if not training or p == 0:
             return x
         if p == 1:
