@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from verigrad.testing.samples import Array, Const, Sample, Sampler, call
+from verigrad.testing.samples import Const, Sample, Sampler, call
 
 Draw = Callable[..., Any]
 
