@@ -53,8 +53,8 @@ Tensor mish_second(const Tensor& x) {
 }
 
 Tensor hardswish_second(const Tensor& x) {
-  const Tensor third = wrapped_scalar(1.0 / 3.0, x.dtype(), x.device());
-  return where(lt(abs(x), 3.0), third, zero_like(x));
+  // Not a choice between two numbers, which would take the default dtype's digits.
+  return mul(to(lt(abs(x), 3.0), x.dtype()), 1.0 / 3.0);
 }
 
 Tensor softplus_second(const Tensor& x, double beta, double threshold) {

@@ -41,7 +41,7 @@ def compose(spec: OpSpec, sample: Sample, arrays: list[Array]) -> tuple[list[tap
     if spec.composition is None:
         raise CheckError(f"{spec.name}: expected a composition for its gradients, got none")
     inputs: list[Any] = [
-        tape.Var(a.astype(np.float64)) if smooth else a
+        tape.Var(a.astype(np.float64), dtype=a.dtype) if smooth else a
         for a, smooth in zip(arrays, smooth_tensors(sample), strict=True)
     ]
     result = expected(spec.composition, sample, inputs)

@@ -35,7 +35,8 @@ FAMILIES: dict[str, Family] = {
     "clamp": Family(SCALAR, "a choice between the operands on the tape"),
     "dropout": Family("the reference of the random stream and a product", "the mask of that stream"),
     "convolution": Family(
-        "the definition, one product at a time", "loops over the definition's products for each of the three maps"
+        "the definition, one product at a time",
+        "loops over the definition's products for each of the three maps",
     ),
     "pooling": Family("loops over the elements of each window", "windows gathered by index on the tape"),
     "normalization": Family("two passes over each group", "means, products and powers on the tape"),

@@ -11,15 +11,16 @@ import numpy as np
 from verigrad.testing.library import Library
 from verigrad.testing.opspec import ALL_DTYPES, FLOATING, NUMERIC, ErrorInput, Kink, OpSpec, bad
 from verigrad.testing.reference import activation as ref
-from verigrad.testing.samples import LARGE, SHAPES, WIDE_SHAPES, Sample, Sampler, call
+from verigrad.testing.reference import activation_tape as tapes
+from verigrad.testing.samples import SHAPES, WIDE_SHAPES, Sample, Sampler, call
 
 NAN, INF = np.nan, np.inf
 SELU = (1.7580993408473766, 1.0507009873554805)  # alpha times scale, scale
 INTEGERS = np.array([1, 2])
 SEED = 20_250_711
 Options = Mapping[str, Any]
+SHRINKS = "float64 subtracts from 1 on, where the difference is a quarter of x"
 TAIL = "the logarithm of the tail falls with x^2, which magnifies the rounding of x / sqrt(2)"
-SUM = "a sum of two terms that cancel where the slope is 0; the error is relative to the largest slope"
 
 
 @dataclass(frozen=True)
@@ -104,11 +105,12 @@ def value_samples(row: Row) -> Callable[[Sampler], Iterator[Sample]]:
 
 
 def large_value(row: Row) -> Callable[[Sampler], Iterator[Sample]]:
-    """Shapes that are split between threads."""
+    """Tails of vectors with all options; shapes that are split between threads."""
 
     def samples(s: Sampler) -> Iterator[Sample]:
-        yield call(s.array(LARGE, low=-5.0, high=7.0), **row.required)
-        yield call(s.array(601, 521, low=-5.0, high=7.0), **row.required)
+        for options in row.sets:
+            yield call(draw(row, s, (1037,), options), **options)
+        yield call(draw(row, s, (516, 521), row.required), **row.required)
 
     return samples
 
@@ -129,12 +131,13 @@ def slope_samples(row: Row) -> Callable[[Sampler], Iterator[Sample]]:
 
 
 def large_slope(row: Row) -> Callable[[Sampler], Iterator[Sample]]:
-    """Shapes that are split between threads."""
+    """Tails of vectors with all options; shapes that are split between threads."""
 
     def samples(s: Sampler) -> Iterator[Sample]:
+        for options in row.sets:
+            yield call(s.array(37, 67), draw(row, s, (37, 67), options), *row.numbers(**options))
         numbers = row.numbers(**row.required)
-        for shape in ((LARGE,), (601, 521)):
-            yield call(s.array(*shape), s.array(*shape, low=-5.0, high=7.0), *numbers)
+        yield call(s.array(516, 521), draw(row, s, (516, 521), row.required), *numbers)
 
     return samples
 
@@ -168,13 +171,17 @@ def specs(row: Row) -> Iterator[OpSpec]:
     """The records of the function, its in-place form and its gradient."""
     reference = ref.value_op(row.value, row.numbers, row.kind)
     name = f"nn.functional.{row.name}"
-    common: dict[str, Any] = {"dtypes": row.dtypes, **row.forward}
+    common: dict[str, Any] = {
+        "dtypes": row.dtypes,
+        "boundary": large_value(row),
+        "composition": tapes.value(row.name, reference, row.numbers),
+        **row.forward,
+    }
     yield OpSpec(
         row.name,
         reference,
         value_samples(row),
         function=name,
-        boundary=large_value(row),
         kinks=row.kinks,
         errors=(*row.errors, bad(TypeError, ".", "x", peer=False, **row.required)),
         **common,
@@ -198,6 +205,7 @@ def specs(row: Row) -> Iterator[OpSpec]:
             function=f"_C._gradients.{row.native}_backward",
             dtypes=FLOATING,
             boundary=large_slope(row),
+            composition=tapes.gradient(row.name),
             errors=(bad(RuntimeError, "shape", np.zeros(2), np.zeros(3)),),
             **row.backward,
         )
@@ -206,7 +214,7 @@ def specs(row: Row) -> Iterator[OpSpec]:
 REFUSES_INTEGERS = (bad(NotImplementedError, "int|Long", INTEGERS),)
 EXACT: Options = {"tolerance": 0.0}
 FLAT: Options = {"tolerance": 0.0, "zero_inputs": ("input 1",)}
-CANCELS: Options = {"scale": "norm", "tolerance": 8.0, "reason": SUM}
+CANCELS: Options = {"scale": "bound", "tolerance": 1.0}
 
 
 def at(*values: float) -> np.ndarray:
@@ -322,7 +330,7 @@ ROWS = (
     Row("logsigmoid", ref.logsigmoid, ref.logsigmoid_slope, native="logsigmoid", errors=REFUSES_INTEGERS),
     Row(
         "tanhshrink", ref.tanhshrink, ref.tanhshrink_slope, native="tanhshrink", kind="float", limits=True,
-        dtypes=ALL_DTYPES, peer=False,
+        dtypes=ALL_DTYPES, peer=False, forward={"tolerance": 8.0, "reason": SHRINKS},
     ),
     Row(
         "softsign", ref.softsign, ref.softsign_slope, corners=zero, native="softsign", kind="float",
@@ -338,7 +346,8 @@ GELU = (
         forward={"tolerance": 32.0, "reason": TAIL}, backward=CANCELS, wide=5.0, low=-2.0,
     ),
     Row(
-        "gelu_tanh", ref.gelu_tanh, ref.gelu_tanh_slope, native="gelu_tanh", limits=True, backward=CANCELS,
+        "gelu_tanh", ref.gelu_tanh, ref.gelu_tanh_slope, native="gelu_tanh", limits=True,
+        backward={**CANCELS, "gradient_tolerance": 4.0},
         wide=5.0, low=-2.0,
     ),
 )  # fmt: skip
@@ -356,6 +365,7 @@ def gelu_specs() -> Iterator[OpSpec]:
         function=lambda lib, x: lib.get("nn.functional.gelu")(x, approximate="tanh"),
         dtypes=FLOATING,
         boundary=approximation.boundary,
+        composition=approximation.composition,
         registered=False,
         tolerance=32.0,
         reason="the logarithm of the tail falls with x^3, which magnifies the rounding of u",
@@ -379,9 +389,10 @@ def glu_samples(s: Sampler) -> Iterator[Sample]:
 
 
 def large_glu(s: Sampler) -> Iterator[Sample]:
-    """More elements than one thread takes."""
-    yield call(s.array(601, 1042))
-    yield call(s.array(1042, 601), 0)
+    """Tails of vectors; more elements than one thread takes."""
+    yield call(s.array(37, 134))
+    yield call(s.array(516, 1042))
+    yield call(s.array(1042, 516), 0)
 
 
 def prelu_samples(s: Sampler) -> Iterator[Sample]:
@@ -398,8 +409,11 @@ def prelu_samples(s: Sampler) -> Iterator[Sample]:
 
 
 def large_prelu(s: Sampler) -> Iterator[Sample]:
-    """More elements than one thread takes."""
-    yield call(s.array(601, 521), s.array(521))
+    """Tails of vectors; more elements than one thread takes."""
+    yield call(s.array(37, 67, gap=0.1), s.array(67))
+    yield call(s.array(5, 3, 131, gap=0.1), s.array(3))
+    yield call(s.array(1037, gap=0.1), s.array(1))
+    yield call(s.array(516, 521, gap=0.1), s.array(521))
 
 
 def rrelu_function(lib: Library, x: Any, **options: Any) -> Any:
@@ -434,8 +448,17 @@ def rrelu_samples(s: Sampler) -> Iterator[Sample]:
 
 
 def large_rrelu(s: Sampler) -> Iterator[Sample]:
-    """More elements than one thread takes."""
-    yield call(s.array(601, 521))
+    """Tails of vectors; more elements than one thread takes."""
+    yield call(s.array(37, 67, gap=0.1))
+    yield call(s.array(260, 257, gap=0.1), training=True, peer=False)
+    yield call(s.array(516, 521, gap=0.1))
+
+
+def large_softmin(s: Sampler) -> Iterator[Sample]:
+    """Long rows and columns, more of them than one thread takes."""
+    yield call(s.array(3, 1057), 1)
+    yield call(s.array(37, 129), 0)
+    yield call(s.array(701, 379), 1)
 
 
 def softmin_samples(s: Sampler) -> Iterator[Sample]:
@@ -452,6 +475,7 @@ SPECS = (
         "glu",
         ref.glu_op,
         glu_samples,
+        composition=tapes.glu,
         function="nn.functional.glu",
         dtypes=FLOATING,
         boundary=large_glu,
@@ -466,6 +490,7 @@ SPECS = (
         "prelu",
         ref.prelu_op,
         prelu_samples,
+        composition=tapes.prelu,
         function="nn.functional.prelu",
         dtypes=FLOATING,
         boundary=large_prelu,
@@ -481,6 +506,7 @@ SPECS = (
         "rrelu",
         ref.rrelu_op(SEED),
         rrelu_samples,
+        composition=tapes.rrelu(SEED),
         function=rrelu_function,
         dtypes=FLOATING,
         boundary=large_rrelu,
@@ -494,7 +520,9 @@ SPECS = (
         "rrelu_",
         ref.rrelu_op(SEED),
         rrelu_samples,
+        composition=tapes.rrelu(SEED),
         function=rrelu_inplace,
+        boundary=large_rrelu,
         dtypes=FLOATING,
         mutates=1,
         view=None,
@@ -504,6 +532,10 @@ SPECS = (
         "softmin",
         ref.softmin_op,
         softmin_samples,
+        composition=tapes.softmin,
+        scale="bound",
+        tolerance=1.0,
+        boundary=large_softmin,
         function="nn.functional.softmin",
         dtypes=FLOATING,
         registered=False,

@@ -11,7 +11,7 @@ import numpy as np
 from verigrad.testing.library import Library
 from verigrad.testing.opspec import ALL_DTYPES, FLOATING, NUMERIC, OpSpec, bad
 from verigrad.testing.opspec_shape import method
-from verigrad.testing.reference import elementwise
+from verigrad.testing.reference import elementwise, tape
 from verigrad.testing.reference._numba import kernel
 from verigrad.testing.samples import Const, D, Same, Sample, Sampler, call
 
@@ -58,6 +58,45 @@ def to_samples(s: Sampler) -> Iterator[Sample]:
         )
 
 
+def cast_bounds(*args: Any, grad: bool = True) -> Callable[[Sampler], Iterator[Sample]]:
+    """Tails of vectors, blocks of 16 of a transposed matrix; more elements than one thread takes."""
+
+    def samples(s: Sampler) -> Iterator[Sample]:
+        for shape in ((35, 67), (516, 521)):
+            yield call(quantised(s, *shape), *args, grad=grad)
+
+    return samples
+
+
+def to_bounds(s: Sampler) -> Iterator[Sample]:
+    """Conversions between all dtypes, and a copy."""
+    for dtype in ALL_DTYPES:
+        yield call(quantised(s, 35, 67), D(dtype), grad=dtype in FLOATING)
+    yield call(quantised(s, 35, 67), D(s.dtype.name), copy=True)
+    yield call(quantised(s, 516, 521), D("float64"), copy=True)
+
+
+def other_bounds(s: Sampler) -> Iterator[Sample]:
+    """Tails of vectors; more elements than one thread takes."""
+    for shape in ((35, 67), (516, 521)):
+        yield call(quantised(s, *shape), Const(np.zeros(2, "float64")))
+
+
+def close_bounds(s: Sampler) -> Iterator[Sample]:
+    """Equal but for the last element; more elements than one thread takes."""
+    for shape in ((1037,), (516, 521)):
+        x = s.array(*shape)
+        other = x.copy()
+        other.reshape(-1)[-1] += 1
+        yield call(x, x.copy(), grad=False, vary=False)
+        yield call(x, other, grad=False, vary=False)
+
+
+def unchanged(a: Any, *args: Any, **kwargs: Any) -> tape.Var:
+    """The composition of conversions: the same number, for as long as it is one of floating point."""
+    return tape.var(a)
+
+
 def cast_reference(dtype: str | None = None) -> Callable[..., Any]:
     """Conversion to a dtype, or to that of an argument."""
 
@@ -88,6 +127,11 @@ def cast(name: str, dtype: str) -> OpSpec:
         order=2 if smooth else 0,
         tolerance=EXACT,
         grad_dtypes=FLOATING,
+        composition=unchanged,
+        boundary=cast_bounds(grad=smooth),
+        serial=""
+        if dtype != "float32"
+        else "float32 stays itself; the loops that convert are those of double",
     )
 
 
@@ -181,6 +225,8 @@ SPECS = (
         "to",
         cast_reference(),
         to_samples,
+        composition=unchanged,
+        boundary=to_bounds,
         function=method("to"),
         view=None,
         grad_dtypes=FLOATING,
@@ -197,16 +243,29 @@ SPECS = (
         "type_as",
         cast_reference(),
         other_samples,
+        composition=unchanged,
+        boundary=other_bounds,
         function=method("type_as"),
         view=None,
         grad_dtypes=FLOATING,
         tolerance=EXACT,
     ),
-    OpSpec("cpu", cast_reference(), cast_samples(), function=method("cpu"), view=None, tolerance=EXACT),
+    OpSpec(
+        "cpu",
+        cast_reference(),
+        cast_samples(),
+        composition=unchanged,
+        boundary=cast_bounds(),
+        serial="the tensor itself",
+        function=method("cpu"),
+        view=None,
+        tolerance=EXACT,
+    ),
     OpSpec(
         "item",
         lambda a: a.reshape(-1)[0].item(),
         single,
+        serial="one element",
         function=method("item"),
         order=0,
         tolerance=EXACT,
@@ -216,16 +275,29 @@ SPECS = (
         "tolist",
         lambda a: a.tolist(),
         listed,
+        boundary=lambda s: iter([call(s.array(37, 67), grad=False)]),
+        serial="Python's lists are made by the thread that holds the interpreter",
         function=method("tolist"),
         order=0,
         registered=False,
         tolerance=EXACT,
     ),
-    OpSpec("numpy", lambda a: a, listed, function=to_numpy, order=0, registered=False, tolerance=EXACT),
+    OpSpec(
+        "numpy",
+        lambda a: a,
+        listed,
+        boundary=lambda s: iter([call(s.array(37, 67), grad=False)]),
+        serial="the memory is shared",
+        function=to_numpy,
+        order=0,
+        registered=False,
+        tolerance=EXACT,
+    ),
     OpSpec(
         "isclose",
         isclose_op,
         close_samples,
+        boundary=close_bounds,
         method="isclose",
         order=0,
         dtypes=NUMERIC,
@@ -236,10 +308,11 @@ SPECS = (
         "allclose",
         allclose_op,
         close_samples,
+        boundary=close_bounds,
         method="allclose",
         order=0,
         dtypes=NUMERIC,
         errors=(MISMATCH, MIXED),
     ),
-    OpSpec("equal", equal_op, equal_samples, method="equal", order=0, tolerance=EXACT),
+    OpSpec("equal", equal_op, equal_samples, boundary=close_bounds, method="equal", order=0, tolerance=EXACT),
 )

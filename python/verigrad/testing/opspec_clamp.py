@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from verigrad.testing.opspec import FLOATING, NUMERIC, Kink, OpSpec, bad
-from verigrad.testing.opspec_activation import NAN, Row, at, away, bounds, kink, slope_samples
+from verigrad.testing.opspec_activation import NAN, Row, at, away, bounds, kink, large_slope, slope_samples
 from verigrad.testing.reference import activation as ref
-from verigrad.testing.samples import LARGE, SHAPES, Const, Sample, Sampler, call
+from verigrad.testing.reference import activation_tape as tapes
+from verigrad.testing.samples import SHAPES, Array, Const, Sample, Sampler, call
 
 
 def clamp_samples(s: Sampler) -> Iterator[Sample]:
@@ -52,16 +53,26 @@ def one_bound(s: Sampler) -> Iterator[Sample]:
     yield call(s.edges(), 1, grad=False, note="edge values")
 
 
+def apart(x: Array, bound: Array) -> Array:
+    """Numbers that keep away from a bound."""
+    return np.where(np.abs(x - bound) < 0.01, bound + 0.02, x).astype(x.dtype) if x.dtype.kind == "f" else x
+
+
 def large_clamp(s: Sampler) -> Iterator[Sample]:
-    """More elements than one thread takes."""
-    yield call(s.array(LARGE), 0, 2)
-    yield call(s.array(601, 521), s.array(521), s.array(601, 1))
+    """Numbers and tensors as bounds; more elements than one thread takes."""
+    for shape in ((37, 67), (516, 521)):
+        yield call(away(s.array(*shape), (0.0, 2.0)), 0, 2)
+        low, high = s.array(shape[1], low=-2, high=0), s.array(shape[0], 1, low=0.5, high=2)
+        yield call(apart(apart(s.array(*shape), low), high), low, high)
+    yield call(away(s.array(1037), (1.0,)), max=1)
 
 
 def large_bound(s: Sampler) -> Iterator[Sample]:
-    """More elements than one thread takes."""
-    yield call(s.array(LARGE), 1)
-    yield call(s.array(601, 521), s.array(521))
+    """A number and a tensor as bound; more elements than one thread takes."""
+    for shape in ((37, 67), (516, 521)):
+        bound = s.array(shape[1])
+        yield call(away(s.array(*shape), (1.0,)), 1)
+        yield call(apart(s.array(*shape), bound), bound)
 
 
 CLAMP: dict[str, Any] = {"dtypes": NUMERIC, "tolerance": 0.0}
@@ -70,11 +81,15 @@ TENSORS = Kink((at(1.0, 2.0, 3.0, 0.0), at(1.0, 1.0, 1.0, 1.0), at(2.0, 2.0, 2.0
                ([1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0], [0.0, 0.0, 1.0, 0.0]))  # fmt: skip
 CROSSED = Kink((at(1.0), at(2.0), at(0.0)), ([0.0], [0.0], [1.0]))
 
+ROW = Row("clamp", ref.hardtanh, ref.clamped_slope, lambda: (-1.0, 2.0), corners=bounds)
+
 SPECS = (
     OpSpec(
         "clamped_backward",
         ref.slope_op(ref.clamped_slope),
-        slope_samples(Row("clamp", ref.hardtanh, ref.clamped_slope, lambda: (-1.0, 2.0), corners=bounds)),
+        slope_samples(ROW),
+        composition=tapes.gradient("clamp"),
+        boundary=large_slope(ROW),
         function="_C._gradients.clamped_backward",
         dtypes=FLOATING,
         tolerance=0.0,
@@ -85,6 +100,7 @@ SPECS = (
         "clamp",
         ref.clamp_op,
         clamp_samples,
+        composition=tapes.clamp,
         method="clamp",
         inplace="clamp_",
         boundary=large_clamp,
@@ -100,6 +116,7 @@ SPECS = (
         "clamp_min",
         lambda x, bound: ref.clamp_op(x, min=bound),
         one_bound,
+        composition=lambda x, bound: tapes.clamp(x, min=bound),
         method="clamp_min",
         inplace="clamp_min_",
         boundary=large_bound,
@@ -111,6 +128,7 @@ SPECS = (
         "clamp_max",
         lambda x, bound: ref.clamp_op(x, max=bound),
         one_bound,
+        composition=lambda x, bound: tapes.clamp(x, max=bound),
         method="clamp_max",
         inplace="clamp_max_",
         boundary=large_bound,

@@ -12,6 +12,8 @@ from verigrad.testing.calls import CheckError
 from verigrad.testing.library import Library
 from verigrad.testing.opspec import ALL_DTYPES, FLOATING, NUMERIC, OpSpec, bad
 from verigrad.testing.reference import creation as ref
+from verigrad.testing.reference import tape
+from verigrad.testing.reference.rounded import Rounded
 from verigrad.testing.samples import D, Raw, Sample, Sampler, call
 
 SIZES: tuple[tuple[Any, ...], ...] = ((2, 3), (0,), (2, 0, 3), (1,), ((2, 3),), ([4],), ((),))
@@ -121,6 +123,55 @@ def array_samples(s: Sampler) -> Iterator[Sample]:
         yield call(Raw(np.asarray(array)))
 
 
+def sized_bounds(s: Sampler) -> Iterator[Sample]:
+    """Tails of vectors; more elements than one thread takes."""
+    for size in ((37, 67), (516, 521)):
+        yield call(size, dtype=D(s.dtype.name))
+
+
+def full_bounds(s: Sampler) -> Iterator[Sample]:
+    """The same with a value."""
+    for size in ((37, 67), (516, 521)):
+        yield call(size, 3, dtype=D(s.dtype.name))
+
+
+def like_bounds(*args: Any) -> Callable[[Sampler], Iterator[Sample]]:
+    """The same of a tensor."""
+    return lambda s: (call(s.array(*size), *args, grad=False) for size in ((37, 67), (516, 521)))
+
+
+def arange_bounds(s: Sampler) -> Iterator[Sample]:
+    """Tails of vectors; more elements than one thread takes."""
+    yield call(3, 120, 2, dtype=D(s.dtype.name))
+    if s.dtype.itemsize > 1:
+        yield call(-5, 899_999, 3, dtype=D(s.dtype.name))
+
+
+def linspace_bounds(s: Sampler) -> Iterator[Sample]:
+    """The same, from either end."""
+    for steps in (131, 530_001):
+        yield call(-2.5, 4.0, steps, dtype=D(s.dtype.name))
+
+
+def eye_bounds(s: Sampler) -> Iterator[Sample]:
+    """The same on a diagonal."""
+    for size in ((37, 67), (516, 521)):
+        yield call(*size, dtype=D(s.dtype.name))
+
+
+def data_bounds(s: Sampler) -> Iterator[Sample]:
+    """Arrays in both orders, converted and not."""
+    for size in ((37, 67), (516, 521)):
+        yield call(Raw(s.array(*size)))
+        yield call(Raw(s.array(*size).T), dtype=D("float64"))
+
+
+def linspace_bound(start: Any, end: Any, steps: int, dtype: Any = None) -> tape.Var:
+    """The composition: two roundings of numbers up to the greater end."""
+    value = ref.linspace_op(start, end, steps, dtype=np.dtype("float64"))
+    return tape.Var(Rounded(value, max(abs(start), abs(end)) + np.abs(value)))
+
+
 def uninitialised(name: str) -> Callable[[Library, Any], None]:
     """New memory has a shape and a dtype, and can be written to."""
 
@@ -182,23 +233,42 @@ def create(
     return OpSpec(name, reference, samples, **{"order": 0, "tolerance": 0.0, "errors": errors, **options})
 
 
-ROUNDED = "start + i * step in floating point, from either end"
+UNWRITTEN = "memory is not written to"
 NEGATIVE = bad(RuntimeError, "negative", -1)
 
 SPECS = (
-    create("zeros", ref.zeros_op, sized, NEGATIVE, bad(TypeError, ".", 2.5)),
-    create("ones", ref.ones_op, sized, NEGATIVE, bad(TypeError, ".", "three")),
+    create("zeros", ref.zeros_op, sized, NEGATIVE, bad(TypeError, ".", 2.5), boundary=sized_bounds),
+    create("ones", ref.ones_op, sized, NEGATIVE, bad(TypeError, ".", "three"), boundary=sized_bounds),
     create(
         "full",
         ref.full_op,
         full_samples,
         bad(RuntimeError, "negative", (-1,), 2),
         bad(TypeError, ".", (2,), "three"),
+        boundary=full_bounds,
     ),
-    create("empty", ref.zeros_op, lambda s: iter(()), NEGATIVE, check=uninitialised("empty"), compare=False),
-    create("zeros_like", ref.zeros_like_op, like_samples(), bad(TypeError, ".", [1, 2])),
-    create("ones_like", ref.ones_like_op, like_samples(), bad(TypeError, ".", [1, 2])),
-    create("full_like", ref.full_like_op, like_samples(2), bad(TypeError, ".", [1, 2], 3)),
+    create(
+        "empty",
+        ref.zeros_op,
+        lambda s: iter(()),
+        NEGATIVE,
+        check=uninitialised("empty"),
+        compare=False,
+        serial=UNWRITTEN,
+    ),
+    create(
+        "zeros_like", ref.zeros_like_op, like_samples(), bad(TypeError, ".", [1, 2]), boundary=like_bounds()
+    ),
+    create(
+        "ones_like", ref.ones_like_op, like_samples(), bad(TypeError, ".", [1, 2]), boundary=like_bounds()
+    ),
+    create(
+        "full_like",
+        ref.full_like_op,
+        like_samples(2),
+        bad(TypeError, ".", [1, 2], 3),
+        boundary=like_bounds(2),
+    ),
     create(
         "empty_like",
         ref.zeros_like_op,
@@ -206,6 +276,7 @@ SPECS = (
         bad(TypeError, ".", [1, 2]),
         check=uninitialised("empty_like"),
         compare=False,
+        serial=UNWRITTEN,
     ),
     create(
         "arange",
@@ -215,6 +286,7 @@ SPECS = (
         bad(RuntimeError, "sign|bound", 5, 0, 1),
         dtypes=NUMERIC,
         tolerance=4.0,
+        boundary=arange_bounds,
     ),
     create(
         "linspace",
@@ -222,11 +294,12 @@ SPECS = (
         linspace_samples,
         bad(RuntimeError, "steps", 0, 1, -1),
         dtypes=FLOATING,
-        scale="norm",
-        tolerance=4.0,
-        reason=ROUNDED,
+        scale="bound",
+        tolerance=1.0,
+        composition=linspace_bound,
+        boundary=linspace_bounds,
     ),
-    create("eye", ref.eye_op, eye_samples, bad(RuntimeError, "n|negative|least", -1)),
+    create("eye", ref.eye_op, eye_samples, bad(RuntimeError, "n|negative|least", -1), boundary=eye_bounds),
     create(
         "tensor",
         ref.tensor_op,
@@ -235,12 +308,14 @@ SPECS = (
         bad(ValueError, ".", ["a"]),
         bad(TypeError, ".", [1, [2]]),
         bad(TypeError, ".", Raw(np.array([object()]))),
+        boundary=data_bounds,
     ),
     create(
         "as_tensor",
         ref.tensor_op,
         data_samples,
         bad(ValueError, ".", [[1, 2], [3]]),
+        boundary=data_bounds,
         check=sharing_checks("as_tensor"),
     ),
     create(
@@ -250,6 +325,7 @@ SPECS = (
         bad(TypeError, ".", [1.0]),
         bad(TypeError, ".", Raw(np.array(["a"]))),
         bad(ValueError, "stride", Raw(np.arange(4.0)[::-1])),
+        serial="the memory is shared",
         check=sharing_checks("from_numpy"),
     ),
 )

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from verigrad.testing.opspec import FLOATING, Kink, OpSpec, bad
+from verigrad.testing.reference import distance_tape as parts
 from verigrad.testing.reference import distances as ref
 from verigrad.testing.samples import Const, Sample, Sampler, call
 
@@ -74,6 +75,21 @@ def pairwise_samples(s: Sampler) -> Iterator[Sample]:
     yield call(far(64, 33), near(64, 33), grad=False)
 
 
+def cosine_bounds(s: Sampler) -> Iterator[Sample]:
+    """Rows and columns longer than a vector; more than one thread takes."""
+    for shape, dim in (((19, 67), 1), ((67, 19), 0), ((2, 1_031), 1), ((701, 379), 1)):
+        yield call(s.array(*shape), s.array(*shape), dim=dim)
+
+
+def pairwise_bounds(s: Sampler) -> Iterator[Sample]:
+    """The same, for every kind of norm."""
+    for p in (1.0, 1.5, 2.0, 3.0, math.inf):
+        yield call(
+            s.distinct(19, 67, low=2, high=5), s.array(19, 67, low=-0.0001, high=0.0001), p=p, vary=False
+        )
+    yield call(s.array(701, 379, low=2, high=5), s.array(701, 379, low=-0.5, high=0.5))
+
+
 SPECS = (
     OpSpec(
         "cosine_similarity",
@@ -81,9 +97,9 @@ SPECS = (
         cosine_samples,
         function="nn.functional.cosine_similarity",
         dtypes=FLOATING,
-        scale="norm",
-        tolerance=16,
-        reason=ROOT,
+        composition=parts.cosine_similarity,
+        boundary=cosine_bounds,
+        scale="bound",
         registered=False,
         errors=(
             bad(RuntimeError, "size|shape", X, WIDE),
@@ -99,6 +115,8 @@ SPECS = (
         pairwise_samples,
         function="nn.functional.pairwise_distance",
         dtypes=FLOATING,
+        composition=parts.pairwise_distance,
+        boundary=pairwise_bounds,
         tolerance=32,
         reason=ROOT,
         registered=False,

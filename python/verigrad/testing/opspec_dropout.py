@@ -17,12 +17,13 @@ from verigrad.testing.opspec import FLOATING, OpSpec, bad
 from verigrad.testing.opspec_activation import SEED, seeded
 from verigrad.testing.opspec_random import require
 from verigrad.testing.reference import activation as ref
-from verigrad.testing.samples import LARGE, SHAPES, Sample, Sampler, call
+from verigrad.testing.reference import activation_tape as tapes
+from verigrad.testing.reference import tape
+from verigrad.testing.samples import SHAPES, Sample, Sampler, call
 
 Check = Callable[[], float]
 SIGMAS = 5.0
 SHARES = (0.1, 0.5, 0.9)
-MIXED = "of the kept elements a product and a sum round; the error is relative to the largest result"
 
 
 def function(name: str, inplace: bool = False) -> Callable[..., Any]:
@@ -65,13 +66,29 @@ def channel_samples(*shapes: tuple[int, ...]) -> Callable[[Sampler], Iterator[Sa
 
 
 def large_elements(s: Sampler) -> Iterator[Sample]:
-    """More elements than one thread takes."""
-    yield call(s.array(LARGE, gap=0.1), 0.5, training=True)
+    """Tails of the stream's batches; more elements than one thread takes."""
+    for p in (0.1, 0.5):
+        yield call(s.array(1037, gap=0.1), p, training=True, peer=False)
+    yield call(s.array(516, 521, gap=0.1), 0.5, training=True, peer=False)
 
 
 def large_channels(s: Sampler) -> Iterator[Sample]:
-    """More elements than one thread takes."""
-    yield call(s.array(61, 11, 513, gap=0.1), 0.5, training=True)
+    """More channels than a batch of the stream, more elements than one thread takes."""
+    yield call(s.array(37, 29, 3, gap=0.1), 0.3, training=True, peer=False)
+    yield call(s.array(61, 11, 401, gap=0.1), 0.5, training=True, peer=False)
+
+
+def large_images(s: Sampler) -> Iterator[Sample]:
+    """The same with images."""
+    yield call(s.array(37, 29, 3, 2, gap=0.1), 0.3, training=True, peer=False)
+    yield call(s.array(61, 11, 19, 23, gap=0.1), 0.5, training=True, peer=False)
+
+
+def sequences(x: Any, *args: Any, **kwargs: Any) -> tape.Var:
+    """Dropout of channels; without a batch the first dimension holds them."""
+    x = tape.var(x)
+    batch = x if x.ndim == 3 else x.reshape(1, *x.shape)
+    return tapes.dropout(SEED, channels=True)(batch, *args, **kwargs).reshape(*x.shape)
 
 
 def share_check(name: str, lib: Library, dtype: str, p: float, shape: tuple[int, ...], units: int) -> Check:
@@ -160,7 +177,7 @@ PROBABILITY = (
 INTEGER = bad(RuntimeError, "cast|Long|int", np.array([[[[1, 2]]]]), 0.5, training=True)
 FLAT = bad(RuntimeError, "2 dimensions", np.zeros(3), 0.5, training=True)
 COMMON: dict[str, Any] = {"dtypes": FLOATING, "view": None}
-ALPHA: dict[str, Any] = {**COMMON, "scale": "norm", "tolerance": 8.0, "reason": MIXED}
+ALPHA: dict[str, Any] = {**COMMON, "scale": "bound"}
 ELEMENTS = ((40, 500), 20_000)
 CHANNELS = ((200, 100, 2, 3), 20_000)
 SEQUENCES = ((200, 100, 3), 20_000)
@@ -178,6 +195,8 @@ def in_place(spec: OpSpec) -> OpSpec:
         registered=False,
         dtypes=spec.dtypes,
         view=None,
+        composition=spec.composition,
+        boundary=spec.boundary,
         scale=spec.scale,
         tolerance=spec.tolerance,
         reason=spec.reason,
@@ -189,6 +208,7 @@ FUNCTIONS = (
         "dropout",
         ref.dropout_op(SEED),
         element_samples,
+        composition=tapes.dropout(SEED),
         function=function("dropout"),
         boundary=large_elements,
         check=checks("dropout", *ELEMENTS),
@@ -199,6 +219,7 @@ FUNCTIONS = (
         "alpha_dropout",
         ref.alpha_dropout_op(SEED),
         element_samples,
+        composition=tapes.alpha_dropout(SEED),
         function=function("alpha_dropout"),
         boundary=large_elements,
         check=checks("alpha_dropout", *ELEMENTS),
@@ -209,6 +230,7 @@ FUNCTIONS = (
         "feature_alpha_dropout",
         ref.alpha_dropout_op(SEED, channels=True),
         IMAGES,
+        composition=tapes.alpha_dropout(SEED, channels=True),
         function=function("feature_alpha_dropout"),
         boundary=large_channels,
         check=checks("feature_alpha_dropout", *CHANNELS),
@@ -222,6 +244,8 @@ FUNCTIONS = (
         ).reshape(x.shape),
         channel_samples((2, 3, 4), (3, 4), (0, 3, 4), (1, 1, 1)),
         function=function("dropout1d"),
+        composition=sequences,
+        boundary=large_channels,
         check=checks("dropout1d", *SEQUENCES),
         registered=False,
         errors=(*PROBABILITY, bad(RuntimeError, "2D or 3D", np.zeros(3), 0.5)),
@@ -231,6 +255,8 @@ FUNCTIONS = (
         "dropout2d",
         ref.dropout_op(SEED, channels=True),
         IMAGES,
+        composition=tapes.dropout(SEED, channels=True),
+        boundary=large_images,
         function=function("dropout2d"),
         check=checks("dropout2d", *CHANNELS),
         registered=False,
@@ -247,6 +273,7 @@ SPECS = (
         ref.dropout_op(SEED, channels=True),
         channel_samples((2, 3, 2, 2), (3, 4), (2, 3, 2, 1, 2)),
         function=function("feature_dropout"),
+        composition=tapes.dropout(SEED, channels=True),
         boundary=large_channels,
         errors=(FLAT,),
         **COMMON,

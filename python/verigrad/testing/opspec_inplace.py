@@ -10,7 +10,7 @@ import numpy as np
 
 from verigrad.testing.opspec import OpSpec, bad
 from verigrad.testing.opspec_shape import method
-from verigrad.testing.reference import elementwise
+from verigrad.testing.reference import elementwise, tape
 from verigrad.testing.reference.promotion import cast
 from verigrad.testing.samples import Const, Same, Sample, Sampler, call
 
@@ -46,6 +46,30 @@ def zeroed(s: Sampler) -> Iterator[Sample]:
         yield call(s.array(*shape), grad=shape != (37, 41))
 
 
+def copied_bounds(s: Sampler) -> Iterator[Sample]:
+    """Tails of vectors, blocks of 16 of a transposed matrix; more elements than one thread takes."""
+    for shape in ((35, 67), (516, 521)):
+        yield call(s.array(*shape), s.array(*shape))
+        yield call(s.array(*shape), s.array(shape[1]))
+
+
+def filled_bounds(s: Sampler) -> Iterator[Sample]:
+    """Tails of vectors; more elements than one thread takes."""
+    for shape in ((35, 67), (516, 521)):
+        yield call(s.array(*shape), s.array())
+
+
+def zeroed_bounds(s: Sampler) -> Iterator[Sample]:
+    """Tails of vectors; more elements than one thread takes."""
+    for shape in ((35, 67), (516, 521)):
+        yield call(s.array(*shape))
+
+
+def everywhere(a: Any, value: Any) -> tape.Var:
+    """The composition: the source in the place of the tensor."""
+    return tape.var(value).expand(*a.shape)
+
+
 def copy_reference(a: Any, b: Any) -> Any:
     """The source in the place of the tensor."""
     return np.broadcast_to(elementwise.copy_op(b, a.dtype), a.shape)
@@ -66,6 +90,8 @@ SPECS = (
         "copy_",
         copy_reference,
         copied,
+        composition=everywhere,
+        boundary=copied_bounds,
         function=method("copy_"),
         errors=(SHAPE,),
         zero_inputs=("input 0",),
@@ -75,6 +101,8 @@ SPECS = (
         "fill_",
         fill_reference,
         filled,
+        composition=everywhere,
+        boundary=filled_bounds,
         function=method("fill_"),
         zero_inputs=("input 0",),
         errors=(bad(RuntimeError, "0-dim", MATRIX, np.zeros(2)), bad(TypeError, ".", MATRIX, "a")),
@@ -84,6 +112,8 @@ SPECS = (
         "zero_",
         lambda a: fill_reference(a, 0),
         zeroed,
+        composition=lambda a: everywhere(a, 0.0),
+        boundary=zeroed_bounds,
         function=method("zero_"),
         zero_gradient="the old values are lost",
         **EXACT,

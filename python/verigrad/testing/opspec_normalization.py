@@ -72,7 +72,8 @@ def batch_norm_samples(s: Sampler) -> Iterator[Sample]:
     for shape in ((64, 3), (5, 2, 37)):
         for values, note, peer in odd_inputs(s, *shape):
             yield call(values, None, None, training=True, grad=False, peer=peer, note=note)
-            yield call(values, *running(s, shape[1]), grad=False, note=note)
+            # PyTorch folds the mean into the bias, which cancels.
+            yield call(values, *running(s, shape[1]), grad=False, peer=False, note=note)
     yield call(s.array(4, 3), *running(s, 3), None, None, True, 0.3, grad=False, note="all by position")
 
 

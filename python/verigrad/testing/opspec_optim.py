@@ -10,6 +10,7 @@ import numpy as np
 from verigrad.testing.library import Library
 from verigrad.testing.opspec import FLOATING, OpSpec
 from verigrad.testing.reference import optim as ref
+from verigrad.testing.reference import optim_tape as parts
 from verigrad.testing.samples import Const, Sample, Sampler, call
 
 SHAPES: tuple[tuple[int, ...], ...] = ((5,), (3, 4), (), (0,), (2, 3, 2), (37, 41))
@@ -32,7 +33,6 @@ ADAM: dict[str, Any] = {
     "maximize": False,
 }
 ALL = 1000  # tensors that the steps write to; the gradients among them keep their values
-ROUNDING = "a chain of some ten roundings; the error is relative to the greatest parameter"
 
 
 def tensors(s: Sampler, low: float = -2.0, high: float = 2.0) -> list[Const]:
@@ -75,6 +75,47 @@ def adam_samples(s: Sampler) -> Iterator[Sample]:
             yield call(tensors(s), tensors(s), means, squares, greatest, steps, **{**ADAM, **options})
 
 
+SGD_OPTIONS: tuple[dict[str, Any], ...] = (
+    {},
+    {"dampening": 0.3, "weight_decay": 0.2},
+    {"nesterov": True, "weight_decay": 0.2},
+    {"maximize": True, "dampening": 0.5},
+)
+ADAM_OPTIONS: tuple[dict[str, Any], ...] = (
+    {"weight_decay": 0.2},
+    {"weight_decay": 0.2, "decoupled_weight_decay": True, "maximize": True},
+    {"amsgrad": True, "weight_decay": 0.1, "eps": 1e-3, "beta1": 0.3},
+)
+LONG = (1037, 270_001)  # tails of vectors; more elements than one thread takes
+
+
+def sgd_bounds(s: Sampler) -> Iterator[Sample]:
+    """First and later steps of long vectors."""
+
+    def vectors() -> list[Const]:
+        return [Const(s.array(n, low=-2.0, high=2.0)) for n in LONG]
+
+    none: list[Any] = [None] * len(LONG)
+    yield call(vectors(), vectors(), none, vary=False, **{**SGD, "weight_decay": 0.3})
+    yield call(vectors(), vectors(), none, vary=False, **{**SGD, "maximize": True})
+    for options in SGD_OPTIONS:
+        for buffers in (none, vectors()):
+            yield call(vectors(), vectors(), buffers, vary=False, **{**SGD, "momentum": 0.9, **options})
+
+
+def adam_bounds(s: Sampler) -> Iterator[Sample]:
+    """A later step of long vectors."""
+
+    def vectors(low: float = -2.0) -> list[Const]:
+        return [Const(s.array(n, low=low, high=2.0)) for n in LONG]
+
+    for options in ADAM_OPTIONS:
+        steps = [Const(np.array(7.0, np.float32)) for _ in LONG]
+        greatest = vectors(0.2) if "amsgrad" in options else []
+        state = vectors(), vectors(0.1), greatest, steps
+        yield call(vectors(), vectors(), *state, vary=False, **{**ADAM, **options})
+
+
 def sgd(lib: Library, params: list[Any], grads: list[Any], buffers: list[Any], **options: Any) -> Any:
     """The parameters and buffers after the call."""
     if lib.name == "torch":
@@ -101,28 +142,30 @@ SPECS = (
         "sgd",
         ref.sgd_op,
         sgd_samples,
+        composition=parts.sgd,
+        boundary=sgd_bounds,
         function=sgd,
         dtypes=FLOATING,
         order=0,
         mutates=ALL,
         view=None,
         registered=False,
-        scale="norm",
-        tolerance=8,
-        reason=ROUNDING,
+        scale="bound",
+        tolerance=2.0,
     ),
     OpSpec(
         "adam",
         ref.adam_op,
         adam_samples,
+        composition=parts.adam,
+        boundary=adam_bounds,
         function=adam,
         dtypes=FLOATING,
         order=0,
         mutates=ALL,
         view=None,
         registered=False,
-        scale="norm",
-        tolerance=16,
-        reason=ROUNDING,
+        scale="bound",
+        tolerance=2.0,
     ),
 )

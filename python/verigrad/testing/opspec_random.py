@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -13,8 +15,12 @@ from verigrad.testing.calls import CheckError, compare
 from verigrad.testing.layouts import SLICED, build
 from verigrad.testing.library import Library
 from verigrad.testing.opspec import FLOATING, OpSpec, bad
+from verigrad.testing.opspec_activation import SEED as START
+from verigrad.testing.opspec_activation import seeded
 from verigrad.testing.reference import random as ref
-from verigrad.testing.samples import D, Sample, Sampler
+from verigrad.testing.reference import tape
+from verigrad.testing.reference.rounded import Rounded
+from verigrad.testing.samples import Const, D, Sample, Sampler, call
 
 SEED = 20_250_607
 MANY = 100_000
@@ -24,13 +30,11 @@ SIGMAS = 5.0
 FLOAT_TOLERANCE = 24.0  # units of epsilon: the angle of a normal number is rounded to float32 before its sine
 SIZES: tuple[tuple[int, ...], ...] = ((), (1,), (2,), (7,), (2, 0), (3, 5), (64, 4), (1037,))
 
+# 64 blocks of four or two numbers, and more numbers than one thread takes.
+BATCHES = (127, 129, 255, 257, 65_793)
+
 Draw = Callable[[Library, Sequence[int], str, Any], Any]
 Stream = Callable[[int, int, int, str], np.ndarray]
-
-
-def none(s: Sampler) -> Iterator[Sample]:
-    """No samples: the results are no function of the inputs."""
-    return iter(())
 
 
 def generator(lib: Library, seed: int = SEED) -> Any:
@@ -236,6 +240,7 @@ def permuted(lib: Library, shape: Sequence[int], dtype: str, source: Any) -> Any
     )
 
 
+@cache
 def integer_stream(seed: int, counter: int, count: int, dtype: str) -> np.ndarray:
     """The reference of `integer`."""
     return ref.integers(seed, counter, count, LOW, HIGH).astype(dtype)
@@ -293,20 +298,55 @@ INTEGRAL_LIKE = ("int32", "int64", "float32", "float64")
 NOT_FLOATING = bad(NotImplementedError, "int64|Long", 3, dtype=D("int64"))
 
 
+def rounded(reference: Callable[..., Any]) -> Callable[..., Any]:
+    """The composition: numbers of the stream, off by some units of 1."""
+
+    def composition(*args: Any, **kwargs: Any) -> tape.Var:
+        value = np.asarray(reference(*args, **kwargs), np.float64)
+        return tape.Var(Rounded(value, 1.0 + np.abs(value)))
+
+    return composition
+
+
 def record(
     name: str,
     check: Callable[[Library, Any], None],
     *errors: Any,
+    reference: Callable[..., Any],
+    arguments: Callable[[Sampler, int], Sample],
     dtypes: tuple[str, ...] = FLOATING,
+    function: Callable[..., Any] | None = None,
     **options: Any,
 ) -> OpSpec:
-    """A record of a random operation."""
+    """A record of a random operation.
+
+    Args:
+        name: the operation.
+        check: of its distribution and of the generator.
+        errors: calls that must fail.
+        reference: the same call with the default generator at the start of its stream.
+        arguments: a call for a number of elements.
+        dtypes: of the results.
+        function: the operation, by default the library's function of that name.
+        options: further attributes of the record.
+    """
+
+    def run(lib: Library, *args: Any, **kwargs: Any) -> Any:
+        operation = lib.get(name) if function is None else partial(function, lib)
+        return seeded(lib, lambda: operation(*args, **kwargs))
+
+    def sampled(*counts: int) -> Callable[[Sampler], Iterator[Sample]]:
+        return lambda s: (replace(arguments(s, n), grad=False, peer=False) for n in counts)
+
     return OpSpec(
         name,
-        lambda *args: None,
-        none,
+        reference,
+        sampled(7),
+        function=run,
+        boundary=sampled(*BATCHES),
+        composition=rounded(reference),
         check=check,
-        compare=False,
+        scale="bound",
         order=0,
         dtypes=dtypes,
         errors=errors,
@@ -321,26 +361,67 @@ def method_of(name: str) -> Callable[..., Any]:
     return lambda lib, x, *args, **kwargs: getattr(x, name)(*args, **kwargs)
 
 
+def by_size(s: Sampler, count: int) -> Sample:
+    """A size and a dtype."""
+    return call(count, dtype=D(s.dtype.name))
+
+
+def by_model(*numbers: float) -> Callable[[Sampler, int], Sample]:
+    """A tensor and numbers."""
+    return lambda s, count: call(Const(np.zeros(count, s.dtype)), *numbers)
+
+
+@cache
+def uniforms(count: int, dtype: Any = "float32", low: float = 0.0, high: float = 1.0) -> np.ndarray:
+    """The start of the default generator's stream."""
+    return ref.uniform(START, 0, count, np.dtype(dtype).name, low, high)
+
+
+@cache
+def normals(count: int, dtype: Any = "float32", mean: float = 0.0, deviation: float = 1.0) -> np.ndarray:
+    """The same of normal numbers."""
+    return ref.normal(START, 0, count, np.dtype(dtype).name, mean, deviation)
+
+
 UNIFORM = (ref.uniform, 0.5, 1 / 12, lambda x: min(max(x, 0.0), 1.0))
 NORMAL = (ref.normal, 0.0, 1.0, normal_cdf)
 
 SPECS = (
     record(
-        "rand", distribution("rand", sized("rand"), *UNIFORM), NOT_FLOATING, bad(RuntimeError, "negative", -1)
+        "rand",
+        distribution("rand", sized("rand"), *UNIFORM),
+        NOT_FLOATING,
+        bad(RuntimeError, "negative", -1),
+        reference=uniforms,
+        arguments=by_size,
     ),
     record(
         "randn",
         distribution("randn", sized("randn"), *NORMAL),
         NOT_FLOATING,
         bad(RuntimeError, "negative", -1),
+        reference=normals,
+        arguments=by_size,
     ),
-    record("rand_like", distribution("rand_like", like("rand_like"), *UNIFORM)),
-    record("randn_like", distribution("randn_like", like("randn_like"), *NORMAL)),
+    record(
+        "rand_like",
+        distribution("rand_like", like("rand_like"), *UNIFORM),
+        reference=lambda x: uniforms(x.size, x.dtype),
+        arguments=by_model(),
+    ),
+    record(
+        "randn_like",
+        distribution("randn_like", like("randn_like"), *NORMAL),
+        reference=lambda x: normals(x.size, x.dtype),
+        arguments=by_model(),
+    ),
     record(
         "randint",
         distribution("randint", integer, integer_stream, *INTEGER_MOMENTS, None, INTEGRAL_LIKE),
         bad(RuntimeError, "low|from|less", 5, 5, (2,)),
         bad(RuntimeError, "negative", 0, 5, (-1,)),
+        reference=lambda low, high, size, dtype: integer_stream(START, 0, size[0], np.dtype(dtype).name),
+        arguments=lambda s, count: call(LOW, HIGH, (count,), dtype=D(s.dtype.name)),
         dtypes=INTEGRAL_LIKE,
     ),
     record(
@@ -354,9 +435,18 @@ SPECS = (
             INTEGRAL_LIKE,
         ),
         bad(RuntimeError, "low|from|less", np.zeros(2), 5, 5),
+        reference=lambda x, low, high: integer_stream(START, 0, x.size, x.dtype.name),
+        arguments=by_model(LOW, HIGH),
         dtypes=INTEGRAL_LIKE,
     ),
-    record("randperm", permutation_checks, bad(RuntimeError, "negative", -1), dtypes=("int64",)),
+    record(
+        "randperm",
+        permutation_checks,
+        bad(RuntimeError, "negative", -1),
+        reference=lambda count: ref.permutation(START, 0, count),
+        arguments=lambda s, count: call(count),
+        dtypes=("int64",),
+    ),
     record(
         "uniform_",
         distribution(
@@ -368,6 +458,10 @@ SPECS = (
             lambda x: min(max((x + 2.0) / 5.0, 0.0), 1.0),
         ),
         bad(RuntimeError, "from|low|to", np.zeros(2), 2.0, 1.0),
+        reference=lambda x, low, high: uniforms(x.size, x.dtype, low, high),
+        arguments=by_model(-2.0, 3.0),
+        mutates=1,
+        view=None,
         function=method_of("uniform_"),
     ),
     record(
@@ -381,6 +475,10 @@ SPECS = (
             lambda x: normal_cdf((x - 1.0) / 2.0),
         ),
         bad(RuntimeError, "std|negative|deviation", np.zeros(2), 0.0, -1.0),
+        reference=lambda x, mean, deviation: normals(x.size, x.dtype, mean, deviation),
+        arguments=by_model(1.0, 2.0),
+        mutates=1,
+        view=None,
         function=method_of("normal_"),
     ),
 )

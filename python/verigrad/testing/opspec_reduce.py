@@ -195,7 +195,8 @@ def peaks(s: Sampler, shape: tuple[int, ...], dim: Any) -> Any:
         line[[0, low]] = line[[low, 0]]
         high = low if high == 0 else high
         line[[-1, high]] = line[[high, -1]]
-        np.moveaxis(x, dim, 0)[(slice(None), *(0,) * (x.ndim - 1))] = line
+        first: tuple[Any, ...] = (slice(None), *(0,) * (x.ndim - 1))
+        np.moveaxis(x, dim, 0)[first] = line
     return x
 
 

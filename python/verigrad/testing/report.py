@@ -213,8 +213,8 @@ and `verigrad verify --op NAME` for one operation.
   by the full Jacobian on small shapes. `1, 2`: first and second order. `zero`: the gradient is zero
   everywhere. `-`: not differentiable, and its results require no gradient.
 - **gradients**: the dtypes in which every element of the gradient is compared with reverse mode in float64 over
-  a composition of numpy functions, which uses nothing of the library. The tape carries a running error bound
-  for each element (the magnitudes that were added, times epsilon), and an element may be off by that bound.
+  a composition of numpy functions, which uses nothing of the library. The tape carries a running error
+  bound for each element (the magnitudes that were added, times epsilon); an element may be off by that bound.
 - **largest**: elements of the largest gradient that was compared in this way.
 - **boundaries**: every size at which a kernel changes its path (a vector and its tail, a register tile, a block,
   a leaf of a sum, a chunk of a thread) stands in `cpp/src/kernels/boundaries.def`; a test shows for each that
@@ -231,7 +231,7 @@ What becomes of wrong kernels is in [mutation.md](mutation.md).
 def family_table(results: Sequence[OpResult]) -> list[str]:
     """What the operations of each family are compared with, and how far the checks reach."""
     lines = [
-        "| family | operations | results are compared with | each element of a gradient with | boundaries | largest |",
+        "| family | operations | results compared with | each element of a gradient with | boundaries | largest |",
         "| --- | ---: | --- | --- | ---: | ---: |",
     ]
     for name, family in FAMILIES.items():

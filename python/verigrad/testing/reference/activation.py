@@ -342,13 +342,19 @@ def _scaled(x: Array, factor: Array, offset: Array | None = None) -> Array:
     return promotion.cast(out, x.dtype).reshape(x.shape)
 
 
+@functools.lru_cache(maxsize=64)
+def random_slopes(seed: int, count: int, dtype: str, lower: float, upper: float) -> Array:
+    """The numbers of the stream between two bounds."""
+    return np.asarray(stream.uniform(seed, 0, count, dtype, lower, upper).astype(np.float64))
+
+
 def rrelu_op(seed: int) -> Callable[..., Array]:
     """A slope from the stream of the seed for each element up to 0 while training, else the mean slope."""
 
     def reference(x: Array, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False) -> Array:
         if not training:
             return prelu_op(x, np.asarray([(lower + upper) / 2], x.dtype))
-        slopes = stream.uniform(seed, 0, x.size, x.dtype.name, lower, upper).astype(np.float64)
+        slopes = random_slopes(seed, x.size, x.dtype.name, lower, upper)
         return _scaled(x, np.where(x.reshape(-1) > 0, 1.0, slopes))
 
     return reference
@@ -363,9 +369,10 @@ def kept(seed: int, count: int, p: float) -> Array:
     return np.array([word >= limit for word in itertools.islice(stream.words(seed, 0), count)], bool)
 
 
-def _mask(seed: int, x: Array, p: float, channels: bool) -> Array:
-    shape = x.shape[:2] + (1,) * (x.ndim - 2) if channels else x.shape
-    return np.broadcast_to(kept(seed, math.prod(shape), p).reshape(shape), x.shape).reshape(-1)
+def kept_elements(seed: int, shape: tuple[int, ...], p: float, channels: bool) -> Array:
+    """Where elements stay; `channels` share a decision."""
+    units = shape[:2] + (1,) * (len(shape) - 2) if channels else shape
+    return np.broadcast_to(kept(seed, math.prod(units), p).reshape(units), shape)
 
 
 def dropout_op(seed: int, channels: bool = False) -> Callable[..., Array]:
@@ -375,7 +382,7 @@ def dropout_op(seed: int, channels: bool = False) -> Callable[..., Array]:
         if not training or p == 0:
             return x
         scale = 0.0 if p == 1 else 1.0 / (1.0 - p)
-        return _scaled(x, _mask(seed, x, p, channels) * scale)
+        return _scaled(x, kept_elements(seed, x.shape, p, channels).reshape(-1) * scale)
 
     return reference
 
@@ -390,7 +397,7 @@ def alpha_dropout_op(seed: int, channels: bool = False) -> Callable[..., Array]:
         if p == 1:
             return _scaled(x, np.zeros(x.size))
         a = ((1.0 - p) * (1.0 + p * alpha * alpha)) ** -0.5
-        mask = _mask(seed, x, p, channels)
+        mask = kept_elements(seed, x.shape, p, channels).reshape(-1)
         return _scaled(x, mask * a, np.where(mask, 0.0, -alpha * a) + a * p * alpha)
 
     return reference

@@ -17,8 +17,8 @@ Place = Callable[..., Array]
 
 def total(a: Any, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None) -> tape.Var:
     """The sum."""
-    a = tape.var(a)
-    return a.sum(reduced_dims(a.ndim, dim), keepdim)
+    x = tape.var(a)
+    return x.sum(reduced_dims(x.ndim, dim), keepdim)
 
 
 def mean(a: Any, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None) -> tape.Var:
@@ -42,8 +42,8 @@ def product(a: Any, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None
     after = np.cumprod(np.concatenate([ones, x[:, ::-1]], 1), 1)[:, ::-1]
     growth = 2.0 + 2.0 * np.sqrt(x.shape[1])
     others = before[:, :-1] * after[:, 1:]
-    slope = restore(others)
-    slope = Rounded(slope, growth * np.abs(slope))
+    slopes = restore(others)
+    slope = Rounded(slopes, growth * np.abs(slopes))
     axes = reduced_dims(a.ndim, dim)
     kept = [1 if d in axes else n for d, n in enumerate(a.shape)]
     shape = kept if keepdim else [n for d, n in enumerate(a.shape) if d not in axes]
@@ -76,17 +76,17 @@ def extremum(place: Place) -> Callable[..., tape.Var]:
     """The greatest or the least: the element at the place that numpy finds, or the one of two tensors."""
 
     def composition(a: Any, dim: Any = None, keepdim: bool = False) -> tape.Var:
-        a = tape.var(a)
+        x = tape.var(a)
         if isinstance(dim, tape.Var):
-            return tape.maximum(a, dim) if place is np.argmax else -tape.maximum(-a, -dim)
-        axes = reduced_dims(a.ndim, dim)
-        lines, _ = _lines(a.ndim, a.shape, dim)
+            return tape.maximum(x, dim) if place is np.argmax else -tape.maximum(-x, -dim)
+        axes = reduced_dims(x.ndim, dim)
+        lines, _ = _lines(x.ndim, x.shape, dim)
         where = np.take_along_axis(
-            lines(np.arange(a.size).reshape(a.shape)), place(lines(a.value), 1)[:, None], 1
+            lines(np.arange(x.size).reshape(x.shape)), place(lines(x.value), 1)[:, None], 1
         )
-        kept = [1 if d in axes else n for d, n in enumerate(a.shape)]
+        kept = [1 if d in axes else n for d, n in enumerate(x.shape)]
         return tape.take(
-            a, where.reshape(kept if keepdim else [n for d, n in enumerate(a.shape) if d not in axes])
+            x, where.reshape(kept if keepdim else [n for d, n in enumerate(x.shape) if d not in axes])
         )
 
     return composition
@@ -94,17 +94,17 @@ def extremum(place: Place) -> Callable[..., tape.Var]:
 
 def softmax(a: Any, dim: int, dtype: Any = None) -> tape.Var:
     """exp(a) over its sum along `dim`."""
-    a = tape.var(a)
-    if a.size == 0 or a.ndim == 0:
-        return a * 0.0 + (1.0 if a.ndim == 0 else 0.0)
-    power = tape.exp(a - a.value.max(dim, keepdims=True))
+    x = tape.var(a)
+    if x.size == 0 or x.ndim == 0:
+        return x * 0.0 + (1.0 if x.ndim == 0 else 0.0)
+    power = tape.exp(x - x.value.max(dim, keepdims=True))
     return power / power.sum(dim, keepdims=True)
 
 
 def log_softmax(a: Any, dim: int, dtype: Any = None) -> tape.Var:
     """The logarithm of softmax."""
-    a = tape.var(a)
-    if a.size == 0 or a.ndim == 0:
-        return a * 0.0
-    shifted = a - a.value.max(dim, keepdims=True)
+    x = tape.var(a)
+    if x.size == 0 or x.ndim == 0:
+        return x * 0.0
+    shifted = x - x.value.max(dim, keepdims=True)
     return shifted - tape.log(tape.exp(shifted).sum(dim, keepdims=True))

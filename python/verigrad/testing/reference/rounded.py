@@ -69,7 +69,7 @@ class Rounded:
 
     def moved(self, move: Callable[[Array], Array]) -> Rounded:
         """The elements at other places: nothing is rounded."""
-        return Rounded(move(self.value), move(np.ascontiguousarray(self.error)))
+        return Rounded(move(self.value), move(np.array(self.error)))
 
     def function(self, value: Array, slope: Array, noise: Any = 0.0) -> Rounded:
         """A function of this value, accurate to two units of its last place.

@@ -19,6 +19,7 @@ from verigrad.testing.reference.rounded import Rounded, collect, contract, round
 
 Array = np.ndarray[Any, Any]
 Pull = Callable[[Rounded], Rounded]
+FLOAT64 = np.dtype(np.float64)
 
 
 class Var:
@@ -28,14 +29,18 @@ class Var:
         r: the value with its error bound.
         parents: the variables that it was computed from, each with the map from the gradient of this one to
             its own.
+        dtype: of the tensor that this one stands for.
     """
 
     __array_priority__ = 200
-    __slots__ = ("parents", "r")
+    __slots__ = ("dtype", "parents", "r")
 
-    def __init__(self, value: Any, parents: Sequence[tuple[Var, Pull]] = ()) -> None:
+    def __init__(
+        self, value: Any, parents: Sequence[tuple[Var, Pull]] = (), dtype: np.dtype[Any] = FLOAT64
+    ) -> None:
         self.r = rounded(value)
         self.parents = tuple(parents)
+        self.dtype = dtype
 
     @property
     def value(self) -> Array:
@@ -269,7 +274,9 @@ def absolute(x: Any) -> Var:
     """The absolute value; its derivative at 0 is 0."""
     x = var(x)
     sign = np.sign(x.value)
-    return Var(Rounded(np.abs(x.value), x.r.error), [(x, lambda g: Rounded(g.value * sign, g.error * np.abs(sign)))])
+    return Var(
+        Rounded(np.abs(x.value), x.r.error), [(x, lambda g: Rounded(g.value * sign, g.error * np.abs(sign)))]
+    )
 
 
 def where(condition: Array, a: Any, b: Any) -> Var:
