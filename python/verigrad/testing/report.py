@@ -216,9 +216,9 @@ and `verigrad verify --op NAME` for one operation.
   a composition of numpy functions, which uses nothing of the library. The tape carries a running error
   bound for each element (the magnitudes that were added, times epsilon); an element may be off by that bound.
 - **largest**: elements of the largest gradient that was compared in this way.
-- **boundaries**: every size at which a kernel changes its path (a vector and its tail, a register tile, a block,
-  a leaf of a sum, a chunk of a thread) stands in `cpp/src/kernels/boundaries.def`; a test shows for each that
-  samples lie on both sides of it, with gradients. These samples run at every level of vector code that the
+- **boundaries**: every size at which a kernel changes its path (a vector and its tail, a register tile, a
+  block, a leaf of a sum, a chunk of a thread) stands in `cpp/src/kernels/boundaries.def`; a test shows which
+  samples lie on both sides of each, with gradients. These samples run at every level of vector code that the
   processor has, with 1, 2 and 3 threads, which must give equal bits; at least one of each operation is large
   enough for several threads, or its record says why none is.
 - **samples**: calls that are compared with the reference.
@@ -231,7 +231,7 @@ What becomes of wrong kernels is in [mutation.md](mutation.md).
 def family_table(results: Sequence[OpResult]) -> list[str]:
     """What the operations of each family are compared with, and how far the checks reach."""
     lines = [
-        "| family | operations | results compared with | each element of a gradient with | boundaries | largest |",
+        "| family | operations | results compared with | elements of gradients with | boundaries | largest |",
         "| --- | ---: | --- | --- | ---: | ---: |",
     ]
     for name, family in FAMILIES.items():
