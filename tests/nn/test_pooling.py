@@ -302,3 +302,19 @@ def test_layers_in_a_network():
         warnings.simplefilter("error")
         net(vg.randn(4, 3, 8, 8)).sum().backward()
     assert net[4].weight.grad is not None
+
+
+def test_the_second_derivative_of_a_maximum_picks_the_same_elements_in_every_chunk() -> None:
+    """Planes enough to be cut for threads; the gradient by the incoming gradient is read at the maxima."""
+    rng = np.random.default_rng(5)
+    x = vg.tensor(
+        rng.permutation(128 * 43 * 47).astype(np.float32).reshape(1, 128, 43, 47), requires_grad=True
+    )
+    y, index = F.max_pool2d(x, 3, 2, 1, return_indices=True)
+    incoming = vg.ones(y.shape, requires_grad=True)
+    (by_x,) = vg.autograd.grad(y, x, incoming, create_graph=True)
+    weights = rng.standard_normal(x.shape).astype(np.float32)
+    (again,) = vg.autograd.grad(by_x, incoming, vg.from_numpy(weights))
+    flat = index.numpy().reshape(128, -1)
+    wanted = np.take_along_axis(weights.reshape(128, -1), flat, 1).reshape(again.shape)
+    np.testing.assert_array_equal(again.numpy(), wanted)
