@@ -197,8 +197,10 @@ def _results(specs: list[OpSpec], jobs: int, quick: bool) -> Iterator[OpResult]:
     rank = {family: i for i, family in enumerate(LONGEST_FIRST)}
     order = sorted(specs, key=lambda spec: rank.get(spec.family, len(rank)))
     with tempfile.TemporaryDirectory() as folder:
-        given = os.environ.get("NUMBA_CACHE_DIR")
-        os.environ["NUMBA_CACHE_DIR"] = given or folder  # a reference is compiled once, not in each process
+        # A reference is compiled once, not in each process; numpy's products use the process's own processor.
+        ours = {"NUMBA_CACHE_DIR": folder, "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        added = {name: value for name, value in ours.items() if name not in os.environ}
+        os.environ.update(added)
         try:
             # Fresh processes: a fork would share this one's planted state and copy its threads half.
             context = multiprocessing.get_context("spawn")
@@ -209,8 +211,8 @@ def _results(specs: list[OpSpec], jobs: int, quick: bool) -> Iterator[OpResult]:
                     pool.shutdown(wait=False, cancel_futures=True)
                     raise
         finally:
-            if given is None:
-                del os.environ["NUMBA_CACHE_DIR"]
+            for name in added:
+                del os.environ[name]
 
 
 def processors() -> int:
