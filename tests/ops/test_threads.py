@@ -3,70 +3,30 @@ inputs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
-import numpy as np
 import pytest
 
 import verigrad as vg
-from verigrad.testing.calls import prepare, tensors
+from verigrad.testing.crossing import boundary_checks
+from verigrad.testing.differentiation import Coverage
 from verigrad.testing.forward import forward_check, forward_checks
 from verigrad.testing.library import Library
-from verigrad.testing.opspec import OpSpec, records
-from verigrad.testing.samples import Sample, Sampler
+from verigrad.testing.opspec import records
 
 LIB = Library("verigrad")
 LEVELS = ("baseline", "avx2", "avx512")
 AVAILABLE = LEVELS[: LEVELS.index(LIB.get("_C._testing.max_simd_level")()) + 1]
 LARGE = [name for name, spec in records().items() if spec.boundary is not None]
-THREADS = (1, 2, 3)
 
 
-def large_samples(spec: OpSpec) -> Iterator[Sample]:
-    """The large samples in float32, or in the first dtype that the record has."""
-    assert spec.boundary is not None
-    dtype = "float32" if "float32" in spec.dtypes else spec.dtypes[0]
-    yield from spec.boundary(Sampler(spec.name, dtype))
-
-
-def bits(spec: OpSpec, sample: Sample) -> list[bytes]:
-    """Results and gradients of one call."""
-    call = prepare(LIB, sample)
-    smooth = [leaf.tensor.requires_grad_(True) for leaf in call.leaves if leaf.differentiable and spec.order]
-    outputs = tensors(LIB, spec.bind(LIB)(*call.args, **call.kwargs))
-    found = [LIB.to_numpy(t).tobytes() for t in outputs]
-    recorded = [o for o in outputs if o.requires_grad]
-    if recorded:
-        incoming = [
-            LIB.from_numpy(np.cos(np.arange(o.numel())).astype("float32").reshape(tuple(o.shape)))
-            for o in recorded
-        ]
-        found += [LIB.to_numpy(g).tobytes() for g in LIB.grad(recorded, smooth, incoming) if g is not None]
-    return found
-
-
-@pytest.mark.parametrize("level", AVAILABLE)
+@pytest.mark.parametrize("kind", ["threads", "boundary"])
 @pytest.mark.parametrize("name", LARGE)
-def test_same_bits_for_any_number_of_threads(name: str, level: str) -> None:
-    vg._C._testing.set_simd_level(level)
-    for sample in large_samples(records()[name]):
-        found: list[Any] = []
-        for threads in THREADS:
-            vg.set_num_threads(threads)
-            found.append(bits(records()[name], sample))
-        assert found[0] == found[1] == found[2], sample.label
-
-
-@pytest.mark.parametrize("level", AVAILABLE)
-@pytest.mark.parametrize("name", LARGE)
-def test_large_results_are_right(name: str, level: str) -> None:
-    vg._C._testing.set_simd_level(level)
-    vg.set_num_threads(2)
-    spec = records()[name]
-    for sample in large_samples(spec):
-        forward_check(replace(spec, view=None), LIB, sample)()
+def test_large_results_are_right_and_the_same_for_any_number_of_threads(name: str, kind: str) -> None:
+    found = [check for check in boundary_checks(records()[name], LIB, Coverage()) if check.kind == kind]
+    for check in found:
+        check.run()
+    assert found or not records()[name].compare
 
 
 @pytest.mark.parametrize("level", AVAILABLE[:-1])
