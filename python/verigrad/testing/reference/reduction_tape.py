@@ -89,7 +89,7 @@ def extremum(place: Place, shared: bool) -> Callable[..., tape.Var]:
             top = (np.max if place is np.argmax else np.min)(x.value, axis=axes, keepdims=True)
             chosen = (x.value == top).astype(np.float64)
             share = chosen / np.maximum(chosen.sum(axes, keepdims=True), 1.0)
-            return (x * share).sum(axes, keepdim)
+            return tape.var(x * share).sum(axes, keepdim)
         lines, _ = _lines(x.ndim, x.shape, dim)
         where = np.take_along_axis(
             lines(np.arange(x.size).reshape(x.shape)), place(lines(x.value), 1)[:, None], 1
@@ -117,4 +117,4 @@ def log_softmax(a: Any, dim: int, dtype: Any = None) -> tape.Var:
     if x.size == 0 or x.ndim == 0:
         return x * 0.0
     shifted = x - x.value.max(dim, keepdims=True)
-    return shifted - tape.log(tape.exp(shifted).sum(dim, keepdims=True))
+    return tape.var(shifted - tape.log(tape.exp(shifted).sum(dim, keepdims=True)))
