@@ -200,6 +200,18 @@ def peaks(s: Sampler, shape: tuple[int, ...], dim: Any) -> Any:
     return x
 
 
+def with_ties(samples: Callable[[Sampler], Iterator[Sample]]) -> Callable[[Sampler], Iterator[Sample]]:
+    """The samples, and lines in which several elements are the greatest and the least."""
+
+    def tied(s: Sampler) -> Iterator[Sample]:
+        yield from samples(s)
+        for shape, dim in (((1037,), None), ((37, 131), 1), ((131, 37), 0)):
+            x = (np.round(s.array(*shape) * 2) / 2).astype(s.dtype)
+            yield call(x, *(() if dim is None else (dim,)), note="ties")
+
+    return tied
+
+
 def truths(few: bool) -> Callable[..., Any]:
     """Lines of ones with a single zero in every second line, at its end in the first; or the reverse."""
 
@@ -345,8 +357,8 @@ SPECS = (
     reduction(
         "max",
         ref.max_op,
-        composition=parts.extremum(np.argmax),
-        boundary=at_bounds(peaks, lists=False),
+        composition=parts.extremum(np.argmax, shared=False),
+        boundary=with_ties(at_bounds(peaks, lists=False)),
         tolerance=0.0,
         samples=reductions(lists=False, empty=False, distinct=True, pairs=True),
         ties=True,
@@ -356,8 +368,8 @@ SPECS = (
     reduction(
         "min",
         ref.min_op,
-        composition=parts.extremum(np.argmin),
-        boundary=at_bounds(peaks, lists=False),
+        composition=parts.extremum(np.argmin, shared=False),
+        boundary=with_ties(at_bounds(peaks, lists=False)),
         tolerance=0.0,
         samples=reductions(lists=False, empty=False, distinct=True, pairs=True),
         ties=True,
@@ -370,8 +382,8 @@ SPECS = (
     reduction(
         "amax",
         ref.amax_op,
-        composition=parts.extremum(np.argmax),
-        boundary=at_bounds(peaks),
+        composition=parts.extremum(np.argmax, shared=True),
+        boundary=with_ties(at_bounds(peaks)),
         tolerance=0.0,
         samples=reductions(empty=False, distinct=True),
         ties=True,
@@ -381,8 +393,8 @@ SPECS = (
     reduction(
         "amin",
         ref.amin_op,
-        composition=parts.extremum(np.argmin),
-        boundary=at_bounds(peaks),
+        composition=parts.extremum(np.argmin, shared=True),
+        boundary=with_ties(at_bounds(peaks)),
         tolerance=0.0,
         samples=reductions(empty=False, distinct=True),
         ties=True,

@@ -1,7 +1,7 @@
 """Compositions of the normalisations.
 
-The library sums means and variances in float64, or with compensation, so their bounds are those of a single rounding:
-a mean far above the deviation may cost the result no digits.
+The library sums means and variances in float64, or with compensation, so their bounds are those of a single
+rounding: a mean far above the deviation may cost the result no digits.
 """
 
 from __future__ import annotations
@@ -64,9 +64,8 @@ def _given(x: tape.Var, mean: Array, var: Array, eps: float) -> tape.Var:
 def _over(
     x: tape.Var, own: bool, axes: Axes, mean: Any, var: Any, weight: Any, bias: Any, eps: float
 ) -> tape.Var:
-    if x.size == 0:
-        standard = x
-    else:
+    standard = x
+    if x.size:
         standard = standardised(x, axes, eps) if own else _given(x, mean, var, eps)
     return affine(standard, weight, bias, _channel(x.ndim))
 

@@ -72,14 +72,24 @@ def _lines(ndim: int, shape: tuple[int, ...], dim: Dim) -> tuple[Place, Place]:
     return lines, restore
 
 
-def extremum(place: Place) -> Callable[..., tape.Var]:
-    """The greatest or the least: the element at the place that numpy finds, or the one of two tensors."""
+def extremum(place: Place, shared: bool) -> Callable[..., tape.Var]:
+    """The greatest or the least of a tensor, or of two.
+
+    Args:
+        place: numpy's function for its position.
+        shared: whether equal candidates share the gradient along dimensions too, where else the first has it.
+    """
 
     def composition(a: Any, dim: Any = None, keepdim: bool = False) -> tape.Var:
         x = tape.var(a)
         if isinstance(dim, tape.Var):
             return tape.maximum(x, dim) if place is np.argmax else -tape.maximum(-x, -dim)
         axes = reduced_dims(x.ndim, dim)
+        if (shared or dim is None) and x.size:
+            top = (np.max if place is np.argmax else np.min)(x.value, axis=axes, keepdims=True)
+            chosen = (x.value == top).astype(np.float64)
+            share = chosen / np.maximum(chosen.sum(axes, keepdims=True), 1.0)
+            return tape.var(x * share).sum(axes, keepdim)
         lines, _ = _lines(x.ndim, x.shape, dim)
         where = np.take_along_axis(
             lines(np.arange(x.size).reshape(x.shape)), place(lines(x.value), 1)[:, None], 1
@@ -98,7 +108,7 @@ def softmax(a: Any, dim: int, dtype: Any = None) -> tape.Var:
     if x.size == 0 or x.ndim == 0:
         return x * 0.0 + (1.0 if x.ndim == 0 else 0.0)
     power = tape.exp(x - x.value.max(dim, keepdims=True))
-    return power / power.sum(dim, keepdims=True)
+    return tape.var(power / power.sum(dim, keepdims=True))
 
 
 def log_softmax(a: Any, dim: int, dtype: Any = None) -> tape.Var:
@@ -107,4 +117,4 @@ def log_softmax(a: Any, dim: int, dtype: Any = None) -> tape.Var:
     if x.size == 0 or x.ndim == 0:
         return x * 0.0
     shifted = x - x.value.max(dim, keepdims=True)
-    return shifted - tape.log(tape.exp(shifted).sum(dim, keepdims=True))
+    return tape.var(shifted - tape.log(tape.exp(shifted).sum(dim, keepdims=True)))
