@@ -149,8 +149,8 @@ bool is_ndarray(PyObject* object) {
 }
 
 Tensor tensor_from_numpy(const py::object& object) {
-  VG_CHECK(is_ndarray(object.ptr()), TypeError,
-           "from_numpy: expected np.ndarray (got ", Py_TYPE(object.ptr())->tp_name, ")");
+  VG_CHECK(is_ndarray(object.ptr()), TypeError, "from_numpy: expected np.ndarray (got ", Py_TYPE(object.ptr())->tp_name,
+           ")");
   const py::array array = as_array(object);
   DType dtype = DType::Float32;
   VG_CHECK(dtype_of_numpy(array.dtype(), dtype), TypeError, "from_numpy: can't convert np.ndarray of type ",
@@ -227,12 +227,8 @@ Tensor tensor_from_data(py::handle data, ops::OptDType dtype, Device device) {
     using T = typename decltype(tag)::type;
     T* p = out.data_as<T>();
     for (const Scalar& number : nested.numbers) {
-      if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
-        const bool fits = number.is_floating_point() || (number.to<std::int64_t>() >= std::numeric_limits<T>::min() &&
-                                                         number.to<std::int64_t>() <= std::numeric_limits<T>::max());
-        VG_CHECK(fits, RuntimeError, "value cannot be converted to type ", name(result),
-                 " without overflow: ", number.to<std::int64_t>());
-      }
+      // Only integers raise: a float beyond float32 becomes infinite here, as in PyTorch.
+      if constexpr (std::is_integral_v<T>) check_fits("tensor", number, result);
       *p++ = number.to<T>();
     }
   });
@@ -244,7 +240,7 @@ py::object list_of(const Tensor& t, int dim, std::int64_t offset) {
   if (dim == t.ndim()) {
     return dispatch(t.dtype(), [&](auto tag) -> py::object {
       using T = typename decltype(tag)::type;
-      return py::cast(t.data_as<T>()[offset]);
+      return py::cast(static_cast<T>(t.data_as<Stored<T>>()[offset]));
     });
   }
   py::list out(t.shape()[dim]);

@@ -27,6 +27,56 @@ void set_python_error() {
   }
 }
 
+namespace {
+
+using FastFunction = PyObject* (*)(PyObject*, PyObject* const*, Py_ssize_t, PyObject*);
+FastFunction call_function = nullptr;
+
+/// pybind11 quotes every argument of a call that it cannot match, whatever the length.
+void shorten_type_error() {
+  py::error_already_set error;
+  if (error.matches(PyExc_TypeError)) {
+    const std::string text = py::str(error.value()).cast<std::string>();
+    const std::size_t quoted = text.find("\nInvoked with: ");
+    const std::size_t most = (quoted == std::string::npos ? 0 : quoted) + 2000;
+    if (text.size() > most) {
+      PyErr_SetString(PyExc_TypeError, detail::shortened(text, most).c_str());
+      return;
+    }
+  }
+  error.restore();
+}
+
+PyObject* bounded_call(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) {
+  PyObject* result = call_function(self, args, count, names);
+  if (!result) [[unlikely]]
+    shorten_type_error();
+  return result;
+}
+
+void bound_function(py::handle function) {
+  PyObject* object = function.ptr();
+  if (PyInstanceMethod_Check(object)) object = PyInstanceMethod_GET_FUNCTION(object);
+  if (!PyCFunction_Check(object)) return;
+  PyMethodDef* method = reinterpret_cast<PyCFunctionObject*>(object)->m_ml;
+  const auto dispatcher = reinterpret_cast<FastFunction>(reinterpret_cast<void (*)()>(method->ml_meth));
+  if (!call_function) call_function = dispatcher;
+  if (dispatcher != call_function) return;
+  method->ml_meth = reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(&bounded_call));
+}
+
+}  // namespace
+
+void bound_messages(py::module_& m) {
+  bound_function(m.attr("get_num_threads"));  // the first one tells pybind11's entry point
+  for (const auto& [name, value] : m.attr("__dict__").cast<py::dict>()) {
+    bound_function(value);
+    if (!PyType_Check(value.ptr())) continue;
+    const py::dict members = py::dict(value.attr("__dict__"));
+    for (const auto& [member, function] : members) bound_function(function);
+  }
+}
+
 void bind_errors(py::module_&) {
   py::register_local_exception_translator([](std::exception_ptr p) {
     if (!p) return;

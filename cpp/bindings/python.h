@@ -110,6 +110,8 @@ void def_inplace(TensorClass& cls, const char* name, bool differentiable, F f, c
 }
 
 void bind_errors(py::module_& m);
+/// Keeps the messages of all functions bound so far short.
+void bound_messages(py::module_& m);
 void bind_types(py::module_& m);
 TensorClass bind_tensor(py::module_& m);
 void bind_operators(PyHeapTypeObject* type);

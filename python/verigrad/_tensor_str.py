@@ -10,7 +10,7 @@ from typing import Any
 
 from verigrad import _C
 
-__all__ = ["get_printoptions", "printoptions", "set_printoptions", "tensor_str"]
+__all__ = ["get_printoptions", "printoptions", "set_printoptions", "tensor_format", "tensor_str"]
 
 Scalar = bool | int | float
 
@@ -244,6 +244,16 @@ def _class_of(tensor: _C.Tensor) -> tuple[str, bool]:
     if type(tensor) is Parameter:
         return "tensor", False
     return type(tensor).__name__, isinstance(tensor, Parameter)
+
+
+def tensor_format(tensor: _C.Tensor, spec: str) -> str:
+    """`format(tensor, spec)`: that of the number for a tensor without dimensions, else that of any object.
+
+    Raises TypeError for a format of a tensor with dimensions or of a subclass, such as a parameter.
+    """
+    if tensor.ndim == 0 and type(tensor) is _C.Tensor:
+        return format(tensor.item(), spec)
+    return object.__format__(tensor, spec)
 
 
 def tensor_str(tensor: _C.Tensor) -> str:

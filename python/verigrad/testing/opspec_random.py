@@ -356,7 +356,14 @@ SPECS = (
         bad(RuntimeError, "low|from|less", np.zeros(2), 5, 5),
         dtypes=INTEGRAL_LIKE,
     ),
-    record("randperm", permutation_checks, bad(RuntimeError, "negative", -1), dtypes=("int64",)),
+    record(
+        "randperm",
+        permutation_checks,
+        bad(RuntimeError, "negative", -1),
+        bad(RuntimeError, "without overflow", 300, dtype=D("uint8")),
+        bad(NotImplementedError, "bool|Bool", 2, dtype=D("bool")),
+        dtypes=("int64",),
+    ),
     record(
         "uniform_",
         distribution(

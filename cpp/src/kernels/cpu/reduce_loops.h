@@ -60,7 +60,7 @@ struct AnyOf : functors::add {
 /// An element as the type that the reduction computes in.
 template <class Acc, class In>
 VG_INLINE Acc load(const In& x) {
-  if constexpr (std::is_same_v<Acc, bool>) {
+  if constexpr (std::is_same_v<Acc, bool> && !std::is_same_v<In, BoolByte>) {
     return x != In(0);
   } else {
     return static_cast<Acc>(x);
