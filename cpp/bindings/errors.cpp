@@ -60,7 +60,7 @@ void bound_function(py::handle function) {
   if (!PyCFunction_Check(object)) return;
   PyMethodDef* method = reinterpret_cast<PyCFunctionObject*>(object)->m_ml;
   const auto dispatcher = reinterpret_cast<FastFunction>(reinterpret_cast<void (*)()>(method->ml_meth));
-  if (!call_function) call_function = dispatcher;
+  if (!call_function) call_function = dispatcher;  // one entry point serves all of pybind11's functions
   if (dispatcher != call_function) return;
   method->ml_meth = reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(&bounded_call));
 }
@@ -68,8 +68,11 @@ void bound_function(py::handle function) {
 }  // namespace
 
 void bound_messages(py::module_& m) {
-  bound_function(m.attr("get_num_threads"));  // the first one tells pybind11's entry point
   for (const auto& [name, value] : m.attr("__dict__").cast<py::dict>()) {
+    if (PyModule_Check(value.ptr())) {
+      auto inner = value.cast<py::module_>();
+      bound_messages(inner);
+    }
     bound_function(value);
     if (!PyType_Check(value.ptr())) continue;
     const py::dict members = py::dict(value.attr("__dict__"));

@@ -30,7 +30,6 @@ QUOTED: dict[str, Any] = {
     "umlauts": UMLAUTS,
     "dict": KEYS,
     "repr": Talkative(),
-    "class": Named(),
 }
 CALLS: dict[str, Callable[[Any], Any]] = {
     "add": lambda bad: vg.add(bad, 1),
@@ -66,7 +65,7 @@ def test_messages_are_short(name: str, kind: str) -> None:
         bad = [bad]
     with pytest.raises(Exception) as caught:  # noqa: PT011
         CALLS[name](bad)
-    assert len(str(caught.value)) < 8000 or isinstance(caught.value, MemoryError)
+    assert len(str(caught.value)) < 10_000
 
 
 def test_what_a_message_says_stays() -> None:

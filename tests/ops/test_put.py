@@ -26,7 +26,6 @@ def indices(rng: np.random.Generator, shape: tuple[int, ...]) -> list[Any]:
         (slice(None), pick(1, 3), pick(2, 3)),
         (pick(0, 3), slice(None), pick(2, 3)),
         (pick(0, 3), 1),
-        (1, slice(None), pick(2, 3)),
         (slice(1, 3), pick(1, 2)),
         (Ellipsis, pick(2, 5)),
         (None, pick(0, 2)),

@@ -106,16 +106,19 @@ Dims infer_size(const char* op, const Dims& target, std::int64_t numel) {
   Dims out = target;
   int unknown = -1;
   std::int64_t known = 1;
+  bool fits = true, zero = false;
   for (int i = 0; i < target.size(); ++i) {
     if (target[i] == -1) {
       VG_CHECK(unknown < 0, RuntimeError, op, ": only one dimension can be inferred, got shape ", target);
       unknown = i;
     } else {
       VG_CHECK(target[i] >= 0, RuntimeError, op, ": expected sizes of at least -1, got shape ", target);
-      VG_CHECK(!__builtin_mul_overflow(known, target[i], &known), RuntimeError, op, ": shape ", target,
-               " is invalid for input of size ", numel);
+      zero = zero || target[i] == 0;
+      fits = fits && !__builtin_mul_overflow(known, target[i], &known);
     }
   }
+  if (zero) known = 0;
+  VG_CHECK(zero || fits, RuntimeError, op, ": shape ", target, " is invalid for input of size ", numel);
   if (unknown >= 0 && known != 0 && numel % known == 0) {
     out[unknown] = numel / known;
     return out;

@@ -100,7 +100,7 @@ Tensor pad(const Tensor& self, const DimList& padding, const std::string& mode, 
   for (const std::int64_t p : padding) {
     // Sums of two and a size then cannot overflow.
     VG_CHECK(p > -(std::int64_t{1} << 61) && p < std::int64_t{1} << 61, RuntimeError,
-             "pad: expected padding between -2^61 and 2^61, got ", p);
+             "pad: expected padding between -2^61 and 2^61, so that no size overflows, got ", p);
   }
   VG_CHECK(count % 2 == 0, RuntimeError, "pad: Padding length must be divisible by 2, got ", count);
   VG_CHECK(count <= 2 * self.ndim(), RuntimeError,
