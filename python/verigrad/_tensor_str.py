@@ -74,7 +74,9 @@ def set_printoptions(
         if not threshold >= 0:
             raise ValueError(f"set_printoptions: expected threshold of at least 0, got {threshold}")
     if sci_mode not in (None, True, False):
-        raise TypeError(f"set_printoptions: expected sci_mode to be True, False or None, got {short(sci_mode)}")
+        raise TypeError(
+            f"set_printoptions: expected sci_mode to be True, False or None, got {short(sci_mode)}"
+        )
     if profile is not None and profile not in _PROFILES:
         raise ValueError(f"set_printoptions: expected profile in {sorted(_PROFILES)}, got {short(profile)}")
 

@@ -99,11 +99,7 @@ def _report(module: Module, keys: IncompatibleKeys, strict: bool, errors: list[s
     lines = []
     if strict:
         reports = (("Missing", keys.missing_keys), ("Unexpected", keys.unexpected_keys))
-        lines = [
-            f"{what} key(s) in state_dict: {_listed(names)}. "
-            for what, names in reports
-            if names
-        ]
+        lines = [f"{what} key(s) in state_dict: {_listed(names)}. " for what, names in reports if names]
     if lines or errors:
         text = "\n\t".join([*lines, *errors])
         raise RuntimeError(f"Error(s) in loading state_dict for {type(module).__name__}:\n\t{text}")

@@ -74,7 +74,9 @@ class _ConvNd(Module):
             self.padding = self._sizes("padding", padding)
         modes = ("zeros",) if self._transposed else _PADDING_MODES
         if padding_mode not in modes:
-            raise ValueError(f"padding_mode must be one of {modes}, but got padding_mode={short(padding_mode)}")
+            raise ValueError(
+                f"padding_mode must be one of {modes}, but got padding_mode={short(padding_mode)}"
+            )
         self.padding_mode = padding_mode
         first, second = (in_channels, out_channels) if self._transposed else (out_channels, in_channels)
         shape = (first, second // groups, *self.kernel_size)
@@ -93,7 +95,8 @@ class _ConvNd(Module):
         sizes = tuple(value)
         if len(sizes) != cls._spatial:
             raise ValueError(
-                f"{cls.__name__}: expected {name} to be an int or a tuple of {cls._spatial}, got {short(value)}"
+                f"{cls.__name__}: expected {name} to be an int or a tuple of {cls._spatial}, "
+                f"got {short(value)}"
             )
         return sizes
 

@@ -315,7 +315,9 @@ def _output_size(
     try:
         output = [math.floor(float(n) * s) for n, s in zip(input.shape[2:], scales, strict=True)]
     except (ValueError, OverflowError):
-        raise RuntimeError(f"interpolate: expected a finite scale_factor, got {short(scale_factor)}") from None
+        raise RuntimeError(
+            f"interpolate: expected a finite scale_factor, got {short(scale_factor)}"
+        ) from None
     if recompute or mode == "area":
         return output, [None] * dims
     return output, list(scales)
