@@ -239,7 +239,7 @@ void extremum(ReduceOp which, DType in, const Reduction& reduction) {
 
 template <class Op>
 void logical(DType in, const Reduction& reduction) {
-  dispatch(in, [&]<class T>(TypeTag<T>) { run<Op, bool, Stored<T>>(reduction); });
+  dispatch(in, [&]<class T>(TypeTag<T>) { run<Op, Truth, Stored<T>>(reduction); });
 }
 
 }  // namespace
