@@ -36,7 +36,7 @@ FastFunction call_function = nullptr;
 void shorten_type_error() {
   py::error_already_set error;
   try {
-    if (error.type().is(PyExc_TypeError)) {
+    if (error.type().ptr() == PyExc_TypeError) {
       const std::string text = py::str(error.value()).cast<std::string>();
       const std::size_t quoted = text.find("\nInvoked with: ");
       const std::size_t most = (quoted == std::string::npos ? 0 : quoted) + 2000;

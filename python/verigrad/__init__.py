@@ -166,7 +166,7 @@ long = int64
 
 Tensor.__repr__ = tensor_str  # type: ignore[method-assign]
 Tensor.__str__ = tensor_str  # type: ignore[method-assign]
-Tensor.__format__ = tensor_format  # type: ignore[method-assign, assignment]
+Tensor.__format__ = tensor_format  # type: ignore[method-assign]
 
 if TYPE_CHECKING:
     from . import data, testing, training, vision
