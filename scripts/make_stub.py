@@ -97,6 +97,7 @@ STATED = {
     "Tensor.item": ["(self) -> Any"],
     "__hash__": ["(self) -> _int"],
     "__repr__": ["(self) -> str"],
+    "__format__": ["(self, spec: str, /) -> str"],
     "__str__": ["(self) -> str"],
 }
 for _name in ("neg", "pos", "abs", "invert"):

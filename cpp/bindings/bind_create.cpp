@@ -91,7 +91,7 @@ void bind_create(py::module_& m) {
           check_device("as_tensor", shared, device);
           return ops::to(shared, dtype.value_or(shared.dtype()));
         }
-        if (is_ndarray(data.ptr()) && data.attr("flags").attr("writeable").cast<bool>()) {
+        if (is_ndarray(data.ptr()) && py::reinterpret_borrow<py::array>(data).writeable()) {
           const Tensor shared = tensor_from_numpy(data);
           check_device("as_tensor", shared, device);
           return ops::to(shared, dtype.value_or(shared.dtype()));

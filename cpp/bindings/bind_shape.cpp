@@ -51,6 +51,7 @@ void bind_shape(py::module_& m, TensorClass& cls) {
   def_op(
       m, cls, "index_add", true,
       [](const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& source, Scalar alpha) {
+        check_fits("index_add", alpha, source.dtype());
         const bool one = !alpha.is_bool() && alpha.to_double() == 1.0;
         return ops::index_add(x, dim, index, one ? source : ops::to(ops::mul(source, alpha), source.dtype()));
       },

@@ -7,7 +7,10 @@ PyTypeObject* tensor_type = nullptr;
 
 Tensor unwrap(PyObject* object) {
   auto* instance = reinterpret_cast<py::detail::instance*>(object);
-  void* impl = instance->simple_layout ? instance->simple_value_holder[0] : instance->nonsimple.values_and_holders[0];
+  // A class that also inherits from another of pybind11's holds several values.
+  void* impl = instance->simple_layout
+                   ? instance->simple_value_holder[0]
+                   : instance->get_value_and_holder(py::detail::get_type_info(tensor_type)).value_ptr();
   VG_CHECK(impl != nullptr, TypeError, Py_TYPE(object)->tp_name, ": expected an initialised Tensor, but ",
            Py_TYPE(object)->tp_name, ".__init__ did not call Tensor.__init__");
   return Tensor(Ref<TensorImpl>(static_cast<TensorImpl*>(impl)));
@@ -98,6 +101,7 @@ void set_item(const Tensor& self, py::handle subscript, py::handle value) {
   if (is_tensor(value.ptr())) {
     source = unwrap(value.ptr());
   } else if (load_scalar(value.ptr(), scalar)) {
+    check_fits("index_put_", scalar, self.dtype());
     source = ops::wrapped_scalar(scalar, self.dtype(), self.device());
   } else {
     source = tensor_from_data(value, self.dtype(), self.device());

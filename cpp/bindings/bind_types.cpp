@@ -46,7 +46,7 @@ PyObject* size_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
       Py_DECREF(item);
       continue;
     }
-    PyErr_Format(PyExc_TypeError, "verigrad.Size() takes an iterable of 'int' (item %zd is '%s')", i,
+    PyErr_Format(PyExc_TypeError, "verigrad.Size() takes an iterable of 'int' (item %zd is '%.200s')", i,
                  Py_TYPE(item)->tp_name);
     Py_DECREF(self);
     return nullptr;

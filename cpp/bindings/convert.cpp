@@ -23,6 +23,47 @@ bool dtype_of_numpy(const py::dtype& dtype, DType& out) {
   return false;
 }
 
+/// The memory of an array as a plain view; numpy's C functions read it, so that no method of a subclass is called.
+py::array as_array(py::handle object) { return py::reinterpret_borrow<py::array>(object); }
+
+/// A contiguous copy with memory of its own.
+py::array copy_array(const py::array& array) {
+  constexpr int kRowMajor = 0;  // NPY_CORDER
+  PyObject* copy = py::detail::npy_api::get().PyArray_NewCopy_(array.ptr(), kRowMajor);
+  if (!copy) throw py::error_already_set();
+  return py::reinterpret_steal<py::array>(copy);
+}
+
+/// A list, tuple or range by what it holds, whatever a subclass says that it holds. Converting an element may run code
+/// that changes a list, so the size is asked for again each time.
+class Sequence {
+ public:
+  explicit Sequence(PyObject* object) : object_(object) {}
+  static bool is(PyObject* object) { return PyList_Check(object) || PyTuple_Check(object) || PyRange_Check(object); }
+
+  Py_ssize_t size() const {
+    if (PyList_Check(object_)) return PyList_GET_SIZE(object_);
+    if (PyTuple_Check(object_)) return PyTuple_GET_SIZE(object_);
+    const Py_ssize_t size = PySequence_Size(object_);
+    if (size < 0) throw py::error_already_set();
+    return size;
+  }
+  py::object operator[](Py_ssize_t i) const {
+    if (PyList_Check(object_)) {
+      VG_CHECK(i < PyList_GET_SIZE(object_), ValueError, "tensor: expected a list that does not change, got one of ",
+               PyList_GET_SIZE(object_), " elements that had more before");
+      return py::reinterpret_borrow<py::object>(PyList_GET_ITEM(object_, i));
+    }
+    if (PyTuple_Check(object_)) return py::reinterpret_borrow<py::object>(PyTuple_GET_ITEM(object_, i));
+    PyObject* item = PySequence_GetItem(object_, i);
+    if (!item) throw py::error_already_set();
+    return py::reinterpret_steal<py::object>(item);
+  }
+
+ private:
+  PyObject* object_;
+};
+
 /// Nested sequences flattened: the shape, the numbers, and the dtype they promote to.
 struct Nested {
   Dims shape;
@@ -31,17 +72,14 @@ struct Nested {
 
   void promote(DType d) { dtype = dtype ? promote_types(*dtype, d) : d; }
 
-  static bool is_sequence(PyObject* object) {
-    return PyList_Check(object) || PyTuple_Check(object) || PyRange_Check(object);
-  }
-
   /// The shape along the first elements.
   void measure(py::handle data) {
     PyObject* object = data.ptr();
-    if (is_sequence(object)) {
-      const Py_ssize_t size = PySequence_Size(object);
+    if (Sequence::is(object)) {
+      const Sequence sequence(object);
+      const Py_ssize_t size = sequence.size();
       shape.push_back(size);
-      if (size > 0) measure(py::reinterpret_steal<py::object>(PySequence_GetItem(object, 0)));
+      if (size > 0) measure(sequence[0]);
     } else if (is_tensor(object) || is_ndarray(object)) {
       const Dims inner = is_tensor(object) ? unwrap(object).shape() : tensor_from_data(data, {}, {}).shape();
       for (std::int64_t size : inner) shape.push_back(size);
@@ -50,15 +88,14 @@ struct Nested {
 
   void collect(py::handle data, int depth) {
     PyObject* object = data.ptr();
-    if (is_sequence(object)) {
-      const Py_ssize_t size = PySequence_Size(object);
+    if (Sequence::is(object)) {
+      const Sequence sequence(object);
+      const Py_ssize_t size = sequence.size();
       VG_CHECK(depth < shape.size(), TypeError, "tensor: expected a number at dim ", depth,
                ", got a sequence of length ", size);
       VG_CHECK(size == shape[depth], ValueError, "tensor: expected sequence of length ", shape[depth], " at dim ",
                depth, " (got ", size, ")");
-      for (Py_ssize_t i = 0; i < size; ++i) {
-        collect(py::reinterpret_steal<py::object>(PySequence_GetItem(object, i)), depth + 1);
-      }
+      for (Py_ssize_t i = 0; i < size; ++i) collect(sequence[i], depth + 1);
       return;
     }
     if (is_tensor(object) || is_ndarray(object)) {
@@ -98,10 +135,23 @@ py::object buffer_owner(const Tensor& tensor) { return wrap(ops::detach(tensor))
 
 }  // namespace
 
+bool is_ndarray(PyObject* object) {
+  // By name first, since asking numpy would import it; a class that only bears the name is told apart by numpy.
+  for (const PyTypeObject* type = Py_TYPE(object); type; type = type->tp_base) {
+    if (std::string_view(type->tp_name) != "numpy.ndarray") continue;
+    try {
+      return py::isinstance<py::array>(object);
+    } catch (const py::error_already_set&) {
+      return false;  // without numpy there are no arrays
+    }
+  }
+  return false;
+}
+
 Tensor tensor_from_numpy(const py::object& object) {
-  VG_CHECK(is_ndarray(object.ptr()) || py::isinstance<py::array>(object), TypeError,
-           "from_numpy: expected np.ndarray (got ", Py_TYPE(object.ptr())->tp_name, ")");
-  const py::array array = py::reinterpret_borrow<py::array>(object);
+  VG_CHECK(is_ndarray(object.ptr()), TypeError, "from_numpy: expected np.ndarray (got ", Py_TYPE(object.ptr())->tp_name,
+           ")");
+  const py::array array = as_array(object);
   DType dtype = DType::Float32;
   VG_CHECK(dtype_of_numpy(array.dtype(), dtype), TypeError, "from_numpy: can't convert np.ndarray of type ",
            py::str(array.dtype()).cast<std::string>(),
@@ -160,14 +210,13 @@ Tensor tensor_from_data(py::handle data, ops::OptDType dtype, Device device) {
   };
   if (is_tensor(data.ptr())) return finish(unwrap(data.ptr()));
   if (is_ndarray(data.ptr())) {
-    py::object array = py::reinterpret_borrow<py::object>(data);
+    const py::array array = as_array(data);
     DType exact = DType::Float32;
-    VG_CHECK(dtype_of_numpy(py::reinterpret_borrow<py::array>(array).dtype(), exact), TypeError,
-             "tensor: can't convert np.ndarray of type ", py::str(array.attr("dtype")).cast<std::string>(),
+    VG_CHECK(dtype_of_numpy(array.dtype(), exact), TypeError, "tensor: can't convert np.ndarray of type ",
+             py::str(array.dtype()).cast<std::string>(),
              ". The only supported types are: float64, float32, int64, int32, uint8, and bool, in native byte order.");
     // Read-only, reversed or misaligned memory cannot be shared, but can be copied.
-    py::object copy = array.attr("copy")("C");
-    return finish(tensor_from_numpy(copy));
+    return finish(tensor_from_numpy(copy_array(array)));
   }
   Nested nested;
   nested.measure(data);
@@ -178,12 +227,8 @@ Tensor tensor_from_data(py::handle data, ops::OptDType dtype, Device device) {
     using T = typename decltype(tag)::type;
     T* p = out.data_as<T>();
     for (const Scalar& number : nested.numbers) {
-      if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
-        const bool fits = number.is_floating_point() || (number.to<std::int64_t>() >= std::numeric_limits<T>::min() &&
-                                                         number.to<std::int64_t>() <= std::numeric_limits<T>::max());
-        VG_CHECK(fits, RuntimeError, "value cannot be converted to type ", name(result),
-                 " without overflow: ", number.to<std::int64_t>());
-      }
+      // Only integers raise: a float beyond float32 becomes infinite here, as in PyTorch.
+      if constexpr (std::is_integral_v<T>) check_fits("tensor", number, result);
       *p++ = number.to<T>();
     }
   });
@@ -195,7 +240,7 @@ py::object list_of(const Tensor& t, int dim, std::int64_t offset) {
   if (dim == t.ndim()) {
     return dispatch(t.dtype(), [&](auto tag) -> py::object {
       using T = typename decltype(tag)::type;
-      return py::cast(t.data_as<T>()[offset]);
+      return py::cast(static_cast<T>(t.data_as<Stored<T>>()[offset]));
     });
   }
   py::list out(t.shape()[dim]);

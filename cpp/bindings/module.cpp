@@ -29,4 +29,5 @@ PYBIND11_MODULE(_C, m) {
   bind_autograd(m, tensor);
   bind_optim(m);
   bind_testing(m);
+  bound_messages(m);
 }

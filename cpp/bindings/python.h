@@ -1,6 +1,7 @@
 // How the library's types cross into Python.
 #pragma once
 
+#include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
@@ -34,7 +35,8 @@ bool load_dtype(py::handle object, DType& dtype);
 
 /// Python and numpy numbers.
 bool load_scalar(PyObject* object, Scalar& scalar);
-inline bool is_ndarray(PyObject* object) { return std::string_view(Py_TYPE(object)->tp_name) == "numpy.ndarray"; }
+/// numpy arrays and their subclasses.
+bool is_ndarray(PyObject* object);
 
 /// A tensor or a number.
 struct Operand {
@@ -108,6 +110,8 @@ void def_inplace(TensorClass& cls, const char* name, bool differentiable, F f, c
 }
 
 void bind_errors(py::module_& m);
+/// Keeps the messages of all functions bound so far short.
+void bound_messages(py::module_& m);
 void bind_types(py::module_& m);
 TensorClass bind_tensor(py::module_& m);
 void bind_operators(PyHeapTypeObject* type);

@@ -143,7 +143,7 @@ from ._C import (
     zeros_like,
 )
 from ._random import get_rng_state, initial_seed, manual_seed, seed, set_rng_state
-from ._tensor_str import set_printoptions, tensor_str
+from ._tensor_str import set_printoptions, tensor_format, tensor_str
 from .autograd import enable_grad, inference_mode, no_grad, set_grad_enabled
 from .serialization import load, save
 
@@ -166,6 +166,7 @@ long = int64
 
 Tensor.__repr__ = tensor_str  # type: ignore[method-assign]
 Tensor.__str__ = tensor_str  # type: ignore[method-assign]
+Tensor.__format__ = tensor_format  # type: ignore[method-assign]
 
 if TYPE_CHECKING:
     from . import data, testing, training, vision

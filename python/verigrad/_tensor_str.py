@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from verigrad import _C
+from verigrad._text import short
 
-__all__ = ["get_printoptions", "printoptions", "set_printoptions", "tensor_str"]
+__all__ = ["get_printoptions", "printoptions", "set_printoptions", "tensor_format", "tensor_str"]
 
 Scalar = bool | int | float
 
@@ -64,18 +65,20 @@ def set_printoptions(
         if value is None:
             continue
         if not isinstance(value, int) or isinstance(value, bool):
-            raise TypeError(f"set_printoptions: expected {name} to be an int, got {value!r}")
+            raise TypeError(f"set_printoptions: expected {name} to be an int, got {short(value)}")
         if value < least:
             raise ValueError(f"set_printoptions: expected {name} of at least {least}, got {value}")
     if threshold is not None:
         if not isinstance(threshold, (int, float)) or isinstance(threshold, bool):
-            raise TypeError(f"set_printoptions: expected threshold to be a number, got {threshold!r}")
+            raise TypeError(f"set_printoptions: expected threshold to be a number, got {short(threshold)}")
         if not threshold >= 0:
             raise ValueError(f"set_printoptions: expected threshold of at least 0, got {threshold}")
     if sci_mode not in (None, True, False):
-        raise TypeError(f"set_printoptions: expected sci_mode to be True, False or None, got {sci_mode!r}")
+        raise TypeError(
+            f"set_printoptions: expected sci_mode to be True, False or None, got {short(sci_mode)}"
+        )
     if profile is not None and profile not in _PROFILES:
-        raise ValueError(f"set_printoptions: expected profile in {sorted(_PROFILES)}, got {profile!r}")
+        raise ValueError(f"set_printoptions: expected profile in {sorted(_PROFILES)}, got {short(profile)}")
 
     base = _options if profile is None else _PROFILES[profile]
     given = {"precision": precision, "threshold": threshold, "edgeitems": edgeitems, "linewidth": linewidth}
@@ -244,6 +247,16 @@ def _class_of(tensor: _C.Tensor) -> tuple[str, bool]:
     if type(tensor) is Parameter:
         return "tensor", False
     return type(tensor).__name__, isinstance(tensor, Parameter)
+
+
+def tensor_format(tensor: _C.Tensor, spec: str) -> str:
+    """`format(tensor, spec)`: that of the number for a tensor without dimensions, else that of any object.
+
+    Raises TypeError for a format of a tensor with dimensions or of a subclass, such as a parameter.
+    """
+    if tensor.ndim == 0 and type(tensor) is _C.Tensor:
+        return format(tensor.item(), spec)
+    return object.__format__(tensor, spec)
 
 
 def tensor_str(tensor: _C.Tensor) -> str:

@@ -193,3 +193,18 @@ print((peak() - start - image) / 2**20)
     assert done.returncode == 0, done.stderr
     forward, backward = map(float, done.stdout.split())
     assert forward < 16 and backward < 32, done.stdout
+
+
+def test_a_kernel_of_a_quarter_million_taps() -> None:
+    """Each tap has a residue of its own, which was looked for among all the others."""
+    generator = np.random.default_rng(3)
+    x = vg.tensor(generator.standard_normal((1, 1, 1024, 512)), requires_grad=True)
+    w = vg.tensor(generator.standard_normal((1, 1, 512, 512)), requires_grad=True)
+    y = F.conv2d(x, w, stride=512)
+    wanted = (x.detach().numpy()[0, 0].reshape(2, -1) * w.detach().numpy().reshape(1, -1)).sum(1)
+    np.testing.assert_allclose(y.detach().numpy().ravel(), wanted, rtol=1e-9)
+    (dx, dw) = vg.autograd.grad(y.sum(), [x, w])
+    np.testing.assert_array_equal(dx.numpy()[0, 0], np.tile(w.detach().numpy()[0, 0], (2, 1)))
+    np.testing.assert_allclose(
+        dw.numpy()[0, 0], x.detach().numpy()[0, 0].reshape(2, 512, 512).sum(0), rtol=1e-12
+    )

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <iosfwd>
 #include <string_view>
+#include <type_traits>
 
 #include "verigrad/error.h"
 
@@ -64,6 +65,18 @@ template <class T>
 struct TypeTag {
   using type = T;
 };
+
+/// A bool in memory that others write too, or nobody has written yet: every byte but 0 is true. Read as a C++ bool,
+/// bytes other than 0 and 1 would be undefined.
+struct BoolByte {
+  std::uint8_t byte;
+  BoolByte() = default;
+  constexpr BoolByte(bool value) : byte(value ? 1 : 0) {}
+  constexpr operator bool() const { return byte != 0; }
+};
+/// As what the elements of a tensor are read.
+template <class T>
+using Stored = std::conditional_t<std::is_same_v<T, bool>, BoolByte, T>;
 
 /// The one dtype switch: calls `f(TypeTag<T>{})` with the C++ type of `dtype`.
 template <class F>
@@ -129,6 +142,12 @@ class Scalar {
   std::int64_t int_;
   double double_;
 };
+
+/// Whether `dtype` holds the number, by PyTorch's rule: bool takes all, uint8 also -255 to -1, which wrap, floats also
+/// infinities and NaN, integers the floats that truncate to what they hold.
+bool fits(Scalar value, DType dtype);
+/// Raises RuntimeError, naming `op`, where it does not.
+void check_fits(const char* op, Scalar value, DType dtype);
 
 /// The dtype of Python floats and of creation functions: float32 unless set otherwise.
 DType default_dtype();

@@ -34,11 +34,21 @@ class NotImplementedError : public Error {
 using RuntimeError = Error;
 
 namespace detail {
+/// Leaves out the middle of a long text, between characters of UTF-8: a message may quote what a caller passed.
+[[gnu::cold]] inline std::string shortened(std::string text, std::size_t most = 2000) {
+  if (text.size() <= most) return text;
+  const auto boundary = [&](std::size_t at) {
+    while (at > 0 && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80) --at;
+    return at;
+  };
+  return text.substr(0, boundary(most - most / 4)) + " ... " + text.substr(boundary(text.size() - most / 4));
+}
+
 template <class... Args>
 [[gnu::cold]] std::string concat(const Args&... args) {
   std::ostringstream out;
   (out << ... << args);
-  return out.str();
+  return shortened(out.str());
 }
 }  // namespace detail
 

@@ -78,6 +78,26 @@ class Dims {
   std::int64_t values_[kMaxDims];
 };
 
+/// The product, which wraps where it exceeds int64: for strides of tensors without elements, which nothing reads, and
+/// for sizes whose full product was checked, where a later 0 makes it 0.
+inline std::int64_t wrapping_mul(std::int64_t a, std::int64_t b) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b));
+}
+/// The sum; raises RuntimeError where it exceeds int64 (naming `op`).
+inline std::int64_t checked_add(const char* op, std::int64_t a, std::int64_t b) {
+  std::int64_t sum = 0;
+  VG_CHECK(!__builtin_add_overflow(a, b, &sum), RuntimeError, op, ": expected sizes whose sum is below 2^63, got ", a,
+           " + ", b);
+  return sum;
+}
+/// The product; raises RuntimeError where it exceeds int64 (naming `op`).
+inline std::int64_t checked_mul(const char* op, std::int64_t a, std::int64_t b) {
+  std::int64_t product = 0;
+  VG_CHECK(!__builtin_mul_overflow(a, b, &product), RuntimeError, op,
+           ": expected sizes whose product is below 2^63, got ", a, " * ", b);
+  return product;
+}
+
 /// Prints "[2, 3]".
 std::ostream& operator<<(std::ostream& out, const Dims& dims);
 

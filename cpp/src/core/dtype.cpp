@@ -1,6 +1,8 @@
 #include "verigrad/dtype.h"
 
 #include <atomic>
+#include <cmath>
+#include <limits>
 #include <ostream>
 
 #include "verigrad/device.h"
@@ -12,6 +14,37 @@ std::atomic<DType> default_dtype_{DType::Float32};
 }
 
 std::ostream& operator<<(std::ostream& out, DType dtype) { return out << name(dtype); }
+
+bool fits(Scalar value, DType dtype) {
+  return dispatch(dtype, [&]<class T>(TypeTag<T>) {
+    using Limits = std::numeric_limits<T>;
+    if constexpr (std::is_same_v<T, bool>) {
+      return true;
+    } else if constexpr (std::is_floating_point_v<T>) {
+      return !std::isfinite(value.to_double()) || std::fabs(value.to_double()) <= static_cast<double>(Limits::max());
+    } else if (value.is_floating_point()) {
+      // No double lies between the largest int64 and 2^63.
+      const double v = value.to_double(), most = static_cast<double>(Limits::max());
+      return v >= static_cast<double>(Limits::lowest()) && (sizeof(T) == 8 ? v < most : v <= most);
+    } else {
+      const std::int64_t v = value.to<std::int64_t>();
+      const std::int64_t least =
+          std::is_signed_v<T> ? static_cast<std::int64_t>(Limits::lowest()) : -static_cast<std::int64_t>(Limits::max());
+      return v >= least && v <= static_cast<std::int64_t>(Limits::max());
+    }
+  });
+}
+
+void check_fits(const char* op, Scalar value, DType dtype) {
+  if (fits(value, dtype)) [[likely]]
+    return;
+  if (value.is_floating_point()) {
+    VG_THROW(RuntimeError, op, ": value cannot be converted to type ", name(dtype), " without overflow, got ",
+             value.to_double());
+  }
+  VG_THROW(RuntimeError, op, ": value cannot be converted to type ", name(dtype), " without overflow, got ",
+           value.to<std::int64_t>());
+}
 
 DType default_dtype() { return default_dtype_.load(std::memory_order_relaxed); }
 

@@ -27,7 +27,9 @@ std::int64_t checked_numel(const char* op, const Dims& shape) {
 
 Dims contiguous_strides(const Dims& shape) {
   Dims strides(shape.size(), 1);
-  for (int i = shape.size() - 2; i >= 0; --i) strides[i] = strides[i + 1] * std::max<std::int64_t>(shape[i + 1], 1);
+  for (int i = shape.size() - 2; i >= 0; --i) {
+    strides[i] = wrapping_mul(strides[i + 1], std::max<std::int64_t>(shape[i + 1], 1));
+  }
   return strides;
 }
 
@@ -38,7 +40,7 @@ bool is_contiguous(const Dims& shape, const Dims& strides) {
     if (shape[i] == 0) return true;
     if (shape[i] != 1) {
       contiguous = contiguous && strides[i] == expected;
-      expected *= shape[i];
+      expected = wrapping_mul(expected, shape[i]);
     }
   }
   return contiguous;
@@ -84,9 +86,9 @@ bool view_strides(const Dims& shape, const Dims& strides, const Dims& target, Di
   std::int64_t chunk = 1, viewed = 1;
   for (int i = shape.size() - 1; i >= 0; --i) {
     chunk *= shape[i];
-    if (i == 0 || (shape[i - 1] != 1 && strides[i - 1] != chunk * chunk_stride)) {
+    if (i == 0 || (shape[i - 1] != 1 && strides[i - 1] != wrapping_mul(chunk, chunk_stride))) {
       while (t >= 0 && (viewed < chunk || target[t] == 1)) {
-        out[t] = viewed * chunk_stride;
+        out[t] = wrapping_mul(viewed, chunk_stride);
         viewed *= target[t];
         --t;
       }
@@ -104,16 +106,19 @@ Dims infer_size(const char* op, const Dims& target, std::int64_t numel) {
   Dims out = target;
   int unknown = -1;
   std::int64_t known = 1;
+  bool fits = true, zero = false;
   for (int i = 0; i < target.size(); ++i) {
     if (target[i] == -1) {
       VG_CHECK(unknown < 0, RuntimeError, op, ": only one dimension can be inferred, got shape ", target);
       unknown = i;
     } else {
       VG_CHECK(target[i] >= 0, RuntimeError, op, ": expected sizes of at least -1, got shape ", target);
-      VG_CHECK(!__builtin_mul_overflow(known, target[i], &known), RuntimeError, op, ": shape ", target,
-               " is invalid for input of size ", numel);
+      zero = zero || target[i] == 0;
+      fits = fits && !__builtin_mul_overflow(known, target[i], &known);
     }
   }
+  if (zero) known = 0;
+  VG_CHECK(zero || fits, RuntimeError, op, ": shape ", target, " is invalid for input of size ", numel);
   if (unknown >= 0 && known != 0 && numel % known == 0) {
     out[unknown] = numel / known;
     return out;
@@ -140,7 +145,7 @@ bool may_overlap(const Dims& shape, const Dims& strides) {
   for (int i = 0; i < n; ++i) {
     const int d = static_cast<int>(order[i]);
     if (strides[d] <= reach) return true;
-    reach += strides[d] * (shape[d] - 1);
+    reach += wrapping_mul(strides[d], shape[d] - 1);
   }
   return false;
 }

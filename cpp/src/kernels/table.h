@@ -142,6 +142,7 @@ struct Range {
   std::int64_t numel = 0;
   Scalar start = 0, step = 1;
   void* out = nullptr;
+  std::int64_t first = 0;  // steps from start of element 0
 };
 
 /// Stochastic gradient descent over one tensor (contiguous arrays of numel elements); formula in optim/sgd.cpp.

@@ -201,8 +201,8 @@ Tensor hardtanh(const Tensor& self, double min_val, double max_val, bool inplace
   VG_CHECK(self.dtype() != DType::Bool, RuntimeError, "hardtanh: expected a numeric dtype, got bool");
   VG_CHECK(self.dtype() != DType::UInt8 || min_val >= 0, RuntimeError,
            "cannot do hardtanh on an unsigned type with negative limits");
-  VG_CHECK(std::fabs(min_val) < 0x1p63 && std::fabs(max_val) < 0x1p63, RuntimeError, "hardtanh: expected bounds that ",
-           self.dtype(), " holds, got ", min_val, " and ", max_val);
+  check_fits("hardtanh", min_val, self.dtype());
+  check_fits("hardtanh", max_val, self.dtype());
   const Bound low{Tensor(), Scalar(static_cast<std::int64_t>(min_val))};
   const Bound high{Tensor(), Scalar(static_cast<std::int64_t>(max_val))};
   return inplace ? Tensor(clamp_(self, low, high)) : clamp(self, low, high);
@@ -223,8 +223,8 @@ Tensor logsigmoid(const Tensor& self) { return activations::logsigmoid(self); }
 Tensor threshold(const Tensor& self, double threshold, double value, bool inplace) {
   if (is_floating_point(self.dtype())) return VG_EITHER(thresholded, threshold, value);
   VG_CHECK(self.dtype() != DType::Bool, NotImplementedError, "threshold: expected a numeric dtype, got bool");
-  VG_CHECK(std::fabs(threshold) < 0x1p63 && std::fabs(value) < 0x1p63, RuntimeError,
-           "threshold: expected numbers that ", self.dtype(), " holds, got ", threshold, " and ", value);
+  check_fits("threshold", threshold, self.dtype());
+  check_fits("threshold", value, self.dtype());
   const Tensor limit = wrapped_scalar(static_cast<std::int64_t>(threshold), self.dtype(), self.device());
   const Tensor other = wrapped_scalar(static_cast<std::int64_t>(value), self.dtype(), self.device());
   const Tensor result = where(le(self, limit), other, self);
@@ -311,7 +311,9 @@ Tensor bound_tensor(const Tensor& self, const Bound& bound) {
   return wrapped_scalar(*bound.number, bound.number->dtype(default_dtype()), self.device());
 }
 
-bool plain_number(const Bound& bound) {
+/// Whether the bound is none, or a number, which must fit the dtype, but NaN.
+bool plain_number(const Bound& bound, DType dtype) {
+  if (bound.number) check_fits("clamp", *bound.number, dtype);
   return !bound.given() || (bound.number && !std::isnan(bound.number->to_double()));
 }
 
@@ -329,14 +331,15 @@ DType clamp_dtype(const Tensor& self, const Tensor& min, const Tensor& max) {
 
 Tensor clamp(const Tensor& self, const Bound& min, const Bound& max) {
   VG_CHECK(min.given() || max.given(), RuntimeError, "torch.clamp: At least one of 'min' or 'max' must not be None");
-  if (is_floating_point(self.dtype()) && plain_number(min) && plain_number(max)) {
+  if (is_floating_point(self.dtype()) && plain_number(min, self.dtype()) && plain_number(max, self.dtype())) {
     return activations::clamped(self, min.number ? min.number->to_double() : -HUGE_VAL,
                                 max.number ? max.number->to_double() : HUGE_VAL);
   }
   const Tensor low_ = bound_tensor(self, min), high_ = bound_tensor(self, max);
   const DType dtype = clamp_dtype(self, low_, high_);
   const Tensor x = to(self, dtype);
-  const Tensor low = low_.defined() ? to(low_, dtype) : low_, high = high_.defined() ? to(high_, dtype) : high_;
+  const Tensor low = low_.defined() ? to_stored("clamp", low_, dtype) : low_;
+  const Tensor high = high_.defined() ? to_stored("clamp", high_, dtype) : high_;
   Tensor out = x;
   {
     const NoGradGuard guard;
@@ -369,7 +372,7 @@ Tensor clamp(const Tensor& self, const Bound& min, const Bound& max) {
 
 const Tensor& clamp_(const Tensor& self, const Bound& min, const Bound& max) {
   VG_CHECK(min.given() || max.given(), RuntimeError, "torch.clamp: At least one of 'min' or 'max' must not be None");
-  if (is_floating_point(self.dtype()) && plain_number(min) && plain_number(max)) {
+  if (is_floating_point(self.dtype()) && plain_number(min, self.dtype()) && plain_number(max, self.dtype())) {
     return activations::clamped_(self, min.number ? min.number->to_double() : -HUGE_VAL,
                                  max.number ? max.number->to_double() : HUGE_VAL);
   }

@@ -140,6 +140,7 @@ const Tensor& binary_inplace(const Tensor& self, const Tensor& other) {
   check_inplace(self, record_it);
   check_same_device(Spec::name, self, other);
   const DType dtype = operation_dtype<Spec>(ops::result_type(self, other));
+  if (Spec::op == kernels::BinaryOp::pow && other.impl()->wrapped_number) check_exponent<Spec>(dtype, item(other));
   VG_CHECK(can_cast(dtype, self.dtype()), RuntimeError, Spec::name, "_: result type ", dtype,
            " can't be cast to the desired output type ", self.dtype());
   const Dims shape = broadcast_shapes(Spec::name, self.shape(), other.shape());

@@ -32,7 +32,7 @@ Scalar item(const Tensor& self) {
   VG_CHECK(self.numel() == 1, RuntimeError, "a Tensor with ", self.numel(), " elements cannot be converted to Scalar");
   return dispatch(self.dtype(), [&](auto tag) -> Scalar {
     using T = typename decltype(tag)::type;
-    const T value = *self.data_as<T>();
+    const T value = *self.data_as<Stored<T>>();
     if constexpr (std::is_same_v<T, bool>) return value;
     if constexpr (std::is_floating_point_v<T>) return static_cast<double>(value);
     return static_cast<std::int64_t>(value);

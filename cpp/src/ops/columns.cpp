@@ -43,10 +43,10 @@ Window make_window(const char* op, const DimList& kernel_size, const DimList& di
   return w;
 }
 
-void set_image(Window& w, std::int64_t h, std::int64_t width) {
-  const auto count = [](std::int64_t in, std::int64_t kernel, std::int64_t dilation, std::int64_t pad,
-                        std::int64_t stride) {
-    const std::int64_t room = in + 2 * pad - dilation * (kernel - 1) - 1;
+void set_image(const char* op, Window& w, std::int64_t h, std::int64_t width) {
+  const auto count = [op](std::int64_t in, std::int64_t kernel, std::int64_t dilation, std::int64_t pad,
+                          std::int64_t stride) {
+    const std::int64_t room = checked_add(op, in, 2 * pad) - dilation * (kernel - 1) - 1;
     return room < 0 ? 0 : room / stride + 1;
   };
   w.in_h = h;
@@ -55,12 +55,11 @@ void set_image(Window& w, std::int64_t h, std::int64_t width) {
   w.out_w = count(width, w.kernel_w, w.dilation_w, w.pad_w, w.stride_w);
 }
 
-void run(ColumnsOp op, const char* name, const Window& window, std::int64_t planes, const Tensor& in,
-         const Tensor& out) {
+void run(ColumnsOp op, const char* name, const Window& window, const Tensor& in, const Tensor& out) {
   if (in.numel() == 0 || out.numel() == 0) return;
   const Tensor source = contiguous(detach(in));
   kernels::Columns c;
-  c.planes = planes;
+  c.planes = (op == ColumnsOp::unfold ? in : out).numel() / (window.in_h * window.in_w);
   c.window = window;
   c.in = source.data();
   c.out = out.data();
@@ -76,8 +75,7 @@ Tensor fold_checked(const Tensor& columns, const Window& window, const Dims& sha
 
 Tensor unfold_checked(const Tensor& image, const Window& window, const Dims& shape) {
   const Tensor out = empty_tensor(shape, image.dtype(), image.device());
-  run(ColumnsOp::unfold, "unfold", window, image.numel() / std::max<std::int64_t>(1, window.in_h * window.in_w), image,
-      out);
+  run(ColumnsOp::unfold, "unfold", window, image, out);
   return record("Im2ColBackward0", out, {image}, {}, [window](Node& n, const Tensor& g) -> TensorList {
     return {fold_checked(g, window, input_meta(n, 0).shape)};
   });
@@ -85,8 +83,7 @@ Tensor unfold_checked(const Tensor& image, const Window& window, const Dims& sha
 
 Tensor fold_checked(const Tensor& columns, const Window& window, const Dims& shape) {
   const Tensor out = empty_tensor(shape, columns.dtype(), columns.device());
-  run(ColumnsOp::fold, "fold", window, out.numel() / std::max<std::int64_t>(1, window.in_h * window.in_w), columns,
-      out);
+  run(ColumnsOp::fold, "fold", window, columns, out);
   return record("Col2ImBackward0", out, {columns}, {}, [window](Node& n, const Tensor& g) -> TensorList {
     return {unfold_checked(g, window, input_meta(n, 0).shape)};
   });
@@ -107,7 +104,7 @@ Tensor unfold(const Tensor& self, const DimList& kernel_size, const DimList& dil
            "input, but got: ",
            self.shape());
   check_dtype("unfold", self);
-  set_image(w, self.size(-2), self.size(-1));
+  set_image("unfold", w, self.size(-2), self.size(-1));
   VG_CHECK(w.out_h > 0 && w.out_w > 0, RuntimeError, "unfold: Given input ", self.shape(), ", kernel_size=(",
            w.kernel_h, ", ", w.kernel_w, "), dilation=(", w.dilation_h, ", ", w.dilation_w, "), padding=(", w.pad_h,
            ", ", w.pad_w, "), calculated shape of the array of sliding blocks as (", w.out_h, ", ", w.out_w,
@@ -137,7 +134,7 @@ Tensor fold(const Tensor& self, const DimList& output_size, const DimList& kerne
   VG_CHECK(output_size[0] > 0 && output_size[1] > 0 && output_size[0] <= INT32_MAX && output_size[1] <= INT32_MAX,
            RuntimeError, "fold: expected output_size of positive numbers below 2^31, got (", output_size[0], ", ",
            output_size[1], ")");
-  set_image(w, output_size[0], output_size[1]);
+  set_image("fold", w, output_size[0], output_size[1]);
   const std::int64_t length = product("fold", w.out_h, w.out_w);
   VG_CHECK(length == self.size(-1), RuntimeError, "fold: Given output_size=(", w.in_h, ", ", w.in_w, "), kernel_size=(",
            w.kernel_h, ", ", w.kernel_w, "), dilation=(", w.dilation_h, ", ", w.dilation_w, "), padding=(", w.pad_h,

@@ -184,6 +184,12 @@ struct Padding {
   Pair before, after;
 };
 
+/// Elements from the first to the last that a row or column of the kernel reads. The kernel's size is that of a tensor,
+/// which may be an expanded one.
+std::int64_t extent_of(const char* op, std::int64_t kernel, std::int64_t dilation) {
+  return checked_add(op, checked_mul(op, dilation, kernel - 1), 1);
+}
+
 Padding padding_of(const char* op, const ConvolutionOptions& options, int spatial, const Pair& kernel,
                    const Pair& stride, const Pair& dilation) {
   if (const auto* list = std::get_if<DimList>(&options.padding)) {
@@ -198,7 +204,7 @@ Padding padding_of(const char* op, const ConvolutionOptions& options, int spatia
            ": padding='same' is not supported for strided convolutions, got stride=", Dims(options.stride));
   Padding p;
   for (std::size_t i = 0; i < 2; ++i) {
-    const std::int64_t total = dilation[i] * (kernel[i] - 1);
+    const std::int64_t total = extent_of(op, kernel[i], dilation[i]) - 1;
     p.before[i] = total / 2;
     p.after[i] = total - total / 2;
   }
@@ -217,8 +223,8 @@ Tensor convolve(const char* op, const Tensor& input, const Tensor& weight, const
   Pair out, padded;
   bool fits = true;
   for (std::size_t i = 0; i < 2; ++i) {
-    padded[i] = x.shape()[static_cast<int>(i) + 2] + pad.before[i] + pad.after[i];
-    const std::int64_t extent = dilation[i] * (kernel[i] - 1) + 1;
+    padded[i] = checked_add(op, checked_add(op, x.shape()[static_cast<int>(i) + 2], pad.before[i]), pad.after[i]);
+    const std::int64_t extent = extent_of(op, kernel[i], dilation[i]);
     fits = fits && padded[i] >= extent;
     out[i] = (padded[i] - extent) / stride[i] + 1;  // relationship 14 of arXiv 1603.07285
   }
@@ -262,7 +268,8 @@ Tensor convolve_transposed(const char* op, const Tensor& input, const Tensor& we
     VG_CHECK(!__builtin_mul_overflow(in - 1, stride[i], &stretched) && stretched < std::int64_t{1} << 60, RuntimeError,
              op, ": the size of the result is too large, got input ", input.shape(),
              " and stride=", Dims(options.stride));
-    size[i] = stretched - 2 * pad[i] + dilation[i] * (kernel[i] - 1) + extra[i] + 1;  // relationship 14, solved
+    // Relationship 14, solved.
+    size[i] = checked_add(op, stretched - 2 * pad[i] + extra[i], extent_of(op, kernel[i], dilation[i]));
   }
   VG_CHECK(size[0] >= 0 && size[1] >= 0, RuntimeError, op,
            ": Given input size per channel: ", sizes(y.shape()[2], y.shape()[3], spatial),

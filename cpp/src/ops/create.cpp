@@ -8,6 +8,7 @@ namespace verigrad::ops {
 Tensor empty(const Dims& shape, DType dtype, Device device) { return empty_tensor(shape, dtype, device); }
 
 Tensor full(const Dims& shape, Scalar value, DType dtype, Device device) {
+  check_fits("full", value, dtype);
   const Tensor out = empty_tensor(shape, dtype, device);
   fill_out(out, value);
   return out;
@@ -41,16 +42,23 @@ Tensor wrapped_scalar(Scalar value, DType dtype, Device device) {
 
 namespace {
 
-void range_out(const char* op, const Tensor& out, Scalar start, Scalar step) {
+void range_out(const char* op, const Tensor& out, Scalar start, Scalar step, std::int64_t first = 0) {
   if (out.numel() == 0) return;
-  VG_KERNEL(range, op, out.device())(out.dtype(), {out.numel(), start, step, out.data()});
+  VG_KERNEL(range, op, out.device())(out.dtype(), {out.numel(), start, step, out.data(), first});
+}
+
+/// The integer that a bound of an integer range stands for.
+Scalar truncated(const char* op, Scalar value) {
+  check_fits(op, value, DType::Int64);
+  return value.to<std::int64_t>();
 }
 
 }  // namespace
 
 Tensor arange(Scalar start, Scalar end, Scalar step, OptDType dtype, Device device) {
-  const bool floating = start.is_floating_point() || end.is_floating_point() || step.is_floating_point();
+  bool floating = start.is_floating_point() || end.is_floating_point() || step.is_floating_point();
   const DType result = dtype.value_or(floating ? default_dtype() : DType::Int64);
+  VG_CHECK(result != DType::Bool, NotImplementedError, "arange: expected a numeric dtype, got bool");
   const double a = start.to_double(), b = end.to_double(), s = step.to_double();
   VG_CHECK(s != 0.0, RuntimeError, "arange: step must be nonzero");
   VG_CHECK(std::isfinite(a) && std::isfinite(b) && !std::isnan(s), RuntimeError, "arange: unsupported range: ", a,
@@ -58,9 +66,20 @@ Tensor arange(Scalar start, Scalar end, Scalar step, OptDType dtype, Device devi
   VG_CHECK((s > 0 && b >= a) || (s < 0 && b <= a), RuntimeError,
            "arange: upper bound and lower bound inconsistent with step sign, got ", a, " -> ", b, " by ", s);
   double count = std::ceil((b - a) / s);
+  if (!is_floating_point(result)) {
+    // Whole numbers from a whole start by whole steps. Their count is that of the bounds as given, except for int64,
+    // which truncates these first: PyTorch's rule.
+    start = truncated("arange", start);
+    step = truncated("arange", step);
+    if (result == DType::Int64) {
+      end = truncated("arange", end);
+      floating = false;
+      VG_CHECK(step.to<std::int64_t>() != 0, ValueError, "arange: step must be nonzero, got ", s, " for int64");
+    }
+  }
   if (!floating) {  // exact where doubles are not
     const std::int64_t i = start.to<std::int64_t>(), j = end.to<std::int64_t>(), k = step.to<std::int64_t>();
-    __int128 span = static_cast<__int128>(j) - i;
+    const __int128 span = static_cast<__int128>(j) - i;
     count = static_cast<double>((span + k - (k > 0 ? 1 : -1)) / k);
   }
   VG_CHECK(count < 9e18, RuntimeError, "arange: invalid size, possible overflow: ", a, " -> ", b, " by ", s);
@@ -72,22 +91,28 @@ Tensor arange(Scalar start, Scalar end, Scalar step, OptDType dtype, Device devi
 Tensor linspace(Scalar start, Scalar end, std::int64_t steps, OptDType dtype, Device device) {
   VG_CHECK(steps >= 0, RuntimeError, "linspace: number of steps must be non-negative, got ", steps);
   const DType result = dtype.value_or(default_dtype());
+  VG_CHECK(result != DType::Bool || steps <= 1, NotImplementedError, "linspace: expected a numeric dtype, got bool");
   const Tensor out = empty_tensor({steps}, result, device);
   if (steps == 0) return out;
-  const double a = start.to_double(), b = end.to_double();
-  const double step = steps > 1 ? (b - a) / static_cast<double>(steps - 1) : 0.0;
-  // From both ends towards the middle, so that the last number is `end` itself.
-  const std::int64_t half = (steps + 1) / 2;
-  const auto part = [&](std::int64_t first, std::int64_t count) { return slice(out, 0, first, first + count); };
-  const Tensor exact = is_floating_point(result) ? out : empty_tensor({steps}, DType::Float64, device);
-  if (exact.is_same(out)) {
-    range_out("linspace", part(0, half), a, step);
-    if (steps > half)
-      range_out("linspace", part(half, steps - half), b - step * static_cast<double>(steps - half - 1), step);
-    if (steps > 1) fill_out(part(steps - 1, 1), b);
-  } else {
-    copy_out(out, linspace(start, end, steps, DType::Float64, device));
+  check_fits("linspace", start, result);
+  if (steps == 1) {
+    fill_out(out, start);
+    return out;
   }
+  check_fits("linspace", end, result);
+  if (!is_floating_point(result)) {
+    // Distances of the whole numbers that the bounds are in the dtype, each truncated.
+    const double low = item(wrapped_scalar(start, result, Device{})).to_double();
+    const double high = item(wrapped_scalar(end, result, Device{})).to_double();
+    copy_out(out, linspace(low, high, steps, DType::Float64, device));
+    return out;
+  }
+  const double a = start.to_double(), b = end.to_double();
+  const double step = (b - a) / static_cast<double>(steps - 1);
+  // From both ends towards the middle, so that the last number is `end` itself.
+  const std::int64_t half = steps / 2;
+  range_out("linspace", slice(out, 0, 0, half), a, step);
+  range_out("linspace", slice(out, 0, half, steps), b, step, half - (steps - 1));
   return out;
 }
 
@@ -159,7 +184,10 @@ Tensor randint(std::int64_t low, std::int64_t high, const Dims& shape, OptGenera
 
 Tensor randperm(std::int64_t n, OptGenerator generator, DType dtype, Device device) {
   VG_CHECK(n >= 0, RuntimeError, "randperm: n must be non-negative, got ", n);
-  VG_CHECK(dtype != DType::Bool, RuntimeError, "randperm: expected a numeric dtype, got bool");
+  VG_CHECK(dtype != DType::Bool, NotImplementedError, "randperm: expected a numeric dtype, got bool");
+  const std::int64_t exact = std::int64_t{1} << (dtype == DType::Float32 ? 24 : 53);  // all integers up to it
+  VG_CHECK(n == 0 || (is_floating_point(dtype) ? n - 1 <= exact : fits(n - 1, dtype)), RuntimeError,
+           "randperm: n - 1 = ", n - 1, " cannot be converted to type ", dtype, " without overflow");
   const Tensor order = arange(Scalar(std::int64_t{0}), Scalar(n), Scalar(1), DType::Int64);
   if (n > 1) {
     // Fisher and Yates' shuffle (Knuth, TAOCP vol. 2, 3.4.2, algorithm P) with 63 random bits a step.

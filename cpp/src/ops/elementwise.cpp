@@ -72,6 +72,12 @@ void check_same_device(const char* op, const Tensor& a, const Tensor& b) {
            a.device(), " and ", b.device());
 }
 
+Tensor to_stored(const char* op, const Tensor& x, DType dtype) {
+  if (x.dtype() == dtype) return x;
+  if (x.impl()->wrapped_number) check_fits(op, item(x), dtype);
+  return to(x, dtype);
+}
+
 Tensor as_index(const char* op, const Tensor& index) {
   VG_CHECK(index.dtype() == DType::Int64 || index.dtype() == DType::Int32, RuntimeError, op,
            ": expected an index of dtype int64 or int32, got ", index.dtype());

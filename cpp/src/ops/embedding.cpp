@@ -15,7 +15,7 @@ Tensor embedding(const Tensor& weight, const Tensor& indices, std::optional<std:
   const std::int64_t rows = weight.shape()[0];
   const Tensor index = contiguous(reshape(to(indices, DType::Int64), {indices.numel()}));
   if (index.numel() > 0) {
-    // index_select would count negative ones from the end.
+    // Before index_select does, whose message would not name this op.
     const std::int64_t least = item(amin(index)).to<std::int64_t>(), greatest = item(amax(index)).to<std::int64_t>();
     VG_CHECK(least >= 0 && greatest < rows, IndexError, "embedding: index out of range, expected indices in [0, ", rows,
              "), got ", least < 0 ? least : greatest);

@@ -44,8 +44,8 @@ struct Rows {
 };
 Rows rows_of(const Dims& shape, int dim) {
   Rows r;
-  for (int d = 0; d < dim; ++d) r.outer *= shape[d];
-  for (int d = dim + 1; d < shape.size(); ++d) r.inner *= shape[d];
+  for (int d = 0; d < dim; ++d) r.outer = wrapping_mul(r.outer, shape[d]);
+  for (int d = dim + 1; d < shape.size(); ++d) r.inner = wrapping_mul(r.inner, shape[d]);
   return r;
 }
 
@@ -302,19 +302,21 @@ struct Flattened {
   DimList sizes;                     // of the indexed dimensions
   Dims rest;                         // shape of the others
   Dims index_shape;                  // broadcast shape of the index tensors
+  TensorList indices;                // of the indexed dimensions, none negative
   Tensor flat;                       // row numbers
   std::int64_t rows = 1, front = 0;  // `front`: where the index's dimensions stand in the result
+  bool adjacent = true;              // the indexed dimensions follow each other
 };
 
 Flattened flatten_index(const Subscript& s) {
   Flattened f;
-  bool first = true, adjacent = true;
+  bool first = true;
   int last = -1;
   for (int d = 0; d < s.view.ndim(); ++d) {
     const Tensor& t = s.tensors[static_cast<std::size_t>(d)];
     if (!t.defined()) continue;
     if (first) f.front = d;
-    adjacent = adjacent && (first || last == d - 1);
+    f.adjacent = f.adjacent && (first || last == d - 1);
     f.index_shape = first ? t.shape() : [&] {
       try {
         return broadcast_shapes("index", f.index_shape, t.shape());
@@ -327,9 +329,9 @@ Flattened flatten_index(const Subscript& s) {
     last = d;
     f.order.push_back(d);
     f.sizes.push_back(s.view.shape()[d]);
-    f.rows *= s.view.shape()[d];
+    f.rows = wrapping_mul(f.rows, s.view.shape()[d]);
   }
-  if (!adjacent) f.front = 0;
+  if (!f.adjacent) f.front = 0;
   Tensor flat;
   for (std::size_t i = 0; i < f.order.size(); ++i) {
     const Tensor& t = s.tensors[static_cast<std::size_t>(f.order[i])];
@@ -341,6 +343,7 @@ Flattened flatten_index(const Subscript& s) {
                " is out of bounds for dimension ", f.order[i], " with size ", size);
     }
     const Tensor wrapped = where(lt(t, Scalar(std::int64_t{0})), add(t, Scalar(size)), t);
+    f.indices.push_back(wrapped);
     flat = flat.defined() ? add(mul(flat, Scalar(size)), wrapped) : wrapped;
   }
   f.flat = reshape(expand(flat, f.index_shape), {-1});
@@ -372,6 +375,50 @@ Tensor as_rows(const Tensor& view, const Flattened& f) {
   return reshape(permute(view, f.order), join({f.rows}, f.rest));
 }
 
+/// Where the elements that the index selects lie, counted from the first of the view; in the order [index dims, rest].
+Tensor element_offsets(const Tensor& view, const Flattened& f) {
+  Tensor at = wrapped_scalar(std::int64_t{0}, DType::Int64, view.device());
+  for (std::size_t i = 0; i < f.indices.size(); ++i) {
+    at = add(at, mul(f.indices[i], Scalar(view.strides()[static_cast<int>(f.order[i])])));
+  }
+  at = reshape(expand(at, f.index_shape), join(f.index_shape, Dims(f.rest.size(), 1)));
+  for (int d = 0; d < f.rest.size(); ++d) {
+    const auto dim = static_cast<int>(f.order[f.indices.size() + static_cast<std::size_t>(d)]);
+    const Tensor along = mul(arange(Scalar(std::int64_t{0}), Scalar(f.rest[d]), Scalar(1), DType::Int64, view.device()),
+                             Scalar(view.strides()[dim]));
+    Dims shape(f.rest.size(), 1);
+    shape[d] = f.rest[d];
+    at = add(at, reshape(along, shape));
+  }
+  return contiguous(expand(at, join(f.index_shape, f.rest)));
+}
+
+/// Writes what the index selects of the view where it lies. `shape` is that of the selection, to which `source`
+/// broadcasts, and `to_rows` turns it into [index dims, rest].
+void put(const Tensor& view, const Flattened& f, const Dims& shape, const DimList& to_rows, const Tensor& source) {
+  const NoGradGuard guard;
+  Tensor values = expand(source, shape);
+  if (values.numel() == 0) return;
+  const bool blocks = f.adjacent && view.is_contiguous();
+  if (!blocks) values = permute(values, to_rows);
+  values = source.storage() == view.storage() ? clone(values) : contiguous(values);
+  kernels::IndexRows r{"index_put_", 1, 1, 1, f.flat.numel(), nullptr, values.data(), view.data(), true};
+  Tensor index = f.flat;
+  if (blocks) {  // [before, indexed, after] in memory
+    const int first = static_cast<int>(f.front), past = first + static_cast<int>(f.sizes.size());
+    for (int d = 0; d < view.ndim(); ++d) {
+      (d < first ? r.outer : d < past ? r.size : r.inner) *= view.shape()[d];
+    }
+  } else {
+    index = element_offsets(view, f);
+    for (int d = 0; d < view.ndim(); ++d) r.size += (view.shape()[d] - 1) * view.strides()[d];
+    r.count = index.numel();
+  }
+  index = contiguous(index);
+  r.index = index.data_as<std::int64_t>();
+  VG_KERNEL(index_add, r.op, view.device())(view.dtype(), r);
+}
+
 }  // namespace
 
 Tensor get_item(const Tensor& self, const std::vector<Index>& index) {
@@ -391,7 +438,9 @@ void set_item(const Tensor& self, const std::vector<Index>& index, const Tensor&
     copy_(s.view, source);
     return;
   }
-  check_inplace(s.view, is_floating_point(self.dtype()) && recording(s.view, value));
+  const bool record_it = is_floating_point(self.dtype()) && recording(s.view, value);
+  check_inplace(s.view, record_it);
+  check_same_device("index_put_", self, value);
   const Flattened f = flatten_index(s);
   const DimList order = result_order(f);
   Dims shape;  // of what the subscript selects
@@ -405,6 +454,11 @@ void set_item(const Tensor& self, const std::vector<Index>& index, const Tensor&
   VG_CHECK(broadcast_shapes("index_put_", source.shape(), shape) == shape, RuntimeError,
            "shape mismatch: value tensor of shape ", value.shape(), " cannot be broadcast to indexing result of shape ",
            shape);
+  if (!record_it) {
+    put(s.view, f, shape, inverse, to(detach(source), self.dtype()));
+    s.view.bump_version();
+    return;
+  }
   const Tensor rows =
       reshape(permute(expand(to(source, self.dtype()), shape), inverse), join({f.flat.numel()}, f.rest));
   const Tensor updated = index_copy(as_rows(s.view, f), 0, f.flat, rows);

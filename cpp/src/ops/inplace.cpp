@@ -31,7 +31,7 @@ namespace {
 
 /// A copy laid out with `strides`, so that any view that could be taken of a tensor with them can be taken of it.
 Tensor clone_strided(const Tensor& self, const Dims& strides) {
-  if (self.strides() == strides && self.is_contiguous()) return ops::clone(self);
+  if (self.numel() == 0 || (self.strides() == strides && self.is_contiguous())) return ops::clone(self);
   if (may_overlap(self.shape(), strides)) return ops::clone(self);
   std::int64_t extent = 1;
   for (int d = 0; d < self.ndim(); ++d) extent += std::max<std::int64_t>(self.shape()[d] - 1, 0) * strides[d];
@@ -147,6 +147,7 @@ const Tensor& copy_(const Tensor& self, const Tensor& source) {
 }
 
 const Tensor& fill_(const Tensor& self, Scalar value) {
+  check_fits("fill_", value, self.dtype());
   return overwrite("FillBackward0", self, [&] { fill_out(self, value); });
 }
 

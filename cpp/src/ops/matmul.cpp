@@ -28,7 +28,9 @@ Matrix as_matrix(const Tensor& x) {
 /// out[b] = a[b] b[b] (+ bias). `a` and `b` have 2 dimensions, or 3 with batches equal to out's or 1.
 void gemm_out(const char* op, const Tensor& out, const Tensor& a, const Tensor& b, const Tensor& bias) {
   if (out.numel() == 0) return;
-  const Matrix left = as_matrix(a), right = as_matrix(b);
+  // The kernel reads bools as they are; memory may hold other bytes than 0 and 1.
+  const auto plain = [](const Tensor& x) { return x.dtype() == DType::Bool ? ne(detach(x), Scalar(false)) : x; };
+  const Matrix left = as_matrix(plain(a)), right = as_matrix(plain(b));
   kernels::Gemm g;
   g.batch = out.ndim() == 3 ? out.shape()[0] : 1;
   g.m = a.size(-2);
@@ -115,7 +117,7 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
     Dims shape = a.shape();
     shape.back() = b.shape()[1];
     std::int64_t rows = 1;
-    for (int d = 0; d + 1 < a.ndim(); ++d) rows *= a.shape()[d];
+    for (int d = 0; d + 1 < a.ndim(); ++d) rows = wrapping_mul(rows, a.shape()[d]);
     return reshape(mm(reshape(a, {rows, a.size(-1)}), b), shape);
   }
   const auto batch_of = [](const Tensor& x) {

@@ -25,16 +25,6 @@ std::int64_t padded_size(const Tensor& self, int dim, const Margin& m) {
   return size;
 }
 
-/// An integral dtype must be able to hold the value, which is truncated.
-void check_value(const Tensor& self, Scalar value) {
-  if (!is_integral(self.dtype())) return;
-  const double low = self.dtype() == DType::UInt8 ? 0.0 : self.dtype() == DType::Int32 ? -0x1p31 : -0x1p63;
-  const double high = self.dtype() == DType::UInt8 ? 0x1p8 : self.dtype() == DType::Int32 ? 0x1p31 : 0x1p63;
-  const double v = value.to_double();
-  VG_CHECK((value.is_integral() && self.dtype() == DType::Int64) || (v >= low && v < high), RuntimeError, "pad: value ",
-           v, " cannot be converted to type ", self.dtype(), " without overflow");
-}
-
 Tensor constant(const Tensor& self, const DimList& padding, Scalar value) {
   Dims shape = self.shape();
   bool grows = false;
@@ -53,14 +43,17 @@ Tensor constant(const Tensor& self, const DimList& padding, Scalar value) {
   const Tensor out = empty_tensor(shape, self.dtype(), self.device());
   if (grows) fill_out(out, value);
   Dims inner = shape;
-  std::int64_t from = self.offset(), to = out.offset();
   for (int d = 0; d < self.ndim(); ++d) {
     const Margin m = margin(padding, self.ndim(), d);
     inner[d] -= std::max<std::int64_t>(m.before, 0) + std::max<std::int64_t>(m.after, 0);
-    from += std::max<std::int64_t>(-m.before, 0) * self.strides()[d];
-    to += std::max<std::int64_t>(m.before, 0) * out.strides()[d];
   }
   if (checked_numel("pad", inner) > 0) {
+    std::int64_t from = self.offset(), to = out.offset();
+    for (int d = 0; d < self.ndim(); ++d) {
+      const Margin m = margin(padding, self.ndim(), d);
+      from += std::max<std::int64_t>(-m.before, 0) * self.strides()[d];
+      to += std::max<std::int64_t>(m.before, 0) * out.strides()[d];
+    }
     copy_out(alias(out, inner, out.strides(), to), alias(self, inner, self.strides(), from));
   }
   if (!is_floating_point(self.dtype())) return out;
@@ -104,13 +97,20 @@ void check_margin(const std::string& mode, const Tensor& self, int dim, const Ma
 
 Tensor pad(const Tensor& self, const DimList& padding, const std::string& mode, const std::optional<Scalar>& value) {
   const auto count = static_cast<int>(padding.size());
+  for (const std::int64_t p : padding) {
+    // Sums of two and a size then cannot overflow.
+    VG_CHECK(p > -(std::int64_t{1} << 61) && p < std::int64_t{1} << 61, RuntimeError,
+             "pad: expected padding between -2^61 and 2^61, so that no size overflows, got ", p);
+  }
   VG_CHECK(count % 2 == 0, RuntimeError, "pad: Padding length must be divisible by 2, got ", count);
   VG_CHECK(count <= 2 * self.ndim(), RuntimeError,
            "pad: Padding length should be less than or equal to two times the input dimension but got padding length ",
            count, " and input ", self.shape(), " of dimension ", self.ndim());
   if (mode == "constant") {
-    check_value(self, value.value_or(Scalar(0)));
-    return constant(self, padding, value.value_or(Scalar(0)));
+    const Scalar filled = value.value_or(Scalar(0));
+    // The value counts as a float, so that -1 is no uint8; only int64 would lose digits.
+    check_fits("pad", self.dtype() == DType::Int64 ? filled : Scalar(filled.to_double()), self.dtype());
+    return constant(self, padding, filled);
   }
   VG_CHECK(!value || value->to_double() == 0, RuntimeError, "pad: Padding mode \"", mode,
            "\" doesn't take in value argument, got ", value->to_double());

@@ -84,8 +84,10 @@ void check_spec(const char* op, const Spec& s) {
            ": padding should be at most half of kernel size, but got padding=", s.pad, " and kernel_size=", s.kernel);
 }
 
-std::int64_t output_size(const Spec& s, bool ceil_mode) {
-  const std::int64_t room = s.in + 2 * s.pad - s.dilation * (s.kernel - 1) - 1 + (ceil_mode ? s.stride - 1 : 0);
+std::int64_t output_size(const char* op, const Spec& s, bool ceil_mode) {
+  // All but the size of the input are below 2^31.
+  const std::int64_t room =
+      checked_add(op, s.in, 2 * s.pad + (ceil_mode ? s.stride - 1 : 0)) - s.dilation * (s.kernel - 1) - 1;
   const std::int64_t out = floor_div(room, s.stride) + 1;
   // The last window must begin inside of the input or of the padding before it.
   return ceil_mode && (out - 1) * s.stride >= s.in + s.pad ? out - 1 : out;
@@ -106,8 +108,8 @@ Specs make_specs(const char* op, int dims, const Tensor& self, const PoolWindows
   check_spec(op, s.h);
   check_spec(op, s.w);
   check_sizes(op, dims, self);
-  s.h.out = output_size(s.h, windows.ceil_mode);
-  s.w.out = output_size(s.w, windows.ceil_mode);
+  s.h.out = output_size(op, s.h, windows.ceil_mode);
+  s.w.out = output_size(op, s.w, windows.ceil_mode);
   VG_CHECK(s.h.out > 0 && s.w.out > 0, RuntimeError, op, ": expected a window of ", s.h.kernel, "x", s.w.kernel,
            " with dilation ", s.h.dilation, "x", s.w.dilation, " inside of input ", self.shape(), " with padding ",
            s.h.pad, "x", s.w.pad, ", got an output size of ", s.h.out, "x", s.w.out, ": Output size is too small");

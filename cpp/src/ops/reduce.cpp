@@ -95,7 +95,7 @@ void check_nonempty(const char* op, const Tensor& self, const std::vector<bool>&
 std::int64_t reduced_count(const Dims& shape, const std::vector<bool>& reduced) {
   std::int64_t count = 1;
   for (int d = 0; d < shape.size(); ++d) {
-    if (reduced[static_cast<std::size_t>(d)]) count *= shape[d];
+    if (reduced[static_cast<std::size_t>(d)]) count = wrapping_mul(count, shape[d]);
   }
   return count;
 }

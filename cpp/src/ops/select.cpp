@@ -10,7 +10,7 @@ Tensor where(const Tensor& condition, const Tensor& a_, const Tensor& b_) {
   check_same_device("where", condition, a_);
   check_same_device("where", condition, b_);
   const DType dtype = result_type(a_, b_);
-  const Tensor a = to(a_, dtype), b = to(b_, dtype);
+  const Tensor a = to_stored("where", a_, dtype), b = to_stored("where", b_, dtype);
   const Dims shape = broadcast_shapes("where", condition.shape(), broadcast_shapes("where", a.shape(), b.shape()));
   const Tensor out = empty_tensor(shape, dtype, condition.device());
   kernels::Loop loop;
@@ -29,8 +29,7 @@ Tensor masked_fill(const Tensor& self, const Tensor& mask, const Tensor& value) 
   VG_CHECK(value.ndim() == 0, RuntimeError,
            "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with ", value.ndim(),
            " dimension(s).");
-  VG_CHECK(can_cast(value.dtype(), self.dtype()) || value.impl()->wrapped_number, RuntimeError,
-           "masked_fill: value cannot be converted to type ", self.dtype(), " without overflow");
+  check_fits("masked_fill", item(value), self.dtype());
   return where(mask, to(value, self.dtype()), self);
 }
 

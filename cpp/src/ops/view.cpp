@@ -21,13 +21,18 @@ Tensor slice_backward(const Tensor& g, const Dims& shape, int dim, std::int64_t 
   const Tensor out = zeros(shape, g.dtype(), g.device());
   if (g.numel() > 0) {
     Dims strides = out.strides();
-    strides[dim] *= step;
+    if (g.shape()[dim] > 1) strides[dim] *= step;
     copy_out(alias(out, g.shape(), strides, start * out.strides()[dim]), g);
   }
   return record("SliceBackwardBackward0", out, {g}, {}, [dim, start, step](Node& n, const Tensor& gg) -> TensorList {
     const std::int64_t count = input_meta(n, 0).shape[dim];
-    return {slice(gg, dim, start, start + (count - 1) * step + 1, step)};
+    return {slice(gg, dim, start, count == 0 ? start : start + (count - 1) * step + 1, step)};
   });
+}
+
+/// The offset of the elements from position `by` of dimension d on; a tensor without elements stays where it is.
+std::int64_t moved(const Tensor& self, int d, std::int64_t by) {
+  return self.numel() == 0 ? self.offset() : self.offset() + by * self.strides()[d];
 }
 
 Tensor swap_dims(const Tensor& self, int a, int b) {
@@ -66,15 +71,10 @@ Tensor flatten(const Tensor& self, std::int64_t start_dim, std::int64_t end_dim)
            start_dim, " and ", end_dim);
   if (self.ndim() == 0) return reshape(self, {1});
   if (first == last) return self;
-  Dims shape;
-  std::int64_t merged = 1;
+  Dims shape, merged;
   for (int d = 0; d < self.ndim(); ++d) {
-    if (d < first || d > last) {
-      shape.push_back(self.shape()[d]);
-    } else {
-      merged *= self.shape()[d];
-      if (d == last) shape.push_back(merged);
-    }
+    (d < first || d > last ? shape : merged).push_back(self.shape()[d]);
+    if (d == last) shape.push_back(checked_numel("flatten", merged));
   }
   return reshape(self, shape);
 }
@@ -124,7 +124,7 @@ Tensor unsqueeze(const Tensor& self, std::int64_t dim) {
     const bool inside = i < self.ndim();
     if (i == d) {
       shape.push_back(1);
-      strides.push_back(inside ? self.shape()[i] * self.strides()[i] : 1);
+      strides.push_back(inside ? wrapping_mul(self.shape()[i], self.strides()[i]) : 1);
     }
     if (inside) {
       shape.push_back(self.shape()[i]);
@@ -197,7 +197,7 @@ Tensor select(const Tensor& self, std::int64_t dim, std::int64_t index) {
            " with size ", size);
   const std::int64_t at = index < 0 ? index + size : index;
   Dims shape = self.shape(), strides = self.strides();
-  const std::int64_t offset = self.offset() + at * strides[d];
+  const std::int64_t offset = moved(self, d, at);
   shape.erase(d);
   strides.erase(d);
   return record_view(
@@ -218,9 +218,9 @@ Tensor slice(const Tensor& self, std::int64_t dim, std::optional<std::int64_t> s
   const std::int64_t first = clip(start.value_or(0)), last = std::max(first, clip(stop.value_or(size)));
   Dims shape = self.shape(), strides = self.strides();
   const std::int64_t count = last == first ? 0 : (last - first - 1) / step + 1;
-  const std::int64_t offset = self.offset() + (count > 0 ? first * strides[d] : 0);
+  const std::int64_t offset = count > 0 ? moved(self, d, first) : self.offset();
   shape[d] = count;
-  if (count > 1) strides[d] *= step;
+  if (count > 1) strides[d] = wrapping_mul(strides[d], step);
   return record_view(
       "SliceBackward0", alias(self, shape, strides, offset), self,
       [d, first, step](Node& n, const Tensor& g) -> TensorList {
@@ -237,7 +237,7 @@ Tensor narrow(const Tensor& self, std::int64_t dim, std::int64_t start, std::int
   VG_CHECK(start >= -size && start <= size, IndexError, "narrow: start out of range (expected to be in range of [",
            -size, ", ", size, "], but got ", start, ")");
   const std::int64_t first = start < 0 ? start + size : start;
-  VG_CHECK(first + length <= size, RuntimeError, "start (", first, ") + length (", length, ") exceeds dimension size (",
+  VG_CHECK(length <= size - first, RuntimeError, "start (", first, ") + length (", length, ") exceeds dimension size (",
            size, ").");
   return slice(self, d, first, first + length);
 }
@@ -281,12 +281,12 @@ Tensor cat(const TensorList& tensors, std::int64_t dim) {
       VG_CHECK(k == d || x.shape()[k] == shape[k], RuntimeError, "Sizes of tensors must match except in dimension ", d,
                ". Expected size ", shape[k], " but got size ", x.shape()[k], " for tensor number ", i, " in the list.");
     }
-    shape[d] += x.shape()[d];
+    shape[d] = checked_add("cat", shape[d], x.shape()[d]);
   }
   const Tensor out = empty_tensor(shape, dtype, model->device());
   std::int64_t at = 0;
   for (const Tensor& x : tensors) {
-    if (skipped(x)) continue;
+    if (x.numel() == 0) continue;
     copy_out(alias(out, x.shape(), out.strides(), at * out.strides()[d]), x);
     at += x.shape()[d];
   }
@@ -326,7 +326,7 @@ Tensor stack(const TensorList& tensors, std::int64_t dim) {
   Dims strides = out.strides();
   const std::int64_t step = strides[d];
   strides.erase(d);
-  for (std::size_t i = 0; i < tensors.size(); ++i) {
+  for (std::size_t i = 0; out.numel() > 0 && i < tensors.size(); ++i) {
     copy_out(alias(out, tensors[i].shape(), strides, static_cast<std::int64_t>(i) * step), tensors[i]);
   }
   if (is_floating_point(dtype)) {

@@ -89,15 +89,17 @@ def _base(owner: Module) -> type[Module]:
     return Module
 
 
+def _listed(names: list[str], most: int = 500) -> str:
+    """The names in quotes; of very many, or of long ones, not all."""
+    shown = ", ".join(f'"{name if len(name) <= 300 else name[:300] + "..."}"' for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
 def _report(module: Module, keys: IncompatibleKeys, strict: bool, errors: list[str]) -> None:
     lines = []
     if strict:
         reports = (("Missing", keys.missing_keys), ("Unexpected", keys.unexpected_keys))
-        lines = [
-            f"{what} key(s) in state_dict: {', '.join(f'{chr(34)}{key}{chr(34)}' for key in names)}. "
-            for what, names in reports
-            if names
-        ]
+        lines = [f"{what} key(s) in state_dict: {_listed(names)}. " for what, names in reports if names]
     if lines or errors:
         text = "\n\t".join([*lines, *errors])
         raise RuntimeError(f"Error(s) in loading state_dict for {type(module).__name__}:\n\t{text}")

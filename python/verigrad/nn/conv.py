@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from .. import _C
 from .._C import Tensor
+from .._text import short
 from . import functional, init
 from .module import Module
 from .parameter import Parameter
@@ -64,7 +65,7 @@ class _ConvNd(Module):
         if isinstance(padding, str):
             if padding not in ("same", "valid"):
                 raise ValueError(
-                    f"Invalid padding string {padding!r}, should be one of 'same', 'valid' or numbers"
+                    f"Invalid padding string {short(padding)}, should be one of 'same', 'valid' or numbers"
                 )
             if padding == "same" and any(s != 1 for s in self.stride):
                 raise ValueError("padding='same' is not supported for strided convolutions")
@@ -73,7 +74,9 @@ class _ConvNd(Module):
             self.padding = self._sizes("padding", padding)
         modes = ("zeros",) if self._transposed else _PADDING_MODES
         if padding_mode not in modes:
-            raise ValueError(f"padding_mode must be one of {modes}, but got padding_mode={padding_mode!r}")
+            raise ValueError(
+                f"padding_mode must be one of {modes}, but got padding_mode={short(padding_mode)}"
+            )
         self.padding_mode = padding_mode
         first, second = (in_channels, out_channels) if self._transposed else (out_channels, in_channels)
         shape = (first, second // groups, *self.kernel_size)
@@ -92,7 +95,8 @@ class _ConvNd(Module):
         sizes = tuple(value)
         if len(sizes) != cls._spatial:
             raise ValueError(
-                f"{cls.__name__}: expected {name} to be an int or a tuple of {cls._spatial}, got {value}"
+                f"{cls.__name__}: expected {name} to be an int or a tuple of {cls._spatial}, "
+                f"got {short(value)}"
             )
         return sizes
 
@@ -268,7 +272,7 @@ class _ConvTranspose(_ConvNd):
         dtype: Any = None,
     ) -> None:
         if isinstance(padding, str):
-            raise ValueError(f"{type(self).__name__}: expected padding to be numbers, got {padding!r}")
+            raise ValueError(f"{type(self).__name__}: expected padding to be numbers, got {short(padding)}")
         super().__init__(
             in_channels,
             out_channels,

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from .. import _C
 from .._C import Tensor
+from .._text import short
 from ..autograd import no_grad
 from ._hooks import Hooked
 from ._loading import EXTRA_STATE, IncompatibleKeys, load
@@ -95,7 +96,7 @@ class Module(Hooked):
             RuntimeError: a parameter requires grad and ``dst_type`` is not floating point.
         """
         if not isinstance(dst_type, _C.dtype):
-            raise TypeError(f"Module.type: expected a dtype, got {dst_type!r}")
+            raise TypeError(f"Module.type: expected a dtype, got {short(dst_type)}")
         if not dst_type.is_floating_point and any(parameter.requires_grad for parameter in self.parameters()):
             raise RuntimeError(
                 f"data set to a tensor that requires gradients must be floating point, got {dst_type}"
@@ -314,11 +315,11 @@ def _parse_to(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         kwargs = {"device": tensor.device, "dtype": tensor.dtype, **kwargs}
     device, dtype = _bind_to(*args, **kwargs)
     if dtype is not None and not isinstance(dtype, _C.dtype):
-        raise TypeError(f"Module.to: expected dtype to be a dtype, got {dtype!r}")
+        raise TypeError(f"Module.to: expected dtype to be a dtype, got {short(dtype)}")
     if isinstance(device, str):
         device = _C.device(device)
     if device is not None and not isinstance(device, _C.device):
-        raise TypeError(f"Module.to: expected a device, a dtype or a Tensor, got {device!r}")
+        raise TypeError(f"Module.to: expected a device, a dtype or a Tensor, got {short(device)}")
     return device, dtype
 
 

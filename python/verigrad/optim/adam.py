@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import _C
 from .._C import Tensor
+from .._text import short
 from .optimizer import Optimizer, as_float, as_number, check_modes, check_range
 
 __all__ = ["Adam"]
@@ -85,7 +86,7 @@ class Adam(Optimizer):
         check_range(name, "epsilon value", "eps", options["eps"])
         betas = options["betas"]
         if not isinstance(betas, (tuple, list)) or len(betas) != 2:
-            raise TypeError(f"{name}: expected betas to be a pair of numbers, got {betas!r}")
+            raise TypeError(f"{name}: expected betas to be a pair of numbers, got {short(betas)}")
         for index, beta in enumerate(betas):
             if not 0.0 <= as_number(name, f"betas[{index}]", beta) < 1.0:
                 raise ValueError(f"Invalid beta parameter at index {index}: {beta}")

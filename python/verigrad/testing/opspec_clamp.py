@@ -109,6 +109,8 @@ SPECS = (
             bad(RuntimeError, "None", np.zeros(2)),
             bad(RuntimeError, "size|shape|broadcast", np.zeros((2, 3)), np.zeros(4)),
             bad(TypeError, ".", np.zeros(2), "a"),
+            bad(RuntimeError, "without overflow", np.zeros(2, np.uint8), 0, 300),
+            bad(RuntimeError, "without overflow", np.zeros(2, np.float32), 1e300),
         ),
         **CLAMP,
     ),

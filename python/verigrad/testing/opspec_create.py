@@ -10,7 +10,7 @@ import numpy as np
 
 from verigrad.testing.calls import CheckError
 from verigrad.testing.library import Library
-from verigrad.testing.opspec import ALL_DTYPES, FLOATING, NUMERIC, OpSpec, bad
+from verigrad.testing.opspec import ALL_DTYPES, NUMERIC, OpSpec, bad
 from verigrad.testing.reference import creation as ref
 from verigrad.testing.reference import tape
 from verigrad.testing.reference.rounded import Rounded
@@ -54,6 +54,8 @@ def arange_samples(s: Sampler) -> Iterator[Sample]:
     whole: tuple[tuple[int, ...], ...] = ((5,), (0,), (1, 6), (2, 10, 3), (5, 0, -2), (3, 3), (200,))
     for bounds in whole:
         yield call(*bounds, dtype=D(s.dtype.name))
+    for uneven in ((0, 2.5), (0.9, 5), (5, 0, -1.5), (0.5, 10.5, 2)):
+        yield call(*uneven, dtype=D(s.dtype.name))
     if s.dtype.name == "float32":
         other: tuple[tuple[float, ...], ...] = (
             (5,),
@@ -69,7 +71,18 @@ def arange_samples(s: Sampler) -> Iterator[Sample]:
 
 def linspace_samples(s: Sampler) -> Iterator[Sample]:
     """None, one and several steps, both directions."""
-    for args in ((0, 1, 5), (-2.5, 2.5, 11), (1, -1, 4), (3, 7, 1), (3, 7, 0), (2, 2, 3), (0, 1, 1037)):
+    for args in (
+        (0, 1, 5),
+        (-2.5, 2.5, 11),
+        (1, -1, 4),
+        (10, 0, 4),
+        (3.5, 7, 1),
+        (3, 7, 0),
+        (2, 2, 3),
+        (0, 1, 1037),
+    ):
+        if s.dtype.name == "uint8" and min(args[:2]) < 0:
+            continue
         yield call(*args, dtype=D(s.dtype.name))
         if s.dtype.name == "float32":
             yield call(*args)
@@ -245,6 +258,9 @@ SPECS = (
         full_samples,
         bad(RuntimeError, "negative", (-1,), 2),
         bad(TypeError, ".", (2,), "three"),
+        bad(RuntimeError, "without overflow", (2,), 300, dtype=D("uint8")),
+        bad(RuntimeError, "without overflow", (0,), float("nan"), dtype=D("int64")),
+        bad(RuntimeError, "without overflow", (2,), 1e300, dtype=D("float32")),
         boundary=full_bounds,
     ),
     create(
@@ -284,6 +300,8 @@ SPECS = (
         arange_samples,
         bad(RuntimeError, "zero", 0, 5, 0),
         bad(RuntimeError, "sign|bound", 5, 0, 1),
+        bad(ValueError, "zero", 0, 1, 0.3, dtype=D("int64")),
+        bad(NotImplementedError, "bool|Bool", 2, dtype=D("bool")),
         dtypes=NUMERIC,
         tolerance=4.0,
         boundary=arange_bounds,
@@ -293,7 +311,9 @@ SPECS = (
         ref.linspace_op,
         linspace_samples,
         bad(RuntimeError, "steps", 0, 1, -1),
-        dtypes=FLOATING,
+        bad(RuntimeError, "without overflow", 0, 300, 4, dtype=D("uint8")),
+        bad(NotImplementedError, "bool|Bool", 0, 1, 4, dtype=D("bool")),
+        dtypes=NUMERIC,
         scale="bound",
         tolerance=1.0,
         composition=linspace_bound,
@@ -308,6 +328,8 @@ SPECS = (
         bad(ValueError, ".", ["a"]),
         bad(TypeError, ".", [1, [2]]),
         bad(TypeError, ".", Raw(np.array([object()]))),
+        bad(RuntimeError, "without overflow", [float("nan")], dtype=D("int64")),
+        bad(RuntimeError, "without overflow", [300], dtype=D("uint8")),
         boundary=data_bounds,
     ),
     create(

@@ -18,6 +18,8 @@ MATRIX = np.arange(6.0).reshape(2, 3)
 EXACT = 0.0  # nothing is computed
 COLON = slice(None)
 BEYOND = Const(np.array([0, 3]))
+LAST = Const(np.array([-1]))  # the last element in a subscript alone
+BYTES = np.zeros(3, np.uint8)
 
 
 def where_samples(s: Sampler) -> Iterator[Sample]:
@@ -364,7 +366,10 @@ SPECS = (
         composition=moved(where_reference),
         boundary=where_boundaries,
         tolerance=EXACT,
-        errors=(bad(RuntimeError, "size|shape", Const(np.ones((2, 2), bool)), MATRIX, MATRIX),),
+        errors=(
+            bad(RuntimeError, "size|shape", Const(np.ones((2, 2), bool)), MATRIX, MATRIX),
+            bad(RuntimeError, "without overflow", Const(np.ones(3, bool)), BYTES, 300),
+        ),
     ),
     OpSpec(
         "masked_fill",
@@ -378,6 +383,8 @@ SPECS = (
             bad(RuntimeError, "bool", MATRIX, Const(np.ones((2, 3))), 1),
             bad(RuntimeError, "size|shape", MATRIX, Const(np.ones((2, 2), bool)), 1),
             bad(RuntimeError, "0-dim|dimension", MATRIX, Const(np.ones((2, 3), bool)), np.ones(3)),
+            bad(RuntimeError, "without overflow", BYTES, Const(np.ones(3, bool)), 300),
+            bad(RuntimeError, "without overflow", BYTES, Const(np.ones(3, bool)), Const(np.array(300))),
         ),
     ),
     OpSpec(
@@ -426,7 +433,8 @@ SPECS = (
         composition=moved(ref.index_select_op),
         boundary=select_boundaries,
         errors=(
-            bad(IndexError, "range|bounds|\\[-2, 2\\)", MATRIX, 0, BEYOND),
+            bad(IndexError, "range|bounds|\\[0, 2\\)", MATRIX, 0, BEYOND),
+            bad(IndexError, "range|bounds|\\[0, 2\\)", MATRIX, 0, LAST),
             bad(IndexError, "vector", MATRIX, 0, Const(np.array([[0]]))),
             bad(RuntimeError, "int", MATRIX, 0, Const(np.array([0.5]))),
             bad(IndexError, "[Dd]im", MATRIX, 2, BEYOND),
@@ -441,7 +449,8 @@ SPECS = (
         composition=index_tape.index_add,
         boundary=row_boundaries(repeat=True),
         errors=(
-            bad(RuntimeError, "range|bounds|\\[-2, 2\\)", MATRIX, 0, BEYOND, MATRIX),
+            bad(RuntimeError, "range|bounds|\\[0, 2\\)", MATRIX, 0, BEYOND, MATRIX),
+            bad(RuntimeError, "range|bounds|\\[0, 2\\)", MATRIX, 0, LAST, np.ones((1, 3))),
             bad(
                 RuntimeError,
                 "dtype|scalar type",
@@ -461,7 +470,10 @@ SPECS = (
         composition=moved(ref.index_copy_op),
         boundary=row_boundaries(repeat=False),
         tolerance=EXACT,
-        errors=(bad(IndexError, "range|bounds|\\[-2, 2\\)", MATRIX, 0, BEYOND, MATRIX),),
+        errors=(
+            bad(IndexError, "range|bounds|\\[0, 2\\)", MATRIX, 0, BEYOND, MATRIX),
+            bad(IndexError, "range|bounds|\\[0, 2\\)", MATRIX, 0, LAST, np.ones((1, 3))),
+        ),
     ),
     OpSpec(
         "nonzero",
@@ -511,6 +523,8 @@ SPECS = (
             bad(IndexError, "range|bounds", MATRIX, 2, 1.0),
             bad(RuntimeError, "shape|size|expand", MATRIX, 0, np.ones(4)),
             bad(IndexError, "range|bounds", MATRIX, BEYOND, 1.0),
+            bad(RuntimeError, "without overflow", BYTES, 0, 300),
+            bad(RuntimeError, "without overflow", BYTES, Const(np.array([0])), float("nan")),
         ),
     ),
 )

@@ -105,7 +105,11 @@ SPECS = (
         boundary=filled_bounds,
         function=method("fill_"),
         zero_inputs=("input 0",),
-        errors=(bad(RuntimeError, "0-dim", MATRIX, np.zeros(2)), bad(TypeError, ".", MATRIX, "a")),
+        errors=(
+            bad(RuntimeError, "0-dim", MATRIX, np.zeros(2)),
+            bad(TypeError, ".", MATRIX, "a"),
+            bad(RuntimeError, "without overflow", np.zeros(2, np.int32), 2**31),
+        ),
         **EXACT,
     ),
     OpSpec(

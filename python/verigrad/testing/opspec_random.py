@@ -443,6 +443,8 @@ SPECS = (
         "randperm",
         permutation_checks,
         bad(RuntimeError, "negative", -1),
+        bad(RuntimeError, "without overflow", 300, dtype=D("uint8")),
+        bad(NotImplementedError, "bool|Bool", 2, dtype=D("bool")),
         reference=lambda count: ref.permutation(START, 0, count),
         arguments=lambda s, count: call(count),
         dtypes=("int64",),

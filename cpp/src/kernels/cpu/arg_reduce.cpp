@@ -35,7 +35,7 @@ struct Best {
 /// Position of the first element equal to `value` (NaN: the first NaN), which is among them.
 template <class T>
 struct FindFirst {
-  VG_INLINE static void run(const T* p, std::int64_t n, T value, std::int64_t* position) {
+  VG_INLINE static void run(const Stored<T>* p, std::int64_t n, T value, std::int64_t* position) {
     constexpr std::int64_t kStep = boundary::extremum_step;
     std::int64_t i = 0;
     for (; i + kStep <= n; i += kStep) {
@@ -52,7 +52,7 @@ struct FindFirst {
 /// A contiguous run: the extreme value by a vector loop, then its place.
 template <class Better, class T>
 struct ExtremumRun {
-  VG_INLINE static void run(const T* p, std::int64_t n, Best<T>* best) {
+  VG_INLINE static void run(const Stored<T>* p, std::int64_t n, Best<T>* best) {
     best->value = reduce_run<typename Better::Reduce, T>(p, n);
     FindFirst<T>::run(p, n, best->value, &best->index);
   }
@@ -61,7 +61,7 @@ struct ExtremumRun {
 /// Many columns at once, row by row.
 template <class Better, class T>
 struct ExtremumColumns {
-  VG_INLINE static void run(const T* p, std::int64_t columns, std::int64_t rows, std::int64_t stride, T* value,
+  VG_INLINE static void run(const Stored<T>* p, std::int64_t columns, std::int64_t rows, std::int64_t stride, T* value,
                             std::int64_t* index) {
     const Better better;
     for (std::int64_t j = 0; j < columns; ++j) {
@@ -69,7 +69,7 @@ struct ExtremumColumns {
       index[j] = 0;
     }
     for (std::int64_t r = 1; r < rows; ++r) {
-      const T* row = p + r * stride;
+      const Stored<T>* row = p + r * stride;
       for (std::int64_t j = 0; j < columns; ++j) {
         const T x = row[j];
         const bool take = better(x, value[j]);
@@ -82,20 +82,21 @@ struct ExtremumColumns {
 
 /// Elements [begin, end) of the reduced index space.
 template <class Better, class T>
-Best<T> scan(const ReducePlan& plan, const T* p, std::int64_t begin, std::int64_t end) {
+Best<T> scan(const ReducePlan& plan, const Stored<T>* p, std::int64_t begin, std::int64_t end) {
   const Better better;
   const std::int64_t inner = plan.reduced_inner, stride = plan.reduced_stride;
   Best<T> best{p[plan.reduced.offset(plan.reduced.in, begin)], begin};
   for (std::int64_t i = begin; i < end;) {
     const std::int64_t count = std::min(end - i, inner - i % inner);
-    const T* q = p + plan.reduced.offset(plan.reduced.in, i);
+    const Stored<T>* q = p + plan.reduced.offset(plan.reduced.in, i);
     if (stride == 1 && count >= boundary::extremum_run) {
       Best<T> candidate;
       simd_run<ExtremumRun<Better, T>>(q, count, &candidate);
       if (better(candidate.value, best.value)) best = {candidate.value, i + candidate.index};
     } else {
       for (std::int64_t j = 0; j < count; ++j) {
-        if (better(q[j * stride], best.value)) best = {q[j * stride], i + j};
+        const T x = q[j * stride];
+        if (better(x, best.value)) best = {x, i + j};
       }
     }
     i += count;
@@ -106,7 +107,7 @@ Best<T> scan(const ReducePlan& plan, const T* p, std::int64_t begin, std::int64_
 template <class Better, class T>
 void run(const Reduction& reduction) {
   const ReducePlan plan = make_plan(reduction, true);
-  const T* in = static_cast<const T*>(reduction.in);
+  const auto* in = static_cast<const Stored<T>*>(reduction.in);
   T* values = static_cast<T*>(reduction.out);
   const std::int64_t total = plan.kept_numel * plan.reduced_numel;
   const auto store = [&](std::int64_t k, T value, std::int64_t index) {
@@ -127,7 +128,7 @@ void run(const Reduction& reduction) {
         const std::int64_t first = item % per_line * kBlock;
         const std::int64_t k = item / per_line * plan.kept_inner + first;
         const std::int64_t columns = std::min(plan.kept_inner - first, kBlock);
-        const T* p = in + plan.kept.offset(plan.kept.in, k);
+        const Stored<T>* p = in + plan.kept.offset(plan.kept.in, k);
         simd_run<ExtremumColumns<Better, T>>(p, columns, plan.reduced_inner, plan.reduced_stride, +value, +index);
         for (std::int64_t j = 0; j < columns; ++j) store(k + j, value[j], index[j]);
       }
@@ -140,7 +141,7 @@ void run(const Reduction& reduction) {
     parallel_for(plan.kept_numel, grain, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t k = begin; k < end; ++k) {
         const Best<T> best =
-            scan<Better>(plan, in + plan.kept.offset(plan.kept.in, k), std::int64_t{0}, plan.reduced_numel);
+            scan<Better, T>(plan, in + plan.kept.offset(plan.kept.in, k), std::int64_t{0}, plan.reduced_numel);
         store(k, best.value, best.index);
       }
     });
@@ -151,8 +152,9 @@ void run(const Reduction& reduction) {
   parallel_for(plan.kept_numel * chunks, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const std::int64_t first = i % chunks * kGrainElements;
-      partial[static_cast<std::size_t>(i)] = scan<Better>(plan, in + plan.kept.offset(plan.kept.in, i / chunks), first,
-                                                          std::min(plan.reduced_numel, first + kGrainElements));
+      partial[static_cast<std::size_t>(i)] =
+          scan<Better, T>(plan, in + plan.kept.offset(plan.kept.in, i / chunks), first,
+                          std::min(plan.reduced_numel, first + kGrainElements));
     }
   });
   for (std::int64_t k = 0; k < plan.kept_numel; ++k) {

@@ -109,11 +109,16 @@ class Scratch {
     }
     rows_ = rows + (last_row - first_row_) / grid.step_h;
     columns_ = grid.columns + (last_column - first_column_) / grid.step_w;
-    // Only the residues that a tap reads get a plane.
+    // Only the residues that a tap reads get a plane. With large steps they are as many as taps, so they are looked up
+    // in order.
+    const auto residue = [&](const Tap& tap) {
+      return Plane{(tap.row - first_row_) % grid.step_h, (tap.column - first_column_) % grid.step_w};
+    };
+    for (const Tap& tap : grid.taps) planes_.push_back(residue(tap));
+    std::sort(planes_.begin(), planes_.end());
+    planes_.erase(std::unique(planes_.begin(), planes_.end()), planes_.end());
     for (const Tap& tap : grid.taps) {
-      const Plane plane{(tap.row - first_row_) % grid.step_h, (tap.column - first_column_) % grid.step_w};
-      auto at = std::find(planes_.begin(), planes_.end(), plane);
-      if (at == planes_.end()) at = planes_.insert(at, plane);
+      const auto at = std::lower_bound(planes_.begin(), planes_.end(), residue(tap));
       tap_offsets_.push_back((at - planes_.begin()) * rows_ * columns_ +
                              (tap.row - first_row_) / grid.step_h * columns_ +
                              (tap.column - first_column_) / grid.step_w);

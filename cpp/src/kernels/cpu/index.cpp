@@ -11,8 +11,8 @@ namespace {
 
 /// `E` is the type that PyTorch raises for the op.
 template <class E>
-[[noreturn]] void out_of_range(const char* op, std::int64_t low, std::int64_t size, std::int64_t index) {
-  throw E(detail::concat(op, ": expected an index in [", low, ", ", size, "), got ", index));
+[[noreturn]] void out_of_range(const char* op, std::int64_t size, std::int64_t index) {
+  throw E(detail::concat(op, ": expected an index in [0, ", size, "), got ", index));
 }
 
 /// Walks the positions of a shape in row-major order, with the offsets of three operands.
@@ -68,7 +68,7 @@ void check_indices(const Gather& g, std::int64_t grain) {
   parallel_for(count_of(g.shape), grain, [&](std::int64_t begin, std::int64_t end) {
     walk.run(begin, end, [&](std::int64_t i, std::int64_t, std::int64_t) {
       const std::int64_t at = g.index[i];
-      if (at < 0 || at >= g.size) out_of_range<RuntimeError>(g.op, 0, g.size, at);
+      if (at < 0 || at >= g.size) out_of_range<RuntimeError>(g.op, g.size, at);
     });
   });
 }
@@ -85,26 +85,24 @@ std::int64_t stride_of(const Dims& strides, int dim) { return strides.empty() ? 
 void check_rows(const IndexRows& r, bool accumulates) {
   for (std::int64_t i = 0; i < r.count; ++i) {
     const std::int64_t at = r.index[i];
-    if (at >= -r.size && at < r.size) [[likely]]
+    if (at >= 0 && at < r.size) [[likely]]
       continue;
-    if (accumulates) out_of_range<RuntimeError>(r.op, -r.size, r.size, at);
-    out_of_range<IndexError>(r.op, -r.size, r.size, at);
+    if (accumulates) out_of_range<RuntimeError>(r.op, r.size, at);
+    out_of_range<IndexError>(r.op, r.size, at);
   }
 }
 
-std::int64_t row_at(const IndexRows& r, std::int64_t i) { return r.index[i] < 0 ? r.index[i] + r.size : r.index[i]; }
-
 template <class T>
 struct AddRow {
-  VG_INLINE static void run(T* out, const T* in, std::int64_t n) {
-    for (std::int64_t i = 0; i < n; ++i) out[i] = functors::add()(out[i], in[i]);
+  VG_INLINE static void run(Stored<T>* out, const Stored<T>* in, std::int64_t n) {
+    for (std::int64_t i = 0; i < n; ++i) out[i] = functors::add()(static_cast<T>(out[i]), static_cast<T>(in[i]));
   }
 };
 
 template <class T>
 void add_rows(const IndexRows& r) {
-  const T* src = static_cast<const T*>(r.src);
-  T* out = static_cast<T*>(r.out);
+  const auto* src = static_cast<const Stored<T>*>(r.src);
+  auto* out = static_cast<Stored<T>*>(r.out);
   // Threads take columns, or slices of `outer`: rows may be hit several times, and their order is part of the result.
   constexpr std::int64_t kColumns = boundary::index_add_columns;
   const std::int64_t pieces = (r.inner - 1) / kColumns + 1;
@@ -116,17 +114,19 @@ void add_rows(const IndexRows& r) {
     for (std::int64_t item = begin; item < end; ++item) {
       const std::int64_t o = item / pieces, first = item % pieces * kColumns;
       const std::int64_t columns = std::min(kColumns, r.inner - first);
-      const T* in = src + o * r.count * r.inner + first;
-      T* target = out + o * r.size * r.inner + first;
+      const Stored<T>* in = src + o * r.count * r.inner + first;
+      Stored<T>* target = out + o * r.size * r.inner + first;
       for (std::int64_t i = 0; i < r.count; ++i) {
-        T* row = target + row_at(r, i) * r.inner;
-        const T* from = in + i * r.inner;
-        if (r.overwrite) {
+        Stored<T>* row = target + r.index[i] * r.inner;
+        const Stored<T>* from = in + i * r.inner;
+        if (r.overwrite && columns == 1) {
+          *row = *from;
+        } else if (r.overwrite) {
           std::memcpy(row, from, static_cast<std::size_t>(columns) * sizeof(T));
         } else if (columns == 1) {
-          *row = functors::add()(*row, *from);
+          *row = functors::add()(static_cast<T>(*row), static_cast<T>(*from));
         } else {
-          simd_run<AddRow<T>, T*, const T*, std::int64_t>(row, from, columns);
+          simd_run<AddRow<T>, Stored<T>*, const Stored<T>*, std::int64_t>(row, from, columns);
         }
       }
     }
@@ -135,10 +135,10 @@ void add_rows(const IndexRows& r) {
 
 template <class T>
 void select_elements(const IndexRows& r, std::int64_t grain) {
-  const T* src = static_cast<const T*>(r.src);
-  T* out = static_cast<T*>(r.out);
+  const auto* src = static_cast<const Stored<T>*>(r.src);
+  auto* out = static_cast<Stored<T>*>(r.out);
   parallel_for(r.outer * r.count, grain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) out[i] = src[i / r.count * r.size + row_at(r, i % r.count)];
+    for (std::int64_t i = begin; i < end; ++i) out[i] = src[i / r.count * r.size + r.index[i % r.count]];
   });
 }
 
@@ -153,8 +153,8 @@ void gather(DType dtype, const Gather& g) {
   const std::int64_t step = stride_of(g.src_strides, g.dim);
   const Walk walk(g.shape, g.index_strides, src_strides, g.out_strides);
   dispatch(dtype, [&]<class T>(TypeTag<T>) {
-    const T* src = static_cast<const T*>(g.src);
-    T* out = static_cast<T*>(g.out);
+    const auto* src = static_cast<const Stored<T>*>(g.src);
+    auto* out = static_cast<Stored<T>*>(g.out);
     parallel_for(count_of(g.shape), grain, [&](std::int64_t begin, std::int64_t end) {
       walk.run(begin, end, [&, index = g.index](std::int64_t i, std::int64_t s, std::int64_t o) {
         out[o] = src[s + index[i] * step];
@@ -174,12 +174,12 @@ void scatter_add(DType dtype, const Gather& g) {
   // Along the indexed dimension several sources may meet in one place: their order is kept by one thread.
   const std::int64_t count = count_of(g.shape);
   dispatch(dtype, [&]<class T>(TypeTag<T>) {
-    const T* src = static_cast<const T*>(g.src);
-    T* out = static_cast<T*>(g.out);
+    const auto* src = static_cast<const Stored<T>*>(g.src);
+    auto* out = static_cast<Stored<T>*>(g.out);
     parallel_for(count, g.dim == 0 ? count : grain, [&](std::int64_t begin, std::int64_t end) {
       walk.run(begin, end, [&, index = g.index](std::int64_t i, std::int64_t s, std::int64_t o) {
-        T& target = out[o + index[i] * step];
-        target = functors::add()(target, src[s]);
+        Stored<T>& target = out[o + index[i] * step];
+        target = functors::add()(static_cast<T>(target), static_cast<T>(src[s]));
       });
     });
   });
@@ -200,7 +200,7 @@ void index_select(DType dtype, const IndexRows& r) {
   char* out = static_cast<char*>(r.out);
   parallel_for(rows, grain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
-      const std::int64_t from = i / r.count * r.size + row_at(r, i % r.count);
+      const std::int64_t from = i / r.count * r.size + r.index[i % r.count];
       std::memcpy(out + i * row_bytes, src + from * row_bytes, static_cast<std::size_t>(row_bytes));
     }
   });

@@ -44,7 +44,7 @@ struct UnaryLoop {
   VG_INLINE static void run(char* const* data, const std::int64_t* strides, std::int64_t n) {
     if (strides[0] == sizeof(Out) && strides[1] == sizeof(In)) {
       Out* out = reinterpret_cast<Out*>(data[0]);
-      const In* in = reinterpret_cast<const In*>(data[1]);
+      const auto* in = reinterpret_cast<const Stored<In>*>(data[1]);
       contiguous(out, in, n);
       return;
     }
@@ -52,12 +52,13 @@ struct UnaryLoop {
     const char* in = data[1];
     const std::int64_t step_out = strides[0], step_in = strides[1];
     for (std::int64_t i = 0; i < n; ++i) {
-      *reinterpret_cast<Out*>(out + i * step_out) = Op()(*reinterpret_cast<const In*>(in + i * step_in));
+      *reinterpret_cast<Out*>(out + i * step_out) = Op()(load(in + i * step_in));
     }
   }
 
  private:
-  VG_INLINE static void contiguous(Out* out, const In* in, std::int64_t n) {
+  VG_INLINE static In load(const char* in) { return *reinterpret_cast<const Stored<In>*>(in); }
+  VG_INLINE static void contiguous(Out* out, const Stored<In>* in, std::int64_t n) {
     if constexpr (requires { Op::exact(In()); } && std::is_same_v<In, float>) {
       // The fast formula is for most arguments; blocks that hold others are computed again, one by one. The block is
       // buffered because the output may be the input.
@@ -78,7 +79,7 @@ struct UnaryLoop {
     } else {
       // No element depends on another: `out` is `in` or apart from it.
 #pragma GCC ivdep
-      for (std::int64_t i = 0; i < n; ++i) out[i] = Op()(in[i]);
+      for (std::int64_t i = 0; i < n; ++i) out[i] = Op()(static_cast<In>(in[i]));
     }
   }
 };
@@ -89,24 +90,24 @@ struct BinaryLoop {
   VG_INLINE static void run(char* const* data, const std::int64_t* strides, std::int64_t n) {
     if (strides[0] == sizeof(Out)) {
       Out* out = reinterpret_cast<Out*>(data[0]);
-      const In* a = reinterpret_cast<const In*>(data[1]);
-      const In* b = reinterpret_cast<const In*>(data[2]);
+      const auto* a = reinterpret_cast<const Stored<In>*>(data[1]);
+      const auto* b = reinterpret_cast<const Stored<In>*>(data[2]);
       constexpr std::int64_t kUnit = sizeof(In);
       if (strides[1] == kUnit && strides[2] == kUnit) {
 #pragma GCC ivdep
-        for (std::int64_t i = 0; i < n; ++i) out[i] = Op()(a[i], b[i]);
+        for (std::int64_t i = 0; i < n; ++i) out[i] = Op()(static_cast<In>(a[i]), static_cast<In>(b[i]));
         return;
       }
       if (strides[1] == kUnit && strides[2] == 0) {
         const In scalar = *b;
 #pragma GCC ivdep
-        for (std::int64_t i = 0; i < n; ++i) out[i] = Op()(a[i], scalar);
+        for (std::int64_t i = 0; i < n; ++i) out[i] = Op()(static_cast<In>(a[i]), scalar);
         return;
       }
       if (strides[1] == 0 && strides[2] == kUnit) {
         const In scalar = *a;
 #pragma GCC ivdep
-        for (std::int64_t i = 0; i < n; ++i) out[i] = Op()(scalar, b[i]);
+        for (std::int64_t i = 0; i < n; ++i) out[i] = Op()(scalar, static_cast<In>(b[i]));
         return;
       }
     }
@@ -115,10 +116,12 @@ struct BinaryLoop {
     const char* b = data[2];
     const std::int64_t step_out = strides[0], step_a = strides[1], step_b = strides[2];
     for (std::int64_t i = 0; i < n; ++i) {
-      *reinterpret_cast<Out*>(out + i * step_out) =
-          Op()(*reinterpret_cast<const In*>(a + i * step_a), *reinterpret_cast<const In*>(b + i * step_b));
+      *reinterpret_cast<Out*>(out + i * step_out) = Op()(load(a + i * step_a), load(b + i * step_b));
     }
   }
+
+ private:
+  VG_INLINE static In load(const char* in) { return *reinterpret_cast<const Stored<In>*>(in); }
 };
 
 }  // namespace verigrad::kernels::cpu

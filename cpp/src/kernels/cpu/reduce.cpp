@@ -226,7 +226,7 @@ void accumulate(const char* op, DType in, DType out, const Reduction& reduction)
       if (out == DType::Float32) return run<Op, float, In>(reduction);
       if (out == DType::Float64) return run<Op, double, In>(reduction);
     } else {
-      if (out == DType::Int64) return run<Op, std::int64_t, In>(reduction);
+      if (out == DType::Int64) return run<Op, std::int64_t, Stored<In>>(reduction);
     }
     no_kernel(op, in, out);
   });
@@ -235,12 +235,12 @@ void accumulate(const char* op, DType in, DType out, const Reduction& reduction)
 template <class Op>
 void extremum(ReduceOp which, DType in, const Reduction& reduction) {
   if (reduction.index) return extremum_with_index(which, in, reduction);
-  dispatch(in, [&]<class T>(TypeTag<T>) { run<Op, T, T>(reduction); });
+  dispatch(in, [&]<class T>(TypeTag<T>) { run<Op, T, Stored<T>>(reduction); });
 }
 
 template <class Op>
 void logical(DType in, const Reduction& reduction) {
-  dispatch(in, [&]<class T>(TypeTag<T>) { run<Op, bool, T>(reduction); });
+  dispatch(in, [&]<class T>(TypeTag<T>) { run<Op, Truth, Stored<T>>(reduction); });
 }
 
 }  // namespace

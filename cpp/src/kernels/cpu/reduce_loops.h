@@ -49,20 +49,28 @@ struct MinOf : functors::minimum {
   static constexpr T identity =
       std::is_floating_point_v<T> ? std::numeric_limits<T>::infinity() : std::numeric_limits<T>::max();
 };
-struct AllOf : functors::mul {
+/// What `all` and `any` compute in: 0 or 1, in a type that loops make vectors of, which they do not of bool.
+enum class Truth : std::uint8_t {};
+struct AllOf {
+  VG_INLINE Truth operator()(Truth a, Truth b) const {
+    return static_cast<Truth>(static_cast<std::uint8_t>(a) & static_cast<std::uint8_t>(b));
+  }
   template <class T>
-  static constexpr T identity = T(true);
+  static constexpr T identity = static_cast<T>(1);
 };
-struct AnyOf : functors::add {
+struct AnyOf {
+  VG_INLINE Truth operator()(Truth a, Truth b) const {
+    return static_cast<Truth>(static_cast<std::uint8_t>(a) | static_cast<std::uint8_t>(b));
+  }
   template <class T>
-  static constexpr T identity = T(false);
+  static constexpr T identity = static_cast<T>(0);
 };
 
 /// An element as the type that the reduction computes in.
 template <class Acc, class In>
 VG_INLINE Acc load(const In& x) {
-  if constexpr (std::is_same_v<Acc, bool>) {
-    return x != In(0);
+  if constexpr (std::is_same_v<Acc, Truth>) {
+    return static_cast<Truth>(static_cast<bool>(x));
   } else {
     return static_cast<Acc>(x);
   }

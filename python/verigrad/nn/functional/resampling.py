@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from ... import _C
 from ..._C import Tensor
 from ..._C import nn_functional as _native
+from ..._text import short
 from .pooling import adaptive_avg_pool1d, adaptive_avg_pool2d
 
 __all__ = [
@@ -185,7 +186,7 @@ def _spatial(name: str, value: object, dims: int, input: Tensor) -> list[object]
     if len(value) != dims:
         raise ValueError(
             f"interpolate: expected {name} of one number or of {dims} for input {input.shape}, got "
-            f"{list(value)}: Input and output must have the same number of spatial dimensions"
+            f"{short(list(value))}: Input and output must have the same number of spatial dimensions"
         )
     return list(value)
 
@@ -226,7 +227,7 @@ def interpolate(
     if align_corners is not None and mode in ("nearest", "nearest-exact", "area"):
         raise ValueError(
             "align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic "
-            f"| trilinear, got mode {mode!r}"
+            f"| trilinear, got mode {short(mode)}"
         )
     dims = input.ndim - 2
     output, scales = _output_size(input, dims, size, scale_factor, recompute_scale_factor, mode)
@@ -234,20 +235,20 @@ def interpolate(
         if mode not in ("bilinear", "bicubic") or input.ndim != 4:
             raise ValueError(
                 f"Anti-alias option is restricted to bilinear and bicubic modes and requires a 4-D tensor as "
-                f"input, got mode {mode!r} and input {input.shape}"
+                f"input, got mode {short(mode)} and input {input.shape}"
             )
         raise NotImplementedError("interpolate: antialias=True is not implemented")
     if mode not in _MODES or input.ndim not in (3, 4, 5):
         raise NotImplementedError(
             f"Input Error: Only 3D, 4D and 5D input Tensors supported (got {input.ndim}D, shape "
-            f"{input.shape}) for the modes: {' | '.join(_MODES)} (got {mode})"
+            f"{input.shape}) for the modes: {' | '.join(_MODES)} (got {short(mode)})"
         )
     if mode in _RANKS and input.ndim != _RANKS[mode]:
         raise NotImplementedError(
             f"Got {input.ndim}D input, but {mode} mode needs {_RANKS[mode]}D input, got shape {input.shape}"
         )
     if mode in ("bicubic", "trilinear"):
-        raise NotImplementedError(f"interpolate: mode {mode!r} is not implemented")
+        raise NotImplementedError(f"interpolate: mode {short(mode)} is not implemented")
     if mode == "area" and input.ndim == 5:
         raise NotImplementedError(
             f"interpolate: mode 'area' is not implemented for 5D input, got shape {input.shape}"
@@ -265,7 +266,7 @@ def interpolate(
     nearest = mode in ("nearest", "nearest-exact")
     if not input.dtype.is_floating_point and not (nearest and input.dtype == _C.uint8):
         raise NotImplementedError(
-            f"interpolate: expected a floating-point input for mode {mode!r}, got {input.dtype}: not "
+            f"interpolate: expected a floating-point input for mode {short(mode)}, got {input.dtype}: not "
             "implemented for this dtype"
         )
     if mode == "area":
@@ -290,8 +291,8 @@ def _output_size(
     """The spatial sizes of the output, and the scale factors where positions follow from them."""
     if size is not None and scale_factor is not None:
         raise ValueError(
-            f"only one of size or scale_factor should be defined, got size {size} and scale_factor "
-            f"{scale_factor}"
+            f"only one of size or scale_factor should be defined, got size {short(size)} and scale_factor "
+            f"{short(scale_factor)}"
         )
     if size is None and scale_factor is None:
         raise ValueError("either size or scale_factor should be defined, got none")
@@ -301,20 +302,22 @@ def _output_size(
         output: list[int] = []
         for entry in _spatial("size", size, dims, input):
             if isinstance(entry, bool) or not isinstance(entry, int):
-                raise TypeError(f"interpolate: expected size to be one of int or of ints, got {size}")
+                raise TypeError(f"interpolate: expected size to be one of int or of ints, got {short(size)}")
             output.append(entry)
         return output, [None] * dims
     scales: list[float] = []
     for entry in _spatial("scale_factor", scale_factor, dims, input):
         if isinstance(entry, bool) or not isinstance(entry, int | float):
             raise TypeError(
-                f"interpolate: expected scale_factor to be a number or numbers, got {scale_factor}"
+                f"interpolate: expected scale_factor to be a number or numbers, got {short(scale_factor)}"
             )
         scales.append(float(entry))
     try:
         output = [math.floor(float(n) * s) for n, s in zip(input.shape[2:], scales, strict=True)]
     except (ValueError, OverflowError):
-        raise RuntimeError(f"interpolate: expected a finite scale_factor, got {scale_factor}") from None
+        raise RuntimeError(
+            f"interpolate: expected a finite scale_factor, got {short(scale_factor)}"
+        ) from None
     if recompute or mode == "area":
         return output, [None] * dims
     return output, list(scales)

@@ -73,16 +73,32 @@ def arange_op(*bounds: Any, dtype: Any = None) -> Array:
         (0, bounds[0], 1) if len(bounds) == 1 else (bounds if len(bounds) == 3 else (*bounds, 1))
     )
     target = np.dtype(dtype) if dtype is not None else promotion.result_dtype(start, end, step)
-    out = np.empty(max(0, math.ceil((end - start) / step)), promotion.work_dtype(target))
+    if target == np.int64:  # truncates all bounds; other integers count by those given
+        start, end, step = int(start), int(end), int(step)
+    count = max(0, math.ceil((end - start) / step))
+    if target.kind in "iu":
+        start, step = int(start), int(step)
+    out = np.empty(count, promotion.work_dtype(target))
     range_(out, out.dtype.type(start), out.dtype.type(step))
     return promotion.cast(out, target)
 
 
 def linspace_op(start: float, end: float, steps: int, *, dtype: Any = None) -> Array:
-    """`steps` numbers at equal distances, both ends included."""
+    """`steps` numbers at equal distances, both ends included; the first half counted from the start.
+
+    Integers lie between the truncated ends and are truncated themselves.
+    """
+    target = np.dtype(promotion.DEFAULT_FLOAT if dtype is None else dtype)
+    if target.kind in "iu":
+        start, end = int(start), int(end)
     out = np.empty(steps)
-    range_(out, float(start), (end - start) / (steps - 1) if steps > 1 else 0.0)
-    return promotion.cast(out, promotion.DEFAULT_FLOAT if dtype is None else dtype)
+    step = (end - start) / (steps - 1) if steps > 1 else 0.0
+    half = 1 if steps == 1 else steps // 2
+    range_(out[:half], float(start), step)
+    back = np.empty(steps - half)
+    range_(back, float(end), -step)
+    out[half:] = back[::-1]
+    return promotion.cast(out, target)
 
 
 def eye_op(n: int, m: int | None = None, *, dtype: Any = None) -> Array:
