@@ -103,15 +103,14 @@ class BackwardPass {
     for (std::size_t i = 0; i < grads.size(); ++i) {
       const int nr = static_cast<int>(i);
       if (!grads[i].defined()) continue;
-      if (const HookList* hooks = node.find_hooks(nr)) grads[i] = hooks->run(std::move(grads[i]));
+      if (const auto hooks = node.find_hooks(nr)) grads[i] = hooks->run(std::move(grads[i]));
       node.store_retained(nr, grads[i]);
       any = true;
     }
     for (const auto& [nr, index] : task.captures) {
       Tensor grad = grads[static_cast<std::size_t>(nr)];
       if (const auto* leaf = dynamic_cast<AccumulateGrad*>(&node); leaf && grad.defined()) {
-        const AutogradMeta& meta = *leaf->variable().impl()->meta;
-        if (meta.hooks) grad = meta.hooks->run(grad);
+        if (const auto hooks = leaf->variable().impl()->meta->load_hooks()) grad = hooks->run(grad);
       }
       captured_[index] = grad;
     }
