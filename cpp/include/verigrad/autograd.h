@@ -160,7 +160,7 @@ struct AutogradMeta {
   /// Hooks of a leaf; null if there never were any.
   std::shared_ptr<HookList> load_hooks() const;
   std::shared_ptr<HookList> leaf_hooks();
-  /// Held by the one pass that is adding to `grad`, which may take `lock`, but must not wait for Python's lock.
+  /// Held by the one pass that is adding to `grad`; passes run without Python's lock. `lock` is for moments, within it.
   Lock accumulating;
   mutable Lock lock;
   Tensor grad;                            // guarded by `lock`

@@ -7,6 +7,7 @@
 #include "autograd/record.h"
 #include "ops/elementwise.h"
 #include "verigrad/ops.h"
+#include "verigrad/parallel.h"
 
 namespace verigrad {
 
@@ -45,6 +46,7 @@ void AccumulateGrad::accumulate(const Tensor& grad) {
   AutogradMeta& meta = *variable_.impl()->meta;
   // Passes of several threads may meet in a shared parameter, and Python may replace its gradient meanwhile.
   const std::lock_guard adding(meta.accumulating);
+  const Uninterrupted whole;
   for (;;) {
     const Tensor before = meta.load_grad();
     Tensor sum;

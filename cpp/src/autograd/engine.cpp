@@ -5,6 +5,7 @@
 
 #include "autograd/accumulate.h"
 #include "verigrad/ops.h"
+#include "verigrad/parallel.h"
 
 namespace verigrad {
 namespace {
@@ -16,6 +17,9 @@ struct Task {
   TensorList buffer;                                  // one slot per output of the node
   std::vector<std::pair<int, std::size_t>> captures;  // (output_nr, index in inputs)
 };
+
+/// Between two looks at the clock, which cost as much as a few percent of a small node.
+constexpr std::size_t kNodesPerPoll = 16;
 
 struct LaterFirst {
   bool operator()(const Node* a, const Node* b) const { return a->sequence() < b->sequence(); }
@@ -34,6 +38,7 @@ class BackwardPass {
       Node* node = stack.back();
       stack.pop_back();
       order_.push_back(node);
+      if (order_.size() % kNodesPerPoll == 0) poll_interrupt();
       for (const Edge& edge : node->edges) {
         if (!edge.valid()) continue;
         auto [it, fresh] = tasks_.try_emplace(edge.node.get());
@@ -74,7 +79,8 @@ class BackwardPass {
     for (const Edge& root : roots) {
       if (tasks_.at(root.node.get()).dependencies == 0) push(root.node);
     }
-    while (!ready_.empty()) {
+    for (std::size_t done = 0; !ready_.empty(); ++done) {
+      if (done % kNodesPerPoll == 0) poll_interrupt();
       const Ref<Node> node(ready_.top());
       ready_.pop();
       auto owned = held_.extract(node.get());  // the queue's own reference ends with this round
