@@ -117,16 +117,22 @@ def test_weak_references_to_a_preserved_gradient() -> None:
     p.grad.foo = 1
     reference = weakref.ref(p.grad)
     assert reference() is p.grad and reference().tolist() == [2.0] * 3
-    found = reference()
+    found: Any = reference()
+    assert found.sum().item() == 6.0  # in use, it owns its tensor again
     p.grad = None
     assert found.tolist() == [2.0] * 3 and found.foo == 1
     del found
     assert reference() is None
+    filled(p).grad.foo = 1
+    found = weakref.ref(p.grad)()
+    p = None
+    with pytest.raises(TypeError, match="initialised"):  # nobody has used the object, so it went with p
+        found.tolist()
 
 
 def test_a_preserved_object_goes_with_its_tensor() -> None:
-    for tensor in (vg.ones(3), Derived(vg.ones(3))):
-        p, witness = parameter(), Witness()
+    for cls in (vg.Tensor, Derived):
+        p, witness, tensor = parameter(), Witness(), cls(vg.ones(3))
         end = weakref.ref(witness)
         tensor.foo = witness
         p.grad = tensor
@@ -281,7 +287,7 @@ def test_attributes_in_a_cycle_survive_where_the_tensor_does() -> None:
 
 def test_a_collection_inside_of_a_hook() -> None:
     x, y = parameter(), vg.ones(3, requires_grad=True)
-    x.register_hook(lambda grad: gc.collect() and None)
+    x.register_hook(lambda grad: grad if gc.collect() else None)
     y.register_hook(lambda grad: grad * 2)
     for _ in range(3):
         (x * y).sum().backward()
