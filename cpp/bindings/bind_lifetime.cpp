@@ -205,7 +205,9 @@ py::object wrap(const Tensor& tensor) {
   if (!tensor.defined()) return py::none();
   if (tensor.impl()->companion) [[unlikely]]
     return restore(tensor);
-  return py::cast(tensor.ref());
+  // As py::cast, but for the search of the type.
+  return py::reinterpret_steal<py::object>(py::detail::type_caster_generic::cast(
+      tensor.impl(), py::return_value_policy::take_ownership, {}, tensor_info, nullptr, nullptr, &tensor.ref()));
 }
 
 PyObject* attributes(PyObject* object) {

@@ -80,7 +80,7 @@ class BackwardPass {
       if (tasks_.at(root.node.get()).dependencies == 0) push(root.node);
     }
     for (std::size_t done = 0; !ready_.empty(); ++done) {
-      if (done % kNodesPerPoll == 0) poll_interrupt();
+      if (done % kNodesPerPoll == kNodesPerPoll - 1) poll_interrupt();
       const Ref<Node> node(ready_.top());
       ready_.pop();
       auto owned = held_.extract(node.get());  // the queue's own reference ends with this round
