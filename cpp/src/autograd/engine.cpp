@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "autograd/accumulate.h"
+#include "autograd/node_map.h"
 #include "verigrad/ops.h"
 #include "verigrad/parallel.h"
 
@@ -151,7 +152,7 @@ class BackwardPass {
 
   bool keep_graph_;
   bool grad_mode_;
-  std::unordered_map<Node*, Task> tasks_;
+  NodeMap<Task> tasks_;
   std::vector<Node*> order_;
   std::priority_queue<Node*, std::vector<Node*>, LaterFirst> ready_;
   std::unordered_map<Node*, Ref<Node>> held_;
