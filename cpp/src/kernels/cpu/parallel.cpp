@@ -218,7 +218,7 @@ class Pool {
       parts_[static_cast<std::size_t>(i)].next.store(chunks * i / parts, std::memory_order_relaxed);
       parts_[static_cast<std::size_t>(i)].end = chunks * (i + 1) / parts;
     }
-    Job job{body, count, grain, parts_.get(), parts, parts - 1};
+    Job job{body, count, grain, parts_.get(), parts, parts - 1, {}, {}, {}};
     for (int i = 0; i < parts - 1; ++i) workers_[static_cast<std::size_t>(i)]->post(&job);
     job.run(0);
     for (int i = 0; i < parts - 1; ++i) {
