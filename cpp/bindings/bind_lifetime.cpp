@@ -66,10 +66,11 @@ Preserved* preserved(const TensorImpl& impl) { return static_cast<Preserved*>(im
 /// Gives the object that nobody refers to any more to its tensor, if someone else holds that and the object carries
 /// something. The reference that the tensor gets is the caller's to count.
 bool preserve(PyObject* object) {
+  if (!carries(object)) return false;
   const value_and_holder slot = tensor_slot(object);
   if (!slot.vh || !slot.inst->simple_layout || !slot.holder<Ref<TensorImpl>>()) return false;
   Ref<TensorImpl>& holder = slot.holder<Ref<TensorImpl>>();
-  if (holder->use_count() == 1 || holder->companion || !carries(object)) return false;
+  if (holder->use_count() == 1 || holder->companion) return false;
   Py_INCREF(object);
   holder->companion = make_ref<Preserved>(object);
   const Ref<TensorImpl> last = std::move(holder);  // if it is the last by now, the object goes with it
