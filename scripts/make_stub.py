@@ -70,6 +70,7 @@ RETURNS = {
     "Node.next_functions": "_tuple[_tuple[Node | None, _int], ...]",
     "Node.variable": "Tensor",
     "Tensor.__array__": "_Array",
+    "Tensor.__copy__": "Tensor",
     "Tensor.__int__": "_int",
     "Tensor.__iter__": "Iterator[Tensor]",
     "Tensor.grad": "Tensor | None",
@@ -113,7 +114,16 @@ for _name in ("__matmul__", "__rmatmul__"):
 # What a type checker takes for a mistake, though Python and PyTorch have it so.
 IGNORED = {"Tensor.__eq__": "override", "Tensor.__ne__": "override"}
 
-HIDDEN = {"__doc__", "__module__", "__new__", "__reduce__", "__match_args__", "__weakref__", "__dict__"}
+HIDDEN = {
+    "__doc__",
+    "__module__",
+    "__new__",
+    "__del__",
+    "__dict__",
+    "__reduce__",
+    "__match_args__",
+    "__weakref__",
+}
 BASES = {"Size": "_tuple[_int, ...]"}
 ORDER = ["Size", "dtype", "device", "Generator", "Node", "_HookHandle", "Tensor"]
 

@@ -4,22 +4,6 @@
 namespace verigrad::bindings {
 namespace {
 
-/// A Python callable that may be freed and called from code that runs without the GIL.
-GradHook make_hook(py::object function) {
-  const std::shared_ptr<py::object> held(new py::object(std::move(function)), [](py::object* object) {
-    const py::gil_scoped_acquire gil;
-    delete object;
-  });
-  return [held](const Tensor& grad) -> Tensor {
-    const py::gil_scoped_acquire gil;
-    const py::object result = (*held)(grad);
-    if (result.is_none()) return {};
-    VG_CHECK(is_tensor(result.ptr()), TypeError, "hook: expected a Tensor or None, got ",
-             Py_TYPE(result.ptr())->tp_name);
-    return unwrap(result.ptr());
-  };
-}
-
 struct HookHandle {
   std::weak_ptr<HookList> hooks;
   std::uint64_t id;
@@ -39,7 +23,7 @@ using OptTensors = std::vector<std::optional<Tensor>>;
 void run_backward(const TensorList& tensors, const OptTensors& grads, bool retain_graph, bool create_graph,
                   const TensorList& inputs) {
   const TensorList grad_list = optional_tensors(grads);
-  const py::gil_scoped_release release;
+  const PassScope pass;
   backward(tensors, grad_list, retain_graph, create_graph, inputs);
 }
 
@@ -49,7 +33,7 @@ std::vector<std::optional<Tensor>> run_grad(const TensorList& outputs, const Ten
   const TensorList grad_list = optional_tensors(grads);
   TensorList found;
   {
-    const py::gil_scoped_release release;
+    const PassScope pass;
     found = grad(outputs, inputs, grad_list, retain_graph, create_graph, allow_unused);
   }
   std::vector<std::optional<Tensor>> out;
@@ -60,8 +44,9 @@ std::vector<std::optional<Tensor>> run_grad(const TensorList& outputs, const Ten
 }  // namespace
 
 void bind_autograd(py::module_& m, TensorClass& cls) {
-  py::class_<Node, Ref<Node>>(m, "Node", "An op of the computational graph.")
-      .def("name", &Node::name)
+  py::class_<Node, Ref<Node>> node(m, "Node", "An op of the computational graph.", py::custom_type_setup(bind_new));
+  refuse_pickle(node);
+  node.def("name", &Node::name)
       .def_property_readonly(
           "next_functions",
           [](const Node& node) {
@@ -87,7 +72,9 @@ void bind_autograd(py::module_& m, TensorClass& cls) {
         text << '<' << node.name() << " object at " << static_cast<const void*>(&node) << '>';
         return text.str();
       });
-  py::class_<HookHandle>(m, "_HookHandle", "Removes a hook.").def("remove", &HookHandle::remove);
+  py::class_<HookHandle> handle(m, "_HookHandle", "Removes a hook.", py::custom_type_setup(bind_new));
+  handle.def("remove", &HookHandle::remove);
+  refuse_pickle(handle);
 
   cls.def_property("requires_grad", get<&Tensor::requires_grad>,
                    [](const Tensor& t, bool value) { t.set_requires_grad(value); })

@@ -61,6 +61,7 @@ PyObject* inplace(PyObject* self, PyObject* other) {
     Operand y;
     if (!load_operand(other, y)) return not_implemented();
     const Tensor x = unwrap(self);
+    const Uninterrupted whole;
     f(x, y.as_tensor(x.device()));
     Py_INCREF(self);
     return self;

@@ -14,6 +14,7 @@ void bind_optim(py::module_& m) {
         for (const auto& b : buffers) list.push_back(b.value_or(Tensor()));
         {
           const py::gil_scoped_release release;
+          const Uninterrupted whole;
           optim::sgd(params, grads, list, {lr, momentum, dampening, weight_decay, nesterov, maximize});
         }
         return list;
@@ -26,6 +27,7 @@ void bind_optim(py::module_& m) {
          const TensorList& max_exp_avg_sqs, const TensorList& steps, double lr, double beta1, double beta2, double eps,
          double weight_decay, bool decoupled_weight_decay, bool amsgrad, bool maximize) {
         const py::gil_scoped_release release;
+        const Uninterrupted whole;
         optim::adam(params, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, steps,
                     {lr, beta1, beta2, eps, weight_decay, decoupled_weight_decay, amsgrad, maximize});
       },

@@ -3,24 +3,6 @@
 
 namespace verigrad::bindings {
 
-PyTypeObject* tensor_type = nullptr;
-
-Tensor unwrap(PyObject* object) {
-  auto* instance = reinterpret_cast<py::detail::instance*>(object);
-  // A class that also inherits from another of pybind11's holds several values.
-  void* impl = instance->simple_layout
-                   ? instance->simple_value_holder[0]
-                   : instance->get_value_and_holder(py::detail::get_type_info(tensor_type)).value_ptr();
-  VG_CHECK(impl != nullptr, TypeError, Py_TYPE(object)->tp_name, ": expected an initialised Tensor, but ",
-           Py_TYPE(object)->tp_name, ".__init__ did not call Tensor.__init__");
-  return Tensor(Ref<TensorImpl>(static_cast<TensorImpl*>(impl)));
-}
-
-py::object wrap(const Tensor& tensor) {
-  if (!tensor.defined()) return py::none();
-  return py::cast(tensor.ref());
-}
-
 namespace {
 
 using ops::Index;
@@ -220,6 +202,9 @@ py::object deep_copy(const py::object& self, py::dict memo) {
   if (t.grad().defined()) out.set_grad(ops::clone(ops::detach(t.grad())));
   const py::object copy = wrap(out);
   memo[id] = copy;
+  if (PyObject* dict = attributes(self.ptr())) {
+    copy.attr("__dict__") = py::module_::import("copy").attr("deepcopy")(py::handle(dict), memo);
+  }
   return copy;
 }
 
@@ -236,9 +221,13 @@ TensorClass bind_tensor(py::module_& m) {
                   "A multi-dimensional array of one dtype on one device: a strided view of a storage.\n\n"
                   "`Tensor(data)` copies nested sequences as the default dtype, `Tensor(2, 3)` has uninitialised\n"
                   "elements, `Tensor(tensor)` shares its storage. Use verigrad.tensor to keep the data's dtype.",
-                  py::custom_type_setup(bind_operators));
-  tensor_type = reinterpret_cast<PyTypeObject*>(cls.ptr());
+                  py::custom_type_setup([](PyHeapTypeObject* type) {
+                    bind_operators(type);
+                    bind_lifetime(type);
+                  }));
+  set_tensor_type(reinterpret_cast<PyTypeObject*>(cls.ptr()));
   cls.attr("__module__") = "verigrad";
+  refuse_pickle(cls);
   cls.attr("__array_priority__") = 1000;  // numpy leaves binary ops with tensors to us
 
   cls.def(py::init([](const py::args& args) { return construct(args).ref(); }));
@@ -328,11 +317,14 @@ TensorClass bind_tensor(py::module_& m) {
         const Tensor hit = value.is_tensor() ? ops::eq(t, value.tensor) : ops::eq(t, value.scalar);
         return ops::item(ops::any(hit)).to<bool>();
       });
-  cls.def("__deepcopy__", &deep_copy, py::arg("memo")).def("__copy__", [](const Tensor& t) {
+  cls.def("__deepcopy__", &deep_copy, py::arg("memo")).def("__copy__", [](const py::object& self) {
+    const Tensor t = unwrap(self.ptr());
     VG_CHECK(t.is_leaf(), RuntimeError, "Only Tensors created explicitly by the user (graph leaves) can be copied");
     const Tensor out = ops::detach(t);
     if (t.requires_grad()) out.set_requires_grad(true);
-    return out;
+    const py::object copy = wrap(out);
+    if (PyObject* dict = attributes(self.ptr())) copy.attr("__dict__").attr("update")(py::handle(dict));
+    return copy;
   });
   def_method(cls, "__getitem__", true, &get_item);
   def_inplace(cls, "__setitem__", true, &set_item);

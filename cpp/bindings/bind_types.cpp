@@ -213,9 +213,13 @@ void bind_types(py::module_& m) {
   py::implicitly_convertible<py::str, Device>();
   m.attr("device").attr("__module__") = "verigrad";
 
-  py::class_<Generator, Ref<Generator>>(m, "Generator",
-                                        "A stream of random numbers (Philox4x32-10): a seed and a position. The "
-                                        "numbers do not depend on the number of threads.")
+  py::class_<Generator, Ref<Generator>> generator(
+      m, "Generator",
+      "A stream of random numbers (Philox4x32-10): a seed and a position. The numbers do not depend on the number of "
+      "threads.",
+      py::custom_type_setup(bind_new));
+  refuse_pickle(generator);
+  generator
       .def(py::init([](const Device& device) {
              VG_CHECK(device.type == DeviceType::CPU, RuntimeError, "Generator: expected device cpu, got ", device);
              return make_ref<Generator>();

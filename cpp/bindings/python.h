@@ -13,6 +13,7 @@
 #include "verigrad/autograd.h"
 #include "verigrad/generator.h"
 #include "verigrad/ops.h"
+#include "verigrad/parallel.h"
 
 namespace py = pybind11;
 
@@ -28,6 +29,39 @@ inline bool is_tensor(PyObject* object) {
 /// The tensor in a Python object of tensor type; raises TypeError where a subclass has not called Tensor.__init__.
 Tensor unwrap(PyObject* object);
 py::object wrap(const Tensor& tensor);
+void set_tensor_type(PyTypeObject* type);
+/// Attributes, the garbage collector and the end of Tensor objects, as slots of the type.
+void bind_lifetime(PyHeapTypeObject* type);
+/// The attributes that were set on a Tensor object: a dict, or null if there are none.
+PyObject* attributes(PyObject* object);
+/// A Python callable as a hook: freed and called from code that runs without the GIL, seen by the garbage collector.
+GradHook make_hook(py::object function);
+
+/// Releases the GIL for a backward pass. While one runs, the garbage collector takes all that tensors own for in use.
+class PassScope {
+ public:
+  PassScope() {
+    ++running;
+    release_.emplace();
+  }
+  ~PassScope();
+  PassScope(const PassScope&) = delete;
+  PassScope& operator=(const PassScope&) = delete;
+  static int running;  // guarded by the GIL
+
+ private:
+  std::optional<py::gil_scoped_release> release_;
+};
+
+/// A constructor of its own: copyreg takes the first class that has one for a class whose instances it can make.
+inline void bind_new(PyHeapTypeObject* type) { type->ht_type.tp_new = py::detail::pybind11_object_new; }
+/// Pickling raises TypeError, whatever the protocol.
+template <class Class>
+void refuse_pickle(Class& cls) {
+  cls.def("__reduce__", [](py::handle self) -> py::object {
+    VG_THROW(TypeError, "cannot pickle '", Py_TYPE(self.ptr())->tp_name, "' object");
+  });
+}
 
 py::object dtype_object(DType dtype);
 /// Also takes Python's bool, int and float, as PyTorch does.
@@ -105,7 +139,7 @@ void def_method(TensorClass& cls, const char* name, bool differentiable, F f, co
 }
 template <class F, class... Extra>
 void def_inplace(TensorClass& cls, const char* name, bool differentiable, F f, const Extra&... extra) {
-  cls.def(name, f, extra...);
+  cls.def(name, f, py::call_guard<Uninterrupted>(), extra...);
   registry().push_back({name, differentiable, true});
 }
 

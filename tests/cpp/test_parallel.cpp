@@ -158,6 +158,37 @@ TEST(blocking_hooks_surround_long_loops) {
   set_blocking_hooks({});
 }
 
+TEST(a_poll_that_throws_ends_the_loop_on_all_threads) {
+  struct Stop {};
+  set_blocking_hooks({nullptr, nullptr, [] {
+                        ++entered;
+                        throw Stop();
+                      }});
+  for (const int n : {1, 2, 3}) {
+    const Threads threads(n);
+    const auto stopped = [] {
+      try {
+        sum_in_parallel(70000);
+      } catch (const Stop&) {
+        return true;
+      }
+      return false;
+    };
+    std::this_thread::sleep_for(std::chrono::milliseconds(30));  // polls are that rare
+    entered = 0;
+    {
+      const Uninterrupted whole;
+      CHECK_EQ(sum_in_parallel(1000), 499500);
+      CHECK_EQ(entered.load(), 0);
+    }
+    CHECK(stopped());
+    CHECK_EQ(entered.load(), 1);
+    CHECK(!in_parallel_region());
+    CHECK_EQ(sum_in_parallel(1000), 499500);  // and soon after it the next may run
+  }
+  set_blocking_hooks({});
+}
+
 // ThreadSanitizer refuses new threads in the child of a process with threads.
 #if (defined(__unix__) || defined(__APPLE__)) && !defined(__SANITIZE_THREAD__)
 TEST(fork_leaves_a_child_that_computes) {

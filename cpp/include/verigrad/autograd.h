@@ -5,12 +5,13 @@
 // knows nodes, not ops.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <vector>
 
+#include "verigrad/lock.h"
 #include "verigrad/tensor.h"
 
 namespace verigrad {
@@ -25,17 +26,27 @@ struct Edge {
   bool valid() const { return static_cast<bool>(node); }
 };
 
-/// Hooks with handles for removal.
+/// Hooks with handles for removal. A change makes a new snapshot, so that threads may run, add and remove at once, and
+/// a hook may do so itself: a run ends with the hooks that it began with.
 class HookList {
  public:
+  struct Snapshot final : RefCounted {
+    std::vector<std::pair<std::uint64_t, GradHook>> hooks;
+  };
   std::uint64_t add(GradHook hook);
   void remove(std::uint64_t id);
+  void clear();
   Tensor run(Tensor grad) const;
-  bool empty() const { return hooks_.empty(); }
+  /// The hooks as they are now; null if there are none.
+  Ref<Snapshot> snapshot() const;
 
  private:
-  std::uint64_t next_id_ = 1;
-  std::vector<std::pair<std::uint64_t, GradHook>> hooks_;
+  template <class Change>
+  void change(Change change);
+
+  mutable Lock lock_;
+  std::atomic<std::uint64_t> next_id_{1};
+  Ref<Snapshot> hooks_;
 };
 
 /// A pointer that does not keep its tensor alive.
@@ -46,7 +57,7 @@ class WeakTensor {
   void expire();
 
  private:
-  std::mutex mutex_;
+  Lock lock_;
   TensorImpl* impl_;
 };
 
@@ -98,7 +109,7 @@ class Node : public RefCounted {
 
   // Of the output with that number; created on first use.
   HookList& hooks(int output_nr);
-  const HookList* find_hooks(int output_nr) const;
+  std::shared_ptr<HookList> find_hooks(int output_nr) const;
   std::shared_ptr<HookList> shared_hooks(int output_nr);
   void retain_grad(int output_nr, std::shared_ptr<WeakTensor> tensor);
   /// Stores the gradient in every tensor whose retain_grad() was called for this output.
@@ -109,12 +120,14 @@ class Node : public RefCounted {
 
  private:
   struct Extras {
+    Lock lock;
     std::vector<std::pair<int, std::shared_ptr<HookList>>> hooks;
     std::vector<std::pair<int, std::shared_ptr<WeakTensor>>> retained;
   };
   const char* name_;
   std::uint64_t sequence_;
-  std::unique_ptr<Extras> extras_;
+  Extras& extras();
+  std::atomic<Extras*> extras_{nullptr};  // made once, by the first that needs it
 };
 
 /// The sink of a leaf: adds the gradient to `variable.grad`.
@@ -136,11 +149,23 @@ struct AutogradMeta {
   bool requires_grad = false;  // of a leaf
   bool retains_grad = false;
   int output_nr = 0;
-  Tensor grad;
   Ref<Node> grad_fn;
-  AccumulateGrad* accumulator = nullptr;  // not owned; guarded by a global mutex
-  std::shared_ptr<HookList> hooks;        // of a leaf
   std::shared_ptr<WeakTensor> weak;
+
+  // What passes on other threads use while Python reads and replaces it.
+  Tensor load_grad() const;
+  void store_grad(Tensor grad);
+  /// Stores `grad` if the gradient still is `expected`.
+  bool replace_grad(const Tensor& expected, Tensor grad);
+  /// Hooks of a leaf; null if there never were any.
+  std::shared_ptr<HookList> load_hooks() const;
+  std::shared_ptr<HookList> leaf_hooks();
+  /// Held by the one pass that is adding to `grad`; passes run without Python's lock. `lock` is for moments, within it.
+  Lock accumulating;
+  mutable Lock lock;
+  Tensor grad;                            // guarded by `lock`
+  AccumulateGrad* accumulator = nullptr;  // guarded by `lock`; not owned
+  std::shared_ptr<HookList> hooks;        // guarded by `lock`
 
   // A differentiable view: how to take it again from its base after the base has been changed in place.
   Tensor base;

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <cstdint>
-#include <mutex>
 
+#include "verigrad/lock.h"
 #include "verigrad/ref.h"
 
 namespace verigrad {
@@ -29,7 +29,7 @@ class Generator final : public RefCounted {
   State reserve(std::uint64_t blocks);
 
  private:
-  mutable std::mutex mutex_;
+  mutable Lock mutex_;
   State state_;
 };
 

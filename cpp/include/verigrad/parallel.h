@@ -21,13 +21,27 @@ bool in_parallel_region();
 std::uint64_t cut_loops();
 
 /// What to do on the calling thread around a loop that is long enough for the pool: the bindings release Python's
-/// interpreter lock. `enter` returns a token for `leave`.
+/// interpreter lock. `enter` returns a token for `leave`. `poll` is called now and then during long work, between two
+/// chunks or two nodes of a graph; what it throws (Ctrl-C) ends the work.
 struct BlockingHooks {
   void* (*enter)() = nullptr;
   void (*leave)(void* token) = nullptr;
+  void (*poll)() = nullptr;
 };
 /// Set once, before the first loop.
 void set_blocking_hooks(BlockingHooks hooks);
+
+/// Calls the hook `poll`, at most every 20 ms on each thread. For long work that is no parallel loop.
+void poll_interrupt();
+
+/// While one lives, the thread does not poll: what is written in place must not be left half done.
+class Uninterrupted {
+ public:
+  Uninterrupted();
+  ~Uninterrupted();
+  Uninterrupted(const Uninterrupted&) = delete;
+  Uninterrupted& operator=(const Uninterrupted&) = delete;
+};
 
 namespace detail {
 /// A loop body without its type.

@@ -71,6 +71,8 @@ class TensorImpl final : public RefCounted {
   Ref<Version> own_version;
   /// Null until the tensor takes part in autograd.
   std::unique_ptr<AutogradMeta> meta;
+  /// What a binding keeps with the tensor beyond its own handle to it; freed with the tensor.
+  Ref<RefCounted> companion;
 };
 
 class Tensor {

@@ -5,6 +5,7 @@
 #include "autograd/record.h"
 #include "ops/elementwise.h"
 #include "verigrad/ops.h"
+#include "verigrad/parallel.h"
 
 namespace verigrad {
 
@@ -34,37 +35,34 @@ void add_gradient(Tensor& into, Tensor grad) {
 TensorList AccumulateGrad::apply(TensorList&& grads) {
   Tensor grad = std::move(grads[0]);
   grads.clear();
-  const AutogradMeta& meta = *variable_.impl()->meta;
-  if (meta.hooks && !meta.hooks->empty()) grad = meta.hooks->run(std::move(grad));
+  if (const auto hooks = variable_.impl()->meta->load_hooks()) grad = hooks->run(std::move(grad));
   accumulate(grad);
   return {};
 }
 
-namespace {
-// One lock for all leaves: backward passes of several threads may meet in a shared parameter.
-std::mutex grad_mutex;
-}  // namespace
-
 void AccumulateGrad::accumulate(const Tensor& grad) {
-  const std::lock_guard lock(grad_mutex);
   AutogradMeta& meta = *variable_.impl()->meta;
-  if (!meta.grad.defined()) {
-    // Someone else may hold the incoming tensor (a saved value, the caller's gradient): .grad is a tensor of its own.
-    // The engine holds one reference and its buffer was moved from, so an unshared result can be taken as it is.
-    const bool own = !GradMode::enabled() && grad.ref()->use_count() == 1 && grad.storage()->use_count() == 1 &&
-                     grad.is_contiguous();
-    if (own) {
-      meta.grad = grad;
-    } else {
-      meta.grad = ops::clone(GradMode::enabled() ? grad : ops::detach(grad));
+  // Passes of several threads may meet in a shared parameter, and Python may replace its gradient meanwhile.
+  const std::lock_guard adding(meta.accumulating);
+  const Uninterrupted whole;
+  for (;;) {
+    const Tensor before = meta.load_grad();
+    Tensor sum;
+    if (before.defined() && !GradMode::enabled()) {
+      ops::binary_out(kernels::BinaryOp::add, before, before, grad);
+      before.bump_version();
+      return;
     }
-    return;
-  }
-  if (GradMode::enabled()) {
-    meta.grad = ops::add(meta.grad, grad);
-  } else {
-    ops::binary_out(kernels::BinaryOp::add, meta.grad, meta.grad, grad);
-    meta.grad.bump_version();
+    if (before.defined()) {
+      sum = ops::add(before, grad);
+    } else {
+      // Someone else may hold the incoming tensor (a saved value, the caller's gradient): .grad is a tensor of its own.
+      // The engine holds one reference and its buffer was moved from, so an unshared result can be taken as it is.
+      const bool own = !GradMode::enabled() && grad.ref()->use_count() == 1 && grad.storage()->use_count() == 1 &&
+                       grad.is_contiguous();
+      sum = own ? grad : ops::clone(GradMode::enabled() ? grad : ops::detach(grad));
+    }
+    if (meta.replace_grad(before, std::move(sum))) return;
   }
 }
 

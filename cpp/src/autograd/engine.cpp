@@ -5,7 +5,9 @@
 
 #include "autograd/accumulate.h"
 #include "autograd/node_filter.h"
+#include "autograd/node_map.h"
 #include "verigrad/ops.h"
+#include "verigrad/parallel.h"
 
 namespace verigrad {
 
@@ -20,6 +22,9 @@ struct Task {
   TensorList buffer;                                  // one slot per output of the node
   std::vector<std::pair<int, std::size_t>> captures;  // (output_nr, index in inputs)
 };
+
+/// Between two looks at the clock, which cost as much as a few percent of a small node.
+constexpr std::size_t kNodesPerPoll = 16;
 
 struct LaterFirst {
   bool operator()(const Node* a, const Node* b) const { return a->sequence() < b->sequence(); }
@@ -38,6 +43,7 @@ class BackwardPass {
       Node* node = stack.back();
       stack.pop_back();
       order_.push_back(node);
+      if (order_.size() % kNodesPerPoll == 0) poll_interrupt();
       for (const Edge& edge : node->edges) {
         if (!edge.valid()) continue;
         auto [it, fresh] = tasks_.try_emplace(edge.node.get());
@@ -78,7 +84,8 @@ class BackwardPass {
     for (const Edge& root : roots) {
       if (tasks_.at(root.node.get()).dependencies == 0) push(root.node);
     }
-    while (!ready_.empty()) {
+    for (std::size_t done = 0; !ready_.empty(); ++done) {
+      if (done % kNodesPerPoll == kNodesPerPoll - 1) poll_interrupt();
       const Ref<Node> node(ready_.top());
       ready_.pop();
       auto owned = held_.extract(node.get());  // the queue's own reference ends with this round
@@ -107,15 +114,14 @@ class BackwardPass {
     for (std::size_t i = 0; i < grads.size(); ++i) {
       const int nr = static_cast<int>(i);
       if (!grads[i].defined()) continue;
-      if (const HookList* hooks = node.find_hooks(nr)) grads[i] = hooks->run(std::move(grads[i]));
+      if (const auto hooks = node.find_hooks(nr)) grads[i] = hooks->run(std::move(grads[i]));
       node.store_retained(nr, grads[i]);
       any = true;
     }
     for (const auto& [nr, index] : task.captures) {
       Tensor grad = grads[static_cast<std::size_t>(nr)];
       if (const auto* leaf = dynamic_cast<AccumulateGrad*>(&node); leaf && grad.defined()) {
-        const AutogradMeta& meta = *leaf->variable().impl()->meta;
-        if (meta.hooks) grad = meta.hooks->run(grad);
+        if (const auto hooks = leaf->variable().impl()->meta->load_hooks()) grad = hooks->run(grad);
       }
       captured_[index] = grad;
     }
@@ -143,7 +149,7 @@ class BackwardPass {
   bool keep_graph_;
   bool grad_mode_;
   NodeFilter* filter_ = node_filter.load();
-  std::unordered_map<Node*, Task> tasks_;
+  NodeMap<Task> tasks_;
   std::vector<Node*> order_;
   std::priority_queue<Node*, std::vector<Node*>, LaterFirst> ready_;
   std::unordered_map<Node*, Ref<Node>> held_;

@@ -1,4 +1,6 @@
 // Autograd state of a tensor, and the modes of the thread.
+#include <mutex>
+
 #include "verigrad/autograd.h"
 
 namespace verigrad {
@@ -6,7 +8,6 @@ namespace verigrad {
 namespace {
 thread_local bool grad_enabled = true;
 thread_local bool inference_enabled = false;
-std::mutex accumulator_mutex;
 }  // namespace
 
 bool GradMode::enabled() { return grad_enabled; }
@@ -16,6 +17,36 @@ void InferenceMode::set_enabled(bool value) { inference_enabled = value; }
 
 AutogradMeta::~AutogradMeta() {
   if (weak) weak->expire();
+}
+
+// What is replaced is freed after the lock: freeing may run Python.
+
+Tensor AutogradMeta::load_grad() const {
+  const std::lock_guard guard(lock);
+  return grad;
+}
+
+void AutogradMeta::store_grad(Tensor next) {
+  const std::lock_guard guard(lock);
+  std::swap(grad, next);
+}
+
+bool AutogradMeta::replace_grad(const Tensor& expected, Tensor next) {
+  const std::lock_guard guard(lock);
+  if (!grad.is_same(expected)) return false;
+  std::swap(grad, next);
+  return true;
+}
+
+std::shared_ptr<HookList> AutogradMeta::load_hooks() const {
+  const std::lock_guard guard(lock);
+  return hooks;
+}
+
+std::shared_ptr<HookList> AutogradMeta::leaf_hooks() {
+  const std::lock_guard guard(lock);
+  if (!hooks) hooks = std::make_shared<HookList>();
+  return hooks;
 }
 
 AutogradMeta& autograd_meta(const Tensor& tensor) {
@@ -70,11 +101,11 @@ void Tensor::set_requires_grad(bool value) const {
   autograd_meta(*this).requires_grad = value;
 }
 
-Tensor Tensor::grad() const { return impl_->meta ? impl_->meta->grad : Tensor(); }
+Tensor Tensor::grad() const { return impl_->meta ? impl_->meta->load_grad() : Tensor(); }
 
 void Tensor::set_grad(const Tensor& grad) const {
   if (!grad.defined()) {
-    if (impl_->meta) impl_->meta->grad = {};
+    if (impl_->meta) impl_->meta->store_grad({});
     return;
   }
   VG_CHECK(!grad.is_same(*this), RuntimeError, "grad: can't assign Variable as its own grad");
@@ -84,14 +115,14 @@ void Tensor::set_grad(const Tensor& grad) const {
            grad.device());
   VG_CHECK(grad.shape() == shape(), RuntimeError, "grad: expected a gradient of shape ", shape(), ", got ",
            grad.shape());
-  autograd_meta(*this).grad = grad;
+  autograd_meta(*this).store_grad(grad);
 }
 
 Edge gradient_edge(const Tensor& tensor) {
   if (Ref<Node> node = tensor.grad_fn()) return {std::move(node), tensor.impl()->meta->output_nr};
   if (!tensor.requires_grad()) return {};
-  const std::lock_guard lock(accumulator_mutex);
   AutogradMeta& meta = *tensor.impl()->meta;
+  const std::lock_guard guard(meta.lock);
   if (meta.accumulator && meta.accumulator->try_retain()) return {Ref<Node>::adopt(meta.accumulator), 0};
   Ref<AccumulateGrad> node = make_ref<AccumulateGrad>(tensor);
   meta.accumulator = node.get();
@@ -103,8 +134,8 @@ AccumulateGrad::AccumulateGrad(const Tensor& variable) : Node("AccumulateGrad"),
 }
 
 AccumulateGrad::~AccumulateGrad() {
-  const std::lock_guard lock(accumulator_mutex);
   AutogradMeta& meta = *variable_.impl()->meta;
+  const std::lock_guard guard(meta.lock);
   if (meta.accumulator == this) meta.accumulator = nullptr;
 }
 
@@ -123,8 +154,7 @@ std::shared_ptr<HookList> tensor_hooks(const Tensor& tensor) {
   const Edge edge = gradient_edge(tensor);
   AutogradMeta& meta = *tensor.impl()->meta;
   if (meta.grad_fn) return edge.node->shared_hooks(edge.output_nr);
-  if (!meta.hooks) meta.hooks = std::make_shared<HookList>();
-  return meta.hooks;
+  return meta.leaf_hooks();
 }
 
 }  // namespace verigrad

@@ -1,21 +1,49 @@
 #include <atomic>
+#include <mutex>
 
 #include "verigrad/autograd.h"
 
 namespace verigrad {
 
+Ref<HookList::Snapshot> HookList::snapshot() const {
+  const std::lock_guard guard(lock_);
+  return hooks_;
+}
+
+template <class Change>
+void HookList::change(Change change) {
+  for (;;) {
+    const Ref<Snapshot> before = snapshot();
+    Ref<Snapshot> after = make_ref<Snapshot>();
+    if (before) after->hooks = before->hooks;
+    change(after->hooks);
+    if (after->hooks.empty()) after = {};
+    const std::lock_guard guard(lock_);
+    // The old snapshot lives on in `before`: what a hook owns must not be freed under the lock.
+    if (!(hooks_ == before)) continue;
+    hooks_ = std::move(after);
+    return;
+  }
+}
+
 std::uint64_t HookList::add(GradHook hook) {
-  hooks_.emplace_back(next_id_, std::move(hook));
-  return next_id_++;
+  const std::uint64_t id = next_id_.fetch_add(1, std::memory_order_relaxed);
+  change([&](auto& hooks) { hooks.emplace_back(id, hook); });
+  return id;
 }
 
 void HookList::remove(std::uint64_t id) {
-  std::erase_if(hooks_, [id](const auto& entry) { return entry.first == id; });
+  change([id](auto& hooks) { std::erase_if(hooks, [id](const auto& entry) { return entry.first == id; }); });
+}
+
+void HookList::clear() {
+  change([](auto& hooks) { hooks.clear(); });
 }
 
 Tensor HookList::run(Tensor grad) const {
-  const auto hooks = hooks_;  // a hook may add or remove hooks
-  for (const auto& [id, hook] : hooks) {
+  const Ref<Snapshot> now = snapshot();
+  if (!now) return grad;
+  for (const auto& [id, hook] : now->hooks) {
     Tensor replacement = hook(grad);
     if (!replacement.defined()) continue;
     VG_CHECK(replacement.shape() == grad.shape() && replacement.dtype() == grad.dtype(), RuntimeError,
@@ -27,13 +55,13 @@ Tensor HookList::run(Tensor grad) const {
 }
 
 Tensor WeakTensor::lock() {
-  const std::lock_guard guard(mutex_);
+  const std::lock_guard guard(lock_);
   if (!impl_ || !impl_->try_retain()) return {};
   return Tensor(Ref<TensorImpl>::adopt(impl_));
 }
 
 void WeakTensor::expire() {
-  const std::lock_guard guard(mutex_);
+  const std::lock_guard guard(lock_);
   impl_ = nullptr;
 }
 
@@ -76,7 +104,7 @@ std::atomic<std::uint64_t> next_sequence{0};
 
 Node::Node(const char* name) : name_(name), sequence_(next_sequence.fetch_add(1, std::memory_order_relaxed)) {}
 
-Node::~Node() = default;
+Node::~Node() { delete extras_.load(std::memory_order_acquire); }
 
 void Node::destroy() {
   // A long chain must not be freed by recursion: while one node is being deleted on this thread, the others queue up.
@@ -110,34 +138,51 @@ Tensor Node::saved(int i) {
   return saved_tensors[static_cast<std::size_t>(i)].unpack(*this);
 }
 
+Node::Extras& Node::extras() {
+  Extras* found = extras_.load(std::memory_order_acquire);
+  if (found) return *found;
+  auto fresh = std::make_unique<Extras>();
+  return extras_.compare_exchange_strong(found, fresh.get(), std::memory_order_acq_rel) ? *fresh.release() : *found;
+}
+
 std::shared_ptr<HookList> Node::shared_hooks(int output_nr) {
-  if (!extras_) extras_ = std::make_unique<Extras>();
-  for (auto& [nr, list] : extras_->hooks) {
+  Extras& own = extras();
+  const std::lock_guard guard(own.lock);
+  for (auto& [nr, list] : own.hooks) {
     if (nr == output_nr) return list;
   }
-  return extras_->hooks.emplace_back(output_nr, std::make_shared<HookList>()).second;
+  return own.hooks.emplace_back(output_nr, std::make_shared<HookList>()).second;
 }
 
 HookList& Node::hooks(int output_nr) { return *shared_hooks(output_nr); }
 
-const HookList* Node::find_hooks(int output_nr) const {
-  if (!extras_) return nullptr;
-  for (const auto& [nr, list] : extras_->hooks) {
-    if (nr == output_nr) return list.get();
+std::shared_ptr<HookList> Node::find_hooks(int output_nr) const {
+  Extras* const own = extras_.load(std::memory_order_acquire);
+  if (!own) return nullptr;
+  const std::lock_guard guard(own->lock);
+  for (const auto& [nr, list] : own->hooks) {
+    if (nr == output_nr) return list;
   }
   return nullptr;
 }
 
 void Node::retain_grad(int output_nr, std::shared_ptr<WeakTensor> tensor) {
-  if (!extras_) extras_ = std::make_unique<Extras>();
-  extras_->retained.emplace_back(output_nr, std::move(tensor));
+  Extras& own = extras();
+  const std::lock_guard guard(own.lock);
+  own.retained.emplace_back(output_nr, std::move(tensor));
 }
 
 void Node::store_retained(int output_nr, const Tensor& grad) const {
-  if (!extras_) return;
-  for (const auto& [nr, weak] : extras_->retained) {
+  Extras* const own = extras_.load(std::memory_order_acquire);
+  if (!own) return;
+  std::vector<std::pair<int, std::shared_ptr<WeakTensor>>> retained;
+  {
+    const std::lock_guard guard(own->lock);
+    retained = own->retained;
+  }
+  for (const auto& [nr, weak] : retained) {
     if (nr != output_nr) continue;
-    if (const Tensor tensor = weak->lock(); tensor.defined()) autograd_meta(tensor).grad = grad;
+    if (const Tensor tensor = weak->lock(); tensor.defined()) autograd_meta(tensor).store_grad(grad);
   }
 }
 

@@ -1,5 +1,6 @@
 #include "verigrad/generator.h"
 
+#include <mutex>
 #include <random>
 
 namespace verigrad {

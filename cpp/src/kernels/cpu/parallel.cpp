@@ -56,6 +56,11 @@ int initial_threads() {
 
 thread_local bool t_in_region = false;
 
+/// Long enough that a poll, which may have to wait for Python's lock, costs nothing beside the work.
+constexpr auto kPollInterval = std::chrono::milliseconds(20);
+thread_local int t_uninterrupted = 0;
+thread_local std::chrono::steady_clock::time_point t_next_poll;
+
 struct RegionScope {
   RegionScope() : before(t_in_region) { t_in_region = true; }
   ~RegionScope() { t_in_region = before; }
@@ -75,6 +80,7 @@ struct Job {
   Part* parts;
   int part_count;
   std::atomic<int> active;  // workers that may still come or are at work
+  std::atomic<bool> interrupted{false};
   std::mutex error_mutex;
   std::exception_ptr error;
   std::int64_t error_chunk = 0;
@@ -84,13 +90,29 @@ struct Job {
   void run(int first) {
     const RegionScope scope;
     for (int i = 0; i < part_count; ++i) {
-      if (!run_part(parts[(first + i) % part_count])) return;
+      if (!run_part(parts[(first + i) % part_count], first == 0)) return;
     }
   }
 
  private:
-  bool run_part(Part& part) {
+  /// False where the work is to end; its exception stands before those of the chunks.
+  bool poll() {
+    try {
+      poll_interrupt();
+      return true;
+    } catch (...) {
+      interrupted.store(true, std::memory_order_relaxed);
+      const std::lock_guard lock(error_mutex);
+      error = std::current_exception();
+      error_chunk = -1;
+      return false;
+    }
+  }
+
+  bool run_part(Part& part, bool caller) {
     for (;;) {
+      if (caller && !poll()) return false;
+      if (interrupted.load(std::memory_order_relaxed)) return false;
       const std::int64_t c = part.next.fetch_add(1, std::memory_order_relaxed);
       if (c >= part.end) return true;
       try {
@@ -196,7 +218,7 @@ class Pool {
       parts_[static_cast<std::size_t>(i)].next.store(chunks * i / parts, std::memory_order_relaxed);
       parts_[static_cast<std::size_t>(i)].end = chunks * (i + 1) / parts;
     }
-    Job job{body, count, grain, parts_.get(), parts, parts - 1, {}, {}};
+    Job job{body, count, grain, parts_.get(), parts, parts - 1, {}, {}, {}};
     for (int i = 0; i < parts - 1; ++i) workers_[static_cast<std::size_t>(i)]->post(&job);
     job.run(0);
     for (int i = 0; i < parts - 1; ++i) {
@@ -234,6 +256,7 @@ Pool* g_abandoned = nullptr;  // the parent's pool, kept reachable; its threads 
 std::atomic<int> g_threads{0};
 std::atomic<void* (*)()> g_enter{nullptr};
 std::atomic<void (*)(void*)> g_leave{nullptr};
+std::atomic<void (*)()> g_poll{nullptr};
 
 /// Joins the workers when the process ends or the library is unloaded. The pool itself stays, since a thread that
 /// outlives this may still ask it.
@@ -300,6 +323,7 @@ bool in_parallel_region() { return t_in_region; }
 
 void set_blocking_hooks(BlockingHooks hooks) {
   g_leave.store(hooks.leave);
+  g_poll.store(hooks.poll);
   g_enter.store(hooks.enter);
 }
 
@@ -308,6 +332,18 @@ std::atomic<std::uint64_t> g_cut_loops{0};
 }  // namespace
 
 std::uint64_t cut_loops() { return g_cut_loops.load(std::memory_order_relaxed); }
+
+void poll_interrupt() {
+  void (*poll)() = g_poll.load(std::memory_order_acquire);
+  if (!poll || t_uninterrupted > 0) return;
+  const auto now = std::chrono::steady_clock::now();
+  if (now < t_next_poll) return;
+  t_next_poll = now + kPollInterval;
+  poll();
+}
+
+Uninterrupted::Uninterrupted() { ++t_uninterrupted; }
+Uninterrupted::~Uninterrupted() { --t_uninterrupted; }
 
 namespace detail {
 
@@ -319,7 +355,10 @@ void parallel_run(std::int64_t count, std::int64_t grain, LoopBody body) {
     const int threads = get_num_threads();
     if (threads > 1 && pool().try_run(count, grain, chunks, threads, body)) return;
     const RegionScope scope;
-    for (std::int64_t c = 0; c < chunks; ++c) body.call(body.context, c * grain, std::min(count, (c + 1) * grain));
+    for (std::int64_t c = 0; c < chunks; ++c) {
+      poll_interrupt();
+      body.call(body.context, c * grain, std::min(count, (c + 1) * grain));
+    }
     return;
   }
   for (std::int64_t c = 0; c < chunks; ++c) body.call(body.context, c * grain, std::min(count, (c + 1) * grain));
