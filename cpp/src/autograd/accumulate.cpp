@@ -49,6 +49,7 @@ std::mutex grad_mutex;
 void AccumulateGrad::accumulate(const Tensor& grad) {
   const std::lock_guard lock(grad_mutex);
   AutogradMeta& meta = *variable_.impl()->meta;
+  if (!meta.requires_grad) return;  // switched off since the graph was recorded
   if (!meta.grad.defined()) {
     // Someone else may hold the incoming tensor (a saved value, the caller's gradient): .grad is a tensor of its own.
     // The engine holds one reference and its buffer was moved from, so an unshared result can be taken as it is.
@@ -61,11 +62,16 @@ void AccumulateGrad::accumulate(const Tensor& grad) {
     }
     return;
   }
-  if (GradMode::enabled()) {
-    meta.grad = ops::add(meta.grad, grad);
+  // A .grad that is older than the leaf's present .data may have another shape or dtype.
+  const Tensor held = meta.grad;
+  VG_CHECK(held.shape() == grad.shape(), RuntimeError, "backward: expected a gradient of the shape of .grad, ",
+           held.shape(), ", got ", grad.shape());
+  const bool in_place = !GradMode::enabled() && held.dtype() == grad.dtype() &&
+                        (held.is_contiguous() || !may_overlap(held.shape(), held.strides()));
+  if (in_place) {
+    ops::add_(held, grad);
   } else {
-    ops::binary_out(kernels::BinaryOp::add, meta.grad, meta.grad, grad);
-    meta.grad.bump_version();
+    meta.grad = ops::add(ops::to(held, grad.dtype()), grad);
   }
 }
 

@@ -1,6 +1,7 @@
 #include <atomic>
 
 #include "verigrad/autograd.h"
+#include "verigrad/ops.h"
 
 namespace verigrad {
 
@@ -37,21 +38,17 @@ void WeakTensor::expire() {
   impl_ = nullptr;
 }
 
-SavedTensor::SavedTensor(const Tensor& tensor, bool is_output)
-    : version_(tensor.version()), is_output_(is_output), requires_grad_(tensor.requires_grad()) {
+SavedTensor::SavedTensor(const Tensor& tensor, bool is_output) : version_(tensor.version()), is_output_(is_output) {
   VG_CHECK(!tensor.impl()->inference, RuntimeError,
            "Inference tensors cannot be saved for backward. To work around you can make a clone to get a normal tensor "
            "and use it in autograd.");
-  if (is_output) {
-    data_ = alias(tensor);  // without history: the output's history is the node that saves it
-  } else if (requires_grad_ && !tensor.is_leaf()) {
-    // Kept apart from the tensor itself, whose history an in-place op may later lead through this very node.
-    data_ = alias(tensor);
-    grad_fn_ = tensor.grad_fn();
-    output_nr_ = tensor.impl()->meta->output_nr;
-  } else {
-    data_ = tensor;
-  }
+  // Kept apart from the tensor itself: its history may later lead through this very node (that of an output does now),
+  // and its .data may be replaced. Nobody else holds a number that was wrapped.
+  data_ = tensor.impl()->wrapped_number ? tensor : alias(tensor);
+  if (is_output || !tensor.impl()->meta) return;
+  grad_fn_ = tensor.grad_fn();
+  output_nr_ = tensor.impl()->meta->output_nr;
+  if (!grad_fn_ && tensor.impl()->meta->requires_grad) leaf_ = tensor.impl();
 }
 
 Tensor SavedTensor::unpack(Node& owner) const {
@@ -60,12 +57,17 @@ Tensor SavedTensor::unpack(Node& owner) const {
            "one of the variables needed for gradient computation has been modified by an inplace operation: [",
            data_.dtype(), " ", data_.shape(), "], which is ", is_output_ ? "an output" : "an input", " of ",
            owner.name(), ", is at version ", data_.version(), "; expected version ", version_, " instead.");
-  if (!GradMode::enabled() || (!is_output_ && !grad_fn_)) return data_;
+  if (!GradMode::enabled() || !(is_output_ || grad_fn_ || leaf_)) return data_;
   Tensor out = alias(data_);
   if (is_output_) {
     set_history(out, Ref<Node>(&owner), output_nr_);
-  } else {
+  } else if (grad_fn_) {
     set_history(out, grad_fn_, output_nr_);
+  } else {
+    for (const Edge& edge : owner.edges) {
+      const auto* accumulator = dynamic_cast<const AccumulateGrad*>(edge.node.get());
+      if (accumulator && accumulator->variable().impl() == leaf_) set_history(out, edge.node, 0);
+    }
   }
   return out;
 }
@@ -78,23 +80,6 @@ Node::Node(const char* name) : name_(name), sequence_(next_sequence.fetch_add(1,
 
 Node::~Node() = default;
 
-void Node::destroy() {
-  // A long chain must not be freed by recursion: while one node is being deleted on this thread, the others queue up.
-  thread_local std::vector<Node*>* pending = nullptr;
-  if (pending) {
-    pending->push_back(this);
-    return;
-  }
-  std::vector<Node*> queue{this};
-  pending = &queue;
-  while (!queue.empty()) {
-    Node* node = queue.back();
-    queue.pop_back();
-    delete node;
-  }
-  pending = nullptr;
-}
-
 void Node::release_saved() {
   if (saved_tensors.empty()) return;
   saved_tensors.clear();
@@ -102,12 +87,14 @@ void Node::release_saved() {
 }
 
 Tensor Node::saved(int i) {
+  const auto at = static_cast<std::size_t>(i);
+  if (!released && at >= saved_tensors.size()) return {};  // nothing was saved
   VG_CHECK(!released, RuntimeError, name_,
            ": Trying to backward through the graph a second time (or directly access saved tensors after they have "
            "already been freed). Saved intermediate values of the graph are freed when you call .backward() or "
            "autograd.grad(). Specify retain_graph=True if you need to backward through the graph a second time or if "
            "you need to access saved tensors after calling backward.");
-  return saved_tensors[static_cast<std::size_t>(i)].unpack(*this);
+  return saved_tensors[at].unpack(*this);
 }
 
 std::shared_ptr<HookList> Node::shared_hooks(int output_nr) {
@@ -133,11 +120,19 @@ void Node::retain_grad(int output_nr, std::shared_ptr<WeakTensor> tensor) {
   extras_->retained.emplace_back(output_nr, std::move(tensor));
 }
 
+void Node::drop_retained(const WeakTensor* tensor) {
+  if (extras_) std::erase_if(extras_->retained, [tensor](const auto& entry) { return entry.second.get() == tensor; });
+}
+
 void Node::store_retained(int output_nr, const Tensor& grad) const {
   if (!extras_) return;
   for (const auto& [nr, weak] : extras_->retained) {
     if (nr != output_nr) continue;
-    if (const Tensor tensor = weak->lock(); tensor.defined()) autograd_meta(tensor).grad = grad;
+    if (const Tensor tensor = weak->lock(); tensor.defined()) {
+      Tensor& kept = autograd_meta(tensor).grad;
+      // Memory of its own: the gradient goes on through the graph, and may be the caller's.
+      kept = kept.defined() ? ops::add(kept, grad) : ops::clone(grad);
+    }
   }
 }
 

@@ -70,6 +70,21 @@ inline void attach(const Ref<Node>& node, const Tensor& output) {
   node->outputs.emplace_back(output);
 }
 
+inline void save(Node& node, std::initializer_list<Save> saves) {
+  // A node that saves nothing has no list either, and can be used again after the pass.
+  bool any = false;
+  for (const Save& save : saves) any = any || save.tensor.defined();
+  if (!any) return;
+  node.saved_tensors.reserve(saves.size());
+  for (const Save& save : saves) {
+    if (save.tensor.defined()) {
+      node.saved_tensors.emplace_back(save.tensor, save.is_output);
+    } else {
+      node.saved_tensors.emplace_back();
+    }
+  }
+}
+
 }  // namespace detail
 
 /// Records `out = op(inputs)` if an input requires a gradient. Undefined inputs are allowed and get none.
@@ -83,14 +98,7 @@ Tensor record(const char* name, const Tensor& out, std::initializer_list<std::re
   Ref<Node> node = detail::make_node(name, std::move(vjp));
   node->edges.reserve(inputs.size());
   for (const Tensor& input : inputs) detail::connect(*node, input);
-  if (saves.size()) node->saved_tensors.reserve(saves.size());
-  for (const Save& save : saves) {
-    if (save.tensor.defined()) {
-      node->saved_tensors.emplace_back(save.tensor, save.is_output);
-    } else {
-      node->saved_tensors.emplace_back();
-    }
-  }
+  detail::save(*node, saves);
   detail::attach(node, out);
   return out;
 }
@@ -103,32 +111,22 @@ void record_list(const char* name, const TensorList& outputs, const TensorList& 
   if (!recording(inputs)) return;
   Ref<Node> node = detail::make_node(name, std::move(vjp));
   for (const Tensor& input : inputs) detail::connect(*node, input);
-  for (const Save& save : saves) node->saved_tensors.emplace_back(save.tensor, save.is_output);
+  detail::save(*node, saves);
   for (const Tensor& out : outputs) detail::attach(node, out);
 }
 
-/// Records a view. `again` takes the same view of another tensor of the base's shape.
-template <class F, class V>
-Tensor record_view(const char* name, const Tensor& out, const Tensor& self, F vjp, V again) {
+/// Records a view of `self`'s memory.
+template <class F>
+Tensor record_view(const char* name, const Tensor& out, const Tensor& self, F vjp) {
   if (!is_floating_point(self.dtype())) return out;
-  if (!GradMode::enabled()) {
-    const std::int8_t kind = self.requires_grad() ? 2 : 1;
-    out.impl()->untracked_view = std::max(kind, self.impl()->untracked_view);
-    return out;
-  }
+  out.impl()->untracked_view = self.impl()->untracked_view || !GradMode::enabled();
+  if (!GradMode::enabled() && !self.requires_grad()) return out;
   record(name, out, {self}, {}, std::move(vjp));
   AutogradMeta& meta = autograd_meta(out);
   const AutogradMeta* of = self.impl()->meta.get();
-  if (of && of->base.defined()) {
-    meta.base = of->base;
-    meta.view_fn = [first = of->view_fn, second = std::move(again)](const Tensor& base) { return second(first(base)); };
-  } else {
-    meta.base = self;
-    meta.view_fn = std::move(again);
-  }
+  meta.base = of && of->base.defined() ? of->base : self;
   const AutogradMeta* base = meta.base.impl()->meta.get();
   meta.epoch = base ? base->history_epoch : 0;
-  out.impl()->untracked_view = self.impl()->untracked_view;
   return out;
 }
 
