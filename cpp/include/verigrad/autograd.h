@@ -147,6 +147,8 @@ struct AutogradMeta {
   Tensor base;
   std::uint64_t epoch = 0;          // of the base's history, when this view's grad_fn was made
   std::uint64_t history_epoch = 0;  // of this tensor as a base
+  std::uint32_t base_swaps = 0;     // the base's `swaps` when the view was taken
+  std::uint32_t swaps = 0;          // how often the .data of this tensor was replaced
 
   ~AutogradMeta();
 };
@@ -157,6 +159,8 @@ Edge gradient_edge(const Tensor& tensor);
 void set_history(const Tensor& tensor, Ref<Node> node, int output_nr);
 /// The same for a tensor that may have a history already: what retain_grad() asked for moves along.
 void move_history(const Tensor& tensor, const Tensor& from);
+/// The base of a view; undefined for other tensors, and where the base's .data was replaced since.
+Tensor base_of(const Tensor& view);
 /// `view`, a view of `base`'s memory, as a recorded view of `base`, whose own history may have changed since.
 Tensor view_again(const Tensor& base, const Tensor& view);
 void retain_grad(const Tensor& tensor);

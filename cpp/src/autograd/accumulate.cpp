@@ -47,6 +47,8 @@ std::mutex grad_mutex;
 }  // namespace
 
 void AccumulateGrad::accumulate(const Tensor& grad) {
+  // From a graph that is older than the leaf's present .data, as below.
+  if (grad.dtype() != variable_.dtype()) return accumulate(ops::to(grad, variable_.dtype()));
   const std::lock_guard lock(grad_mutex);
   AutogradMeta& meta = *variable_.impl()->meta;
   if (!meta.requires_grad) return;  // switched off since the graph was recorded
@@ -62,7 +64,7 @@ void AccumulateGrad::accumulate(const Tensor& grad) {
     }
     return;
   }
-  // A .grad that is older than the leaf's present .data may have another shape or dtype.
+  // .grad may have the shape or dtype that the leaf had before its .data was replaced.
   const Tensor held = meta.grad;
   VG_CHECK(held.shape() == grad.shape(), RuntimeError, "backward: expected a gradient of the shape of .grad, ",
            held.shape(), ", got ", grad.shape());

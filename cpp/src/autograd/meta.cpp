@@ -39,13 +39,20 @@ void move_history(const Tensor& tensor, const Tensor& from) {
   if (meta.retains_grad && meta.grad_fn) meta.grad_fn->retain_grad(meta.output_nr, meta.weak);
 }
 
+Tensor base_of(const Tensor& view) {
+  const AutogradMeta* meta = view.impl()->meta.get();
+  if (!meta || !meta->base.defined()) return {};
+  const AutogradMeta* base = meta->base.impl()->meta.get();
+  return (base ? base->swaps : 0) == meta->base_swaps ? meta->base : Tensor();
+}
+
 Ref<Node> Tensor::grad_fn() const {
   AutogradMeta* meta = impl_->meta.get();
   if (!meta) return {};
   if (meta->base.defined()) {
     const AutogradMeta* base = meta->base.impl()->meta.get();
     const std::uint64_t epoch = base ? base->history_epoch : 0;
-    if (epoch != meta->epoch) {
+    if (epoch != meta->epoch && base_of(*this).defined()) {
       // The base was changed in place by way of another view, so this view is one of its new value.
       VG_CHECK(!impl_->untracked_view, RuntimeError,
                "A view was created in no_grad mode and its base or another view of its base has been modified inplace "
@@ -101,12 +108,15 @@ void Tensor::set_data(const Tensor& other) const {
            "data set to a tensor that requires gradients must be floating point dtype, got ", other.dtype());
   TensorImpl& to = *impl_;
   const TensorImpl& from = *other.impl();
-  if (to.meta) {
-    grad_fn();  // a view keeps the history that it has now, but its base is not that of the new memory
-    to.meta->base = {};
-    // An accumulator expects gradients of the old shape and dtype. Older graphs keep it; newer ones get another.
+  AutogradMeta& meta = autograd_meta(*this);
+  grad_fn();  // a view keeps the history that it has now, but its base is not that of the new memory
+  meta.base = {};
+  to.untracked_view = false;
+  ++meta.swaps;
+  if (to.shape != from.shape || to.dtype != from.dtype || to.device != from.device) {
+    // An accumulator expects gradients of the old shape and dtype: older graphs keep it, newer ones get another.
     const std::lock_guard lock(accumulator_mutex);
-    to.meta->accumulator = nullptr;
+    meta.accumulator = nullptr;
   }
   if (!to.own_version) to.own_version = make_ref<Version>(version());
   to.storage = from.storage;

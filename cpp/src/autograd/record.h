@@ -124,9 +124,10 @@ Tensor record_view(const char* name, const Tensor& out, const Tensor& self, F vj
   record(name, out, {self}, {}, std::move(vjp));
   AutogradMeta& meta = autograd_meta(out);
   const AutogradMeta* of = self.impl()->meta.get();
-  meta.base = of && of->base.defined() ? of->base : self;
+  meta.base = of && of->base.defined() && base_of(self).defined() ? of->base : self;
   const AutogradMeta* base = meta.base.impl()->meta.get();
   meta.epoch = base ? base->history_epoch : 0;
+  meta.base_swaps = base ? base->swaps : 0;
   return out;
 }
 

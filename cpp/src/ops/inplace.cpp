@@ -9,8 +9,6 @@ namespace verigrad {
 using ops::input_meta;
 
 void check_inplace(const Tensor& self, bool recorded) {
-  const AutogradMeta* meta = self.impl()->meta.get();
-  const bool view = meta && meta->base.defined();
   VG_CHECK(!(self.impl()->untracked_view && GradMode::enabled() && (recorded || self.requires_grad())), RuntimeError,
            "A view was created in no_grad mode and is being modified inplace with grad mode enabled. This use case is "
            "ambiguous and forbidden: move both the view and the inplace inside the no_grad block, or both outside.");
@@ -20,8 +18,8 @@ void check_inplace(const Tensor& self, bool recorded) {
              "location. Please clone() the tensor before performing the operation.");
   };
   if (recorded) {
-    const Tensor& owner = view ? meta->base : self;
-    VG_CHECK(!(owner.requires_grad() && owner.is_leaf()), RuntimeError, "a ", view ? "view of a " : "",
+    const Tensor base = base_of(self), owner = base.defined() ? base : self;
+    VG_CHECK(!(owner.requires_grad() && owner.is_leaf()), RuntimeError, "a ", base.defined() ? "view of a " : "",
              "leaf Variable that requires grad is being used in an in-place operation.");
     VG_CHECK(!self.impl()->inference || InferenceMode::enabled(), RuntimeError,
              "Inplace update to inference tensor outside InferenceMode is not allowed. You can make a clone to get a "
@@ -127,8 +125,7 @@ void finish_inplace(const Tensor& self, const Tensor& result) {
   self.bump_version();
   if (!GradMode::enabled()) return;
   AutogradMeta& meta = autograd_meta(self);
-  if (meta.base.defined()) {
-    const Tensor base = meta.base;
+  if (const Tensor base = base_of(self); base.defined()) {
     if (!result.requires_grad() && !base.requires_grad()) return;
     const Tensor now = record_copy_slices(alias(base), base, result, Selection(base, self));
     move_history(base, now);
