@@ -62,8 +62,14 @@ Ref<Node> make_node(const char* name, F vjp) {
   return Ref<Node>(new OpNode<F>(name, std::move(vjp)));
 }
 
-inline void connect(Node& node, const Tensor& input) {
-  node.edges.push_back(input.defined() ? gradient_edge(input) : Edge{});
+/// The edges of a node that is yet to be made: asking a view for its history may make a node, and the engine relies on
+/// consumers being younger.
+template <class List>
+std::vector<Edge> edges_to(const List& inputs) {
+  std::vector<Edge> edges;
+  edges.reserve(inputs.size());
+  for (const Tensor& input : inputs) edges.push_back(input.defined() ? gradient_edge(input) : Edge{});
+  return edges;
 }
 inline void attach(const Ref<Node>& node, const Tensor& output) {
   set_history(output, node, static_cast<int>(node->outputs.size()));
@@ -95,9 +101,9 @@ Tensor record(const char* name, const Tensor& out, std::initializer_list<std::re
   bool needed = false;
   for (const Tensor& input : inputs) needed = needed || (input.defined() && input.requires_grad());
   if (!needed) return out;
+  std::vector<Edge> edges = detail::edges_to(inputs);
   Ref<Node> node = detail::make_node(name, std::move(vjp));
-  node->edges.reserve(inputs.size());
-  for (const Tensor& input : inputs) detail::connect(*node, input);
+  node->edges = std::move(edges);
   detail::save(*node, saves);
   detail::attach(node, out);
   return out;
@@ -109,8 +115,9 @@ template <class F>
 void record_list(const char* name, const TensorList& outputs, const TensorList& inputs,
                  std::initializer_list<Save> saves, F vjp) {
   if (!recording(inputs)) return;
+  std::vector<Edge> edges = detail::edges_to(inputs);
   Ref<Node> node = detail::make_node(name, std::move(vjp));
-  for (const Tensor& input : inputs) detail::connect(*node, input);
+  node->edges = std::move(edges);
   detail::save(*node, saves);
   for (const Tensor& out : outputs) detail::attach(node, out);
 }
