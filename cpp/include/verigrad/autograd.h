@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "verigrad/tensor.h"
@@ -76,6 +77,24 @@ struct GradMeta {
   explicit GradMeta(const Tensor& t) : shape(t.shape()), dtype(t.dtype()), device(t.device()) {}
 };
 
+/// What each output of a node is like. Nearly every node has one, which needs no memory of its own.
+class OutputList {
+ public:
+  std::size_t size() const { return first_ ? 1 + rest_.size() : 0; }
+  const GradMeta& operator[](std::size_t i) const { return i == 0 ? *first_ : rest_[i - 1]; }
+  void emplace_back(const Tensor& output) {
+    if (first_) {
+      rest_.emplace_back(output);
+    } else {
+      first_.emplace(output);
+    }
+  }
+
+ private:
+  std::optional<GradMeta> first_;
+  std::vector<GradMeta> rest_;
+};
+
 class Node : public RefCounted {
  public:
   explicit Node(const char* name);
@@ -93,7 +112,7 @@ class Node : public RefCounted {
   Tensor saved(int i);
 
   std::vector<Edge> edges;
-  std::vector<GradMeta> outputs;
+  OutputList outputs;
   std::vector<SavedTensor> saved_tensors;
   bool released = false;
 
