@@ -68,10 +68,11 @@ void AccumulateGrad::accumulate(const Tensor& grad) {
   const Tensor held = meta.grad;
   VG_CHECK(held.shape() == grad.shape(), RuntimeError, "backward: expected a gradient of the shape of .grad, ",
            held.shape(), ", got ", grad.shape());
-  const bool in_place = !GradMode::enabled() && held.dtype() == grad.dtype() &&
+  const bool in_place = !GradMode::enabled() && held.dtype() == grad.dtype() && held.storage() != grad.storage() &&
                         (held.is_contiguous() || !may_overlap(held.shape(), held.strides()));
   if (in_place) {
-    ops::add_(held, grad);
+    ops::binary_out(kernels::BinaryOp::add, held, held, grad);
+    held.bump_version();
   } else {
     meta.grad = ops::add(ops::to(held, grad.dtype()), grad);
   }
