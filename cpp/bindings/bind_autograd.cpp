@@ -81,7 +81,9 @@ void bind_autograd(py::module_& m, TensorClass& cls) {
       .def(
           "requires_grad_",
           [](const py::object& self, bool requires_grad) {
-            unwrap(self.ptr()).set_requires_grad(requires_grad);
+            const Tensor t = unwrap(self.ptr());
+            // A result of recorded ops requires one already.
+            if (!requires_grad || t.is_leaf()) t.set_requires_grad(requires_grad);
             return self;
           },
           py::arg("requires_grad") = true)

@@ -171,21 +171,6 @@ Tensor get_data(const Tensor& self) {
   return out;
 }
 
-void set_data(const Tensor& self, const Tensor& other) {
-  VG_CHECK(!self.requires_grad() || is_floating_point(other.dtype()), RuntimeError,
-           "data set to a tensor that requires gradients must be floating point dtype, got ", other.dtype());
-  TensorImpl& to = *self.impl();
-  const TensorImpl& from = *other.impl();
-  to.storage = from.storage;
-  to.dtype = from.dtype;
-  to.device = from.device;
-  to.shape = from.shape;
-  to.strides = from.strides;
-  to.offset = from.offset;
-  to.numel = from.numel;
-  to.contiguous = from.contiguous;
-}
-
 /// copy.deepcopy: a leaf with memory of its own; `memo` as the protocol asks.
 py::object deep_copy(const py::object& self, py::dict memo) {
   const py::object id = py::cast(reinterpret_cast<std::uintptr_t>(self.ptr()));
@@ -265,7 +250,7 @@ TensorClass bind_tensor(py::module_& m) {
       .def("data_ptr", [](const Tensor& t) { return reinterpret_cast<std::uintptr_t>(t.data()); })
       .def_property_readonly("_version", get<&Tensor::version>)
       .def("is_inference", [](const Tensor& t) { return t.impl()->inference; })
-      .def_property("data", &get_data, &set_data)
+      .def_property("data", &get_data, [](const Tensor& t, const Tensor& other) { t.set_data(other); })
       .def_property_readonly("T", &reverse_dims)
       .def_property_readonly("mT", [](const Tensor& t) {
         VG_CHECK(t.ndim() >= 2, RuntimeError, "mT: expected at least 2 dimensions, got ", t.ndim());

@@ -143,6 +143,22 @@ def test_second_backward_through_a_shared_part_is_an_error():
         (shared * 2).sum().backward()
 
 
+def test_nodes_that_saved_nothing_can_be_used_again():
+    x = vg.ones(3, requires_grad=True)
+    y = ((x + x).view(3, 1) + 1 - x.sum()).sum()
+    y.backward()
+    y.backward()
+    assert x.grad.tolist() == [-2.0] * 3
+
+
+def test_a_constant_factor_is_saved():
+    x = vg.ones(3, requires_grad=True)
+    y = (x * 2).sum()
+    y.backward()
+    with pytest.raises(RuntimeError, match="second time"):
+        y.backward()
+
+
 def test_retain_graph():
     x = leaf()
     y = (x * x).sum()

@@ -199,6 +199,27 @@ def test_changed_saved_results_are_noticed():
         z.backward()
 
 
+def test_a_quotient_may_be_changed():
+    x, d = leaf(), leaf(4.0, 5.0, 8.0)
+    y = x / d
+    y.mul_(2.0)
+    y.sum().backward()
+    assert x.grad.tolist() == pytest.approx([0.5, 0.4, 0.25])
+    assert d.grad.tolist() == pytest.approx([-2 / 16, -4 / 25, -6 / 64])
+    z = 1 / x
+    z.add_(1.0)
+    z.sum().backward()
+    assert x.grad.tolist() == pytest.approx([0.5 - 1, 0.4 - 1 / 4, 0.25 - 1 / 9])
+
+
+def test_a_normalized_tensor_may_be_changed():
+    x = leaf(3.0, 4.0)
+    y = vg.nn.functional.normalize(x, dim=0)
+    y.mul_(vg.tensor([1.0, 0.0]))
+    y.sum().backward()
+    assert x.grad.tolist() == pytest.approx([16 / 125, -12 / 125])
+
+
 def test_changes_of_what_is_not_saved_do_no_harm():
     x = leaf()
     y = x * 2

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "verigrad/lock.h"
@@ -61,7 +62,8 @@ class WeakTensor {
   TensorImpl* impl_;
 };
 
-/// A tensor kept for the backward pass, with the version that it had.
+/// A tensor kept for the backward pass as it is now: replacing its .data later does not reach it, and a change in place
+/// is noticed by the version.
 class SavedTensor {
  public:
   SavedTensor() = default;
@@ -70,12 +72,12 @@ class SavedTensor {
   Tensor unpack(Node& owner) const;
 
  private:
-  Tensor data_;        // a leaf itself, otherwise an alias without history
-  Ref<Node> grad_fn_;  // the history of a saved input that is not a leaf
+  Tensor data_;                       // an alias without history
+  Ref<Node> grad_fn_;                 // the history of a saved input that is not a leaf
+  const TensorImpl* leaf_ = nullptr;  // a saved leaf, which the accumulator behind an edge of the owner keeps alive
   int output_nr_ = 0;
   std::uint32_t version_ = 0;
   bool is_output_ = false;
-  bool requires_grad_ = false;
 };
 
 /// What a gradient that arrives at a node must look like.
@@ -84,6 +86,24 @@ struct GradMeta {
   DType dtype = DType::Float32;
   Device device;
   explicit GradMeta(const Tensor& t) : shape(t.shape()), dtype(t.dtype()), device(t.device()) {}
+};
+
+/// What each output of a node is like. Nearly every node has one, which needs no memory of its own.
+class OutputList {
+ public:
+  std::size_t size() const { return first_ ? 1 + rest_.size() : 0; }
+  const GradMeta& operator[](std::size_t i) const { return i == 0 ? *first_ : rest_[i - 1]; }
+  void emplace_back(const Tensor& output) {
+    if (first_) {
+      rest_.emplace_back(output);
+    } else {
+      first_.emplace(output);
+    }
+  }
+
+ private:
+  std::optional<GradMeta> first_;
+  std::vector<GradMeta> rest_;
 };
 
 class Node : public RefCounted {
@@ -103,7 +123,7 @@ class Node : public RefCounted {
   Tensor saved(int i);
 
   std::vector<Edge> edges;
-  std::vector<GradMeta> outputs;
+  OutputList outputs;
   std::vector<SavedTensor> saved_tensors;
   bool released = false;
 
@@ -112,11 +132,13 @@ class Node : public RefCounted {
   std::shared_ptr<HookList> find_hooks(int output_nr) const;
   std::shared_ptr<HookList> shared_hooks(int output_nr);
   void retain_grad(int output_nr, std::shared_ptr<WeakTensor> tensor);
-  /// Stores the gradient in every tensor whose retain_grad() was called for this output.
+  /// Forgets a tensor whose history has moved to another node.
+  void drop_retained(const WeakTensor* tensor);
+  /// Adds the gradient to .grad of every tensor whose retain_grad() was called for this output.
   void store_retained(int output_nr, const Tensor& grad) const;
 
  protected:
-  void destroy() override;
+  void destroy() override { destroy_in_turn(); }
 
  private:
   struct Extras {
@@ -143,8 +165,6 @@ class AccumulateGrad final : public Node {
   Tensor variable_;
 };
 
-using ViewFunction = std::function<Tensor(const Tensor&)>;
-
 struct AutogradMeta {
   bool requires_grad = false;  // of a leaf
   bool retains_grad = false;
@@ -167,11 +187,12 @@ struct AutogradMeta {
   AccumulateGrad* accumulator = nullptr;  // guarded by `lock`; not owned
   std::shared_ptr<HookList> hooks;        // guarded by `lock`
 
-  // A differentiable view: how to take it again from its base after the base has been changed in place.
+  // A differentiable view: it can be taken again from its base, by shape and strides, after a change in place.
   Tensor base;
-  ViewFunction view_fn;
   std::uint64_t epoch = 0;          // of the base's history, when this view's grad_fn was made
   std::uint64_t history_epoch = 0;  // of this tensor as a base
+  std::uint32_t base_swaps = 0;     // the base's `swaps` when the view was taken
+  std::uint32_t swaps = 0;          // how often the .data of this tensor was replaced
 
   ~AutogradMeta();
 };
@@ -180,6 +201,12 @@ AutogradMeta& autograd_meta(const Tensor& tensor);
 /// Where a gradient of this tensor goes: its grad_fn, or its accumulator, or nowhere.
 Edge gradient_edge(const Tensor& tensor);
 void set_history(const Tensor& tensor, Ref<Node> node, int output_nr);
+/// The same for a tensor that may have a history already: what retain_grad() asked for moves along.
+void move_history(const Tensor& tensor, const Tensor& from);
+/// The base of a view; undefined for other tensors, and where the base's .data was replaced since.
+Tensor base_of(const Tensor& view);
+/// `view`, a view of `base`'s memory, as a recorded view of `base`, whose own history may have changed since.
+Tensor view_again(const Tensor& base, const Tensor& view);
 void retain_grad(const Tensor& tensor);
 std::shared_ptr<HookList> tensor_hooks(const Tensor& tensor);
 

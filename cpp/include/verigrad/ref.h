@@ -30,6 +30,8 @@ class RefCounted {
  protected:
   virtual ~RefCounted() = default;
   virtual void destroy() { delete this; }
+  /// Deletes this object, and what dies with it and comes here too, by a loop instead of recursion.
+  void destroy_in_turn();
 
  private:
   template <class T>

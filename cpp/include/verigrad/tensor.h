@@ -19,11 +19,12 @@ struct AutogradMeta;
 /// Counts in-place changes, so that a saved tensor can tell that it was changed.
 class Version final : public RefCounted {
  public:
+  explicit Version(std::uint32_t value = 0) : value_(value) {}
   std::uint32_t value() const { return value_.load(std::memory_order_relaxed); }
   void bump() { value_.fetch_add(1, std::memory_order_relaxed); }
 
  private:
-  std::atomic<std::uint32_t> value_{0};
+  std::atomic<std::uint32_t> value_;
 };
 
 /// A block of memory. Its version counts in-place changes through any of the tensors that share it.
@@ -51,6 +52,8 @@ class TensorImpl final : public RefCounted {
  public:
   TensorImpl(Ref<Storage> storage, DType dtype, Device device, const Dims& shape, const Dims& strides,
              std::int64_t offset, std::int64_t numel);
+  /// The same view of the same storage, without autograd state.
+  TensorImpl(const TensorImpl& other);
   ~TensorImpl() override;
 
   Ref<Storage> storage;
@@ -64,15 +67,17 @@ class TensorImpl final : public RefCounted {
   /// Made from a Python number: takes part in promotion with its category only.
   bool wrapped_number = false;
   bool inference = false;
-  /// A view taken while recording was off, whose base would not notice a recorded change: 1, or 2 where the base
-  /// required a gradient then, so that every later change counts.
-  std::int8_t untracked_view = 0;
-  /// The version of `tensor.data` and of its views, which is not the storage's; null otherwise.
+  /// A view taken while recording was off: its base would not notice a recorded change.
+  bool untracked_view = false;
+  /// The version of `tensor.data`, of a tensor whose .data was replaced, and of their views; null for the storage's.
   Ref<Version> own_version;
   /// Null until the tensor takes part in autograd.
   std::unique_ptr<AutogradMeta> meta;
   /// What a binding keeps with the tensor beyond its own handle to it; freed with the tensor.
   Ref<RefCounted> companion;
+
+ private:
+  void destroy() override;
 };
 
 class Tensor {
@@ -112,6 +117,8 @@ class Tensor {
   Ref<Node> grad_fn() const;
   Tensor grad() const;
   void set_grad(const Tensor& grad) const;
+  /// tensor.data = other: takes over memory, shape and dtype; keeps the version and the history.
+  void set_data(const Tensor& other) const;
 
  private:
   Version& version_counter() const { return impl_->own_version ? *impl_->own_version : impl_->storage->version(); }
@@ -123,6 +130,6 @@ class Tensor {
 Tensor empty_tensor(const Dims& shape, DType dtype, Device device = {});
 /// Another tensor over the same storage, without autograd state.
 Tensor alias(const Tensor& self, const Dims& shape, const Dims& strides, std::int64_t offset);
-inline Tensor alias(const Tensor& self) { return alias(self, self.shape(), self.strides(), self.offset()); }
+Tensor alias(const Tensor& self);
 
 }  // namespace verigrad

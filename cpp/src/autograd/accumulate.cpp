@@ -41,20 +41,28 @@ TensorList AccumulateGrad::apply(TensorList&& grads) {
 }
 
 void AccumulateGrad::accumulate(const Tensor& grad) {
+  // From a graph that is older than the leaf's present .data, as below.
+  if (grad.dtype() != variable_.dtype()) return accumulate(ops::to(grad, variable_.dtype()));
   AutogradMeta& meta = *variable_.impl()->meta;
   // Passes of several threads may meet in a shared parameter, and Python may replace its gradient meanwhile.
   const std::lock_guard adding(meta.accumulating);
+  if (!meta.requires_grad) return;  // switched off since the graph was recorded
   const Uninterrupted whole;
   for (;;) {
-    const Tensor before = meta.load_grad();
+    const Tensor held = meta.load_grad();
     Tensor sum;
-    if (before.defined() && !GradMode::enabled()) {
-      ops::binary_out(kernels::BinaryOp::add, before, before, grad);
-      before.bump_version();
-      return;
-    }
-    if (before.defined()) {
-      sum = ops::add(before, grad);
+    if (held.defined()) {
+      // .grad may have the shape or dtype that the leaf had before its .data was replaced.
+      VG_CHECK(held.shape() == grad.shape(), RuntimeError, "backward: expected a gradient of the shape of .grad, ",
+               held.shape(), ", got ", grad.shape());
+      const bool in_place = !GradMode::enabled() && held.dtype() == grad.dtype() && held.storage() != grad.storage() &&
+                            (held.is_contiguous() || !may_overlap(held.shape(), held.strides()));
+      if (in_place) {
+        ops::binary_out(kernels::BinaryOp::add, held, held, grad);
+        held.bump_version();
+        return;
+      }
+      sum = ops::add(ops::to(held, grad.dtype()), grad);
     } else {
       // Someone else may hold the incoming tensor (a saved value, the caller's gradient): .grad is a tensor of its own.
       // The engine holds one reference and its buffer was moved from, so an unshared result can be taken as it is.
@@ -62,7 +70,7 @@ void AccumulateGrad::accumulate(const Tensor& grad) {
                        grad.is_contiguous();
       sum = own ? grad : ops::clone(GradMode::enabled() ? grad : ops::detach(grad));
     }
-    if (meta.replace_grad(before, std::move(sum))) return;
+    if (meta.replace_grad(held, std::move(sum))) return;
   }
 }
 

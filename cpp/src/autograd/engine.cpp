@@ -126,7 +126,10 @@ class BackwardPass {
       captured_[index] = grad;
     }
     TensorList results;
-    if (task.execute && any) {
+    // Where no input has anywhere to send a gradient, there is nothing to compute; a leaf's accumulator has no inputs.
+    const bool has_receiver = node.edges.empty() || std::any_of(node.edges.begin(), node.edges.end(),
+                                                                [](const Edge& edge) { return edge.valid(); });
+    if (task.execute && any && has_receiver) {
       for (std::size_t i = 0; i < grads.size(); ++i) {
         if (!grads[i].defined()) grads[i] = ops::zeros(node.outputs[i].shape, node.outputs[i].dtype);
       }
@@ -201,17 +204,12 @@ void backward(const TensorList& roots, const TensorList& grad_roots, bool retain
     for (const Tensor& input : inputs) {
       VG_CHECK(input.requires_grad(), RuntimeError, "One of the differentiated Tensors does not require grad");
       capture.push_back(!input.is_leaf());
+      retain_grad(input);  // what is not a leaf keeps its gradient this way, as in PyTorch
     }
     input_edges = edges_of(inputs);
     pass.restrict_to(input_edges, capture);
   }
   pass.run(root_edges, grads);
-  TensorList captured = pass.take_captured();
-  for (std::size_t i = 0; i < captured.size(); ++i) {
-    if (!captured[i].defined()) continue;
-    const Tensor before = inputs[i].grad();
-    inputs[i].set_grad(before.defined() ? ops::add(before, captured[i]) : captured[i]);
-  }
 }
 
 TensorList grad(const TensorList& roots, const TensorList& inputs, const TensorList& grad_roots, bool retain_graph,

@@ -61,18 +61,36 @@ void set_history(const Tensor& tensor, Ref<Node> node, int output_nr) {
   meta.output_nr = output_nr;
 }
 
+void move_history(const Tensor& tensor, const Tensor& from) {
+  AutogradMeta& meta = autograd_meta(tensor);
+  const AutogradMeta* source = from.impl()->meta.get();
+  if (meta.retains_grad && meta.grad_fn) meta.grad_fn->drop_retained(meta.weak.get());
+  meta.grad_fn = source ? source->grad_fn : Ref<Node>();
+  meta.output_nr = source ? source->output_nr : 0;
+  if (meta.retains_grad && meta.grad_fn) meta.grad_fn->retain_grad(meta.output_nr, meta.weak);
+}
+
+Tensor base_of(const Tensor& view) {
+  const AutogradMeta* meta = view.impl()->meta.get();
+  if (!meta || !meta->base.defined()) return {};
+  const AutogradMeta* base = meta->base.impl()->meta.get();
+  return (base ? base->swaps : 0) == meta->base_swaps ? meta->base : Tensor();
+}
+
 Ref<Node> Tensor::grad_fn() const {
   AutogradMeta* meta = impl_->meta.get();
   if (!meta) return {};
   if (meta->base.defined()) {
     const AutogradMeta* base = meta->base.impl()->meta.get();
     const std::uint64_t epoch = base ? base->history_epoch : 0;
-    if (epoch != meta->epoch) {
+    if (epoch != meta->epoch && base_of(*this).defined()) {
       // The base was changed in place by way of another view, so this view is one of its new value.
+      VG_CHECK(!impl_->untracked_view, RuntimeError,
+               "A view was created in no_grad mode and its base or another view of its base has been modified inplace "
+               "with grad mode enabled. This use case is ambiguous and forbidden: move both the view and the inplace "
+               "inside the no_grad block, or both outside.");
       const GradModeGuard guard(true);
-      const Tensor fresh = meta->view_fn(meta->base);
-      meta->grad_fn = fresh.impl()->meta ? fresh.impl()->meta->grad_fn : Ref<Node>();
-      meta->output_nr = fresh.impl()->meta ? fresh.impl()->meta->output_nr : 0;
+      move_history(*this, view_again(meta->base, *this));
       meta->epoch = epoch;
     }
   }
@@ -81,9 +99,7 @@ Ref<Node> Tensor::grad_fn() const {
 
 bool Tensor::requires_grad() const {
   const AutogradMeta* meta = impl_->meta.get();
-  if (!meta) return false;
-  if (meta->requires_grad || (meta->grad_fn && !meta->base.defined())) return true;
-  return meta->base.defined() && static_cast<bool>(grad_fn());
+  return meta && (meta->requires_grad || meta->grad_fn || (meta->base.defined() && meta->base.requires_grad()));
 }
 
 bool Tensor::is_leaf() const { return !grad_fn(); }
@@ -118,9 +134,36 @@ void Tensor::set_grad(const Tensor& grad) const {
   autograd_meta(*this).store_grad(grad);
 }
 
+void Tensor::set_data(const Tensor& other) const {
+  VG_CHECK(!requires_grad() || is_floating_point(other.dtype()), RuntimeError,
+           "data set to a tensor that requires gradients must be floating point dtype, got ", other.dtype());
+  TensorImpl& to = *impl_;
+  const TensorImpl& from = *other.impl();
+  AutogradMeta& meta = autograd_meta(*this);
+  grad_fn();  // a view keeps the history that it has now, but its base is not that of the new memory
+  meta.base = {};
+  to.untracked_view = false;
+  ++meta.swaps;
+  if (to.shape != from.shape || to.dtype != from.dtype || to.device != from.device) {
+    // An accumulator expects gradients of the old shape and dtype: older graphs keep it, newer ones get another.
+    const std::lock_guard guard(meta.lock);
+    meta.accumulator = nullptr;
+  }
+  if (!to.own_version) to.own_version = make_ref<Version>(version());
+  to.storage = from.storage;
+  to.dtype = from.dtype;
+  to.device = from.device;
+  to.shape = from.shape;
+  to.strides = from.strides;
+  to.offset = from.offset;
+  to.numel = from.numel;
+  to.contiguous = from.contiguous;
+}
+
 Edge gradient_edge(const Tensor& tensor) {
   if (Ref<Node> node = tensor.grad_fn()) return {std::move(node), tensor.impl()->meta->output_nr};
-  if (!tensor.requires_grad()) return {};
+  // A view made while recording was off may require a gradient by its base alone, and gets none.
+  if (!tensor.impl()->meta || !tensor.impl()->meta->requires_grad) return {};
   AutogradMeta& meta = *tensor.impl()->meta;
   const std::lock_guard guard(meta.lock);
   if (meta.accumulator && meta.accumulator->try_retain()) return {Ref<Node>::adopt(meta.accumulator), 0};
@@ -141,12 +184,12 @@ AccumulateGrad::~AccumulateGrad() {
 
 void retain_grad(const Tensor& tensor) {
   VG_CHECK(tensor.requires_grad(), RuntimeError, "can't retain_grad on Tensor that has requires_grad=False");
-  const Edge edge = gradient_edge(tensor);
+  const Ref<Node> node = tensor.grad_fn();
   AutogradMeta& meta = *tensor.impl()->meta;
-  if (!meta.grad_fn || meta.retains_grad) return;  // leaves keep theirs anyway
+  if (!node || meta.retains_grad) return;  // leaves keep theirs anyway
   meta.retains_grad = true;
   if (!meta.weak) meta.weak = std::make_shared<WeakTensor>(tensor.impl());
-  edge.node->retain_grad(edge.output_nr, meta.weak);
+  node->retain_grad(meta.output_nr, meta.weak);
 }
 
 std::shared_ptr<HookList> tensor_hooks(const Tensor& tensor) {

@@ -2,6 +2,7 @@
 #include <mutex>
 
 #include "verigrad/autograd.h"
+#include "verigrad/ops.h"
 
 namespace verigrad {
 
@@ -65,21 +66,17 @@ void WeakTensor::expire() {
   impl_ = nullptr;
 }
 
-SavedTensor::SavedTensor(const Tensor& tensor, bool is_output)
-    : version_(tensor.version()), is_output_(is_output), requires_grad_(tensor.requires_grad()) {
+SavedTensor::SavedTensor(const Tensor& tensor, bool is_output) : version_(tensor.version()), is_output_(is_output) {
   VG_CHECK(!tensor.impl()->inference, RuntimeError,
            "Inference tensors cannot be saved for backward. To work around you can make a clone to get a normal tensor "
            "and use it in autograd.");
-  if (is_output) {
-    data_ = alias(tensor);  // without history: the output's history is the node that saves it
-  } else if (requires_grad_ && !tensor.is_leaf()) {
-    // Kept apart from the tensor itself, whose history an in-place op may later lead through this very node.
-    data_ = alias(tensor);
-    grad_fn_ = tensor.grad_fn();
-    output_nr_ = tensor.impl()->meta->output_nr;
-  } else {
-    data_ = tensor;
-  }
+  // Kept apart from the tensor itself: its history may later lead through this very node (that of an output does now),
+  // and its .data may be replaced. Nobody else holds a number that was wrapped.
+  data_ = tensor.impl()->wrapped_number ? tensor : alias(tensor);
+  if (is_output || !tensor.impl()->meta) return;
+  grad_fn_ = tensor.grad_fn();
+  output_nr_ = tensor.impl()->meta->output_nr;
+  if (!grad_fn_ && tensor.impl()->meta->requires_grad) leaf_ = tensor.impl();
 }
 
 Tensor SavedTensor::unpack(Node& owner) const {
@@ -88,12 +85,17 @@ Tensor SavedTensor::unpack(Node& owner) const {
            "one of the variables needed for gradient computation has been modified by an inplace operation: [",
            data_.dtype(), " ", data_.shape(), "], which is ", is_output_ ? "an output" : "an input", " of ",
            owner.name(), ", is at version ", data_.version(), "; expected version ", version_, " instead.");
-  if (!GradMode::enabled() || (!is_output_ && !grad_fn_)) return data_;
+  if (!GradMode::enabled() || !(is_output_ || grad_fn_ || leaf_)) return data_;
   Tensor out = alias(data_);
   if (is_output_) {
     set_history(out, Ref<Node>(&owner), output_nr_);
-  } else {
+  } else if (grad_fn_) {
     set_history(out, grad_fn_, output_nr_);
+  } else {
+    for (const Edge& edge : owner.edges) {
+      const auto* accumulator = dynamic_cast<const AccumulateGrad*>(edge.node.get());
+      if (accumulator && accumulator->variable().impl() == leaf_) set_history(out, edge.node, 0);
+    }
   }
   return out;
 }
@@ -106,23 +108,6 @@ Node::Node(const char* name) : name_(name), sequence_(next_sequence.fetch_add(1,
 
 Node::~Node() { delete extras_.load(std::memory_order_acquire); }
 
-void Node::destroy() {
-  // A long chain must not be freed by recursion: while one node is being deleted on this thread, the others queue up.
-  thread_local std::vector<Node*>* pending = nullptr;
-  if (pending) {
-    pending->push_back(this);
-    return;
-  }
-  std::vector<Node*> queue{this};
-  pending = &queue;
-  while (!queue.empty()) {
-    Node* node = queue.back();
-    queue.pop_back();
-    delete node;
-  }
-  pending = nullptr;
-}
-
 void Node::release_saved() {
   if (saved_tensors.empty()) return;
   saved_tensors.clear();
@@ -130,12 +115,14 @@ void Node::release_saved() {
 }
 
 Tensor Node::saved(int i) {
+  const auto at = static_cast<std::size_t>(i);
+  if (!released && at >= saved_tensors.size()) return {};  // nothing was saved
   VG_CHECK(!released, RuntimeError, name_,
            ": Trying to backward through the graph a second time (or directly access saved tensors after they have "
            "already been freed). Saved intermediate values of the graph are freed when you call .backward() or "
            "autograd.grad(). Specify retain_graph=True if you need to backward through the graph a second time or if "
            "you need to access saved tensors after calling backward.");
-  return saved_tensors[static_cast<std::size_t>(i)].unpack(*this);
+  return saved_tensors[at].unpack(*this);
 }
 
 Node::Extras& Node::extras() {
@@ -172,6 +159,13 @@ void Node::retain_grad(int output_nr, std::shared_ptr<WeakTensor> tensor) {
   own.retained.emplace_back(output_nr, std::move(tensor));
 }
 
+void Node::drop_retained(const WeakTensor* tensor) {
+  Extras* const own = extras_.load(std::memory_order_acquire);
+  if (!own) return;
+  const std::lock_guard guard(own->lock);
+  std::erase_if(own->retained, [tensor](const auto& entry) { return entry.second.get() == tensor; });
+}
+
 void Node::store_retained(int output_nr, const Tensor& grad) const {
   Extras* const own = extras_.load(std::memory_order_acquire);
   if (!own) return;
@@ -182,7 +176,14 @@ void Node::store_retained(int output_nr, const Tensor& grad) const {
   }
   for (const auto& [nr, weak] : retained) {
     if (nr != output_nr) continue;
-    if (const Tensor tensor = weak->lock(); tensor.defined()) autograd_meta(tensor).store_grad(grad);
+    if (const Tensor tensor = weak->lock(); tensor.defined()) {
+      // Memory of its own: the gradient goes on through the graph, and may be the caller's.
+      AutogradMeta& meta = autograd_meta(tensor);
+      for (;;) {
+        const Tensor kept = meta.load_grad();
+        if (meta.replace_grad(kept, kept.defined() ? ops::add(kept, grad) : ops::clone(grad))) break;
+      }
+    }
   }
 }
 

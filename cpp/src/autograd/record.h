@@ -62,12 +62,33 @@ Ref<Node> make_node(const char* name, F vjp) {
   return Ref<Node>(new OpNode<F>(name, std::move(vjp)));
 }
 
-inline void connect(Node& node, const Tensor& input) {
-  node.edges.push_back(input.defined() ? gradient_edge(input) : Edge{});
+/// The edges of a node that is yet to be made: asking a view for its history may make a node, and the engine relies on
+/// consumers being younger.
+template <class List>
+std::vector<Edge> edges_to(const List& inputs) {
+  std::vector<Edge> edges;
+  edges.reserve(inputs.size());
+  for (const Tensor& input : inputs) edges.push_back(input.defined() ? gradient_edge(input) : Edge{});
+  return edges;
 }
 inline void attach(const Ref<Node>& node, const Tensor& output) {
   set_history(output, node, static_cast<int>(node->outputs.size()));
   node->outputs.emplace_back(output);
+}
+
+inline void save(Node& node, std::initializer_list<Save> saves) {
+  // A node that saves nothing has no list either, and can be used again after the pass.
+  bool any = false;
+  for (const Save& save : saves) any = any || save.tensor.defined();
+  if (!any) return;
+  node.saved_tensors.reserve(saves.size());
+  for (const Save& save : saves) {
+    if (save.tensor.defined()) {
+      node.saved_tensors.emplace_back(save.tensor, save.is_output);
+    } else {
+      node.saved_tensors.emplace_back();
+    }
+  }
 }
 
 }  // namespace detail
@@ -80,17 +101,10 @@ Tensor record(const char* name, const Tensor& out, std::initializer_list<std::re
   bool needed = false;
   for (const Tensor& input : inputs) needed = needed || (input.defined() && input.requires_grad());
   if (!needed) return out;
+  std::vector<Edge> edges = detail::edges_to(inputs);
   Ref<Node> node = detail::make_node(name, std::move(vjp));
-  node->edges.reserve(inputs.size());
-  for (const Tensor& input : inputs) detail::connect(*node, input);
-  if (saves.size()) node->saved_tensors.reserve(saves.size());
-  for (const Save& save : saves) {
-    if (save.tensor.defined()) {
-      node->saved_tensors.emplace_back(save.tensor, save.is_output);
-    } else {
-      node->saved_tensors.emplace_back();
-    }
-  }
+  node->edges = std::move(edges);
+  detail::save(*node, saves);
   detail::attach(node, out);
   return out;
 }
@@ -101,34 +115,26 @@ template <class F>
 void record_list(const char* name, const TensorList& outputs, const TensorList& inputs,
                  std::initializer_list<Save> saves, F vjp) {
   if (!recording(inputs)) return;
+  std::vector<Edge> edges = detail::edges_to(inputs);
   Ref<Node> node = detail::make_node(name, std::move(vjp));
-  for (const Tensor& input : inputs) detail::connect(*node, input);
-  for (const Save& save : saves) node->saved_tensors.emplace_back(save.tensor, save.is_output);
+  node->edges = std::move(edges);
+  detail::save(*node, saves);
   for (const Tensor& out : outputs) detail::attach(node, out);
 }
 
-/// Records a view. `again` takes the same view of another tensor of the base's shape.
-template <class F, class V>
-Tensor record_view(const char* name, const Tensor& out, const Tensor& self, F vjp, V again) {
+/// Records a view of `self`'s memory.
+template <class F>
+Tensor record_view(const char* name, const Tensor& out, const Tensor& self, F vjp) {
   if (!is_floating_point(self.dtype())) return out;
-  if (!GradMode::enabled()) {
-    const std::int8_t kind = self.requires_grad() ? 2 : 1;
-    out.impl()->untracked_view = std::max(kind, self.impl()->untracked_view);
-    return out;
-  }
+  out.impl()->untracked_view = self.impl()->untracked_view || !GradMode::enabled();
+  if (!GradMode::enabled() && !self.requires_grad()) return out;
   record(name, out, {self}, {}, std::move(vjp));
   AutogradMeta& meta = autograd_meta(out);
   const AutogradMeta* of = self.impl()->meta.get();
-  if (of && of->base.defined()) {
-    meta.base = of->base;
-    meta.view_fn = [first = of->view_fn, second = std::move(again)](const Tensor& base) { return second(first(base)); };
-  } else {
-    meta.base = self;
-    meta.view_fn = std::move(again);
-  }
+  meta.base = of && of->base.defined() && base_of(self).defined() ? of->base : self;
   const AutogradMeta* base = meta.base.impl()->meta.get();
   meta.epoch = base ? base->history_epoch : 0;
-  out.impl()->untracked_view = self.impl()->untracked_view;
+  meta.base_swaps = base ? base->swaps : 0;
   return out;
 }
 

@@ -34,7 +34,29 @@ TensorImpl::TensorImpl(Ref<Storage> storage_, DType dtype_, Device device_, cons
       contiguous(verigrad::is_contiguous(shape_, strides_)),
       inference(InferenceMode::enabled()) {}
 
+TensorImpl::TensorImpl(const TensorImpl& other)
+    : storage(other.storage),
+      shape(other.shape),
+      strides(other.strides),
+      offset(other.offset),
+      numel(other.numel),
+      dtype(other.dtype),
+      device(other.device),
+      contiguous(other.contiguous),
+      wrapped_number(other.wrapped_number),
+      inference(InferenceMode::enabled()),
+      own_version(other.own_version) {}
+
 TensorImpl::~TensorImpl() = default;
+
+// Only through its autograd state can a tensor hold others: x.grad.grad and so on, or a graph.
+void TensorImpl::destroy() {
+  if (meta) {
+    destroy_in_turn();
+  } else {
+    delete this;
+  }
+}
 
 Tensor empty_tensor(const Dims& shape, DType dtype, Device device) {
   const std::int64_t numel = checked_numel("empty", shape);
@@ -45,8 +67,10 @@ Tensor empty_tensor(const Dims& shape, DType dtype, Device device) {
 Tensor alias(const Tensor& self, const Dims& shape, const Dims& strides, std::int64_t offset) {
   Tensor out(make_ref<TensorImpl>(self.storage(), self.dtype(), self.device(), shape, strides, offset,
                                   checked_numel("view", shape)));
-  if (self.impl()->own_version) out.impl()->own_version = self.impl()->own_version;
+  out.impl()->own_version = self.impl()->own_version;
   return out;
 }
+
+Tensor alias(const Tensor& self) { return Tensor(make_ref<TensorImpl>(*self.impl())); }
 
 }  // namespace verigrad

@@ -385,6 +385,22 @@ const Tensor& clamp_(const Tensor& self, const Bound& min, const Bound& max) {
   const DType dtype = clamp_dtype(self, bound_tensor(self, min), bound_tensor(self, max));
   VG_CHECK(can_cast(dtype, self.dtype()), RuntimeError, "clamp_: result type ", dtype,
            " can't be cast to the desired output type ", self.dtype());
+  if (!record_it && dtype == self.dtype()) {
+    const auto prepare = [&self, dtype](const Bound& bound) -> Tensor {
+      if (!bound.given()) return {};
+      const Tensor limit = to(bound_tensor(self, bound), dtype);
+      const Dims shape = broadcast_shapes("clamp_", self.shape(), limit.shape());
+      VG_CHECK(shape == self.shape(), RuntimeError, "clamp_: output with shape ", self.shape(),
+               " doesn't match the broadcast shape ", shape);
+      // Memory shared with a bound would be read after it was written.
+      return limit.storage() == self.storage() ? clone(limit) : limit;
+    };
+    const Tensor lowest = prepare(min), highest = prepare(max);
+    if (lowest.defined()) binary_out(kernels::BinaryOp::maximum, self, self, lowest);
+    if (highest.defined()) binary_out(kernels::BinaryOp::minimum, self, self, highest);
+    self.bump_version();
+    return self;
+  }
   const Tensor result = to(clamp(record_it ? clone(self) : self, min, max), self.dtype());
   VG_CHECK(result.shape() == self.shape(), RuntimeError, "clamp_: output with shape ", self.shape(),
            " doesn't match the broadcast shape ", result.shape());

@@ -8,7 +8,7 @@ namespace {
 
 enum class Kind { Any, Numeric, Float };
 // What a VJP reads, as a set.
-constexpr int A = 1, B = 2, Y = 4, AB = A | B, BY = B | Y, ABY = A | B | Y;
+constexpr int A = 1, B = 2, Y = 4, AB = A | B, ABY = A | B | Y;
 
 /// torch.result_type: tensors with dimensions outrank 0-d tensors, which outrank Python numbers, within a category.
 struct Promotion {

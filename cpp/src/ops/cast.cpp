@@ -22,11 +22,7 @@ Tensor clone(const Tensor& self) {
 
 Tensor contiguous(const Tensor& self) { return self.is_contiguous() ? self : clone(self); }
 
-Tensor detach(const Tensor& self) {
-  Tensor out = alias(self);
-  out.impl()->wrapped_number = self.impl()->wrapped_number;
-  return out;
-}
+Tensor detach(const Tensor& self) { return alias(self); }
 
 Scalar item(const Tensor& self) {
   VG_CHECK(self.numel() == 1, RuntimeError, "a Tensor with ", self.numel(), " elements cannot be converted to Scalar");

@@ -9,83 +9,131 @@ namespace verigrad {
 using ops::input_meta;
 
 void check_inplace(const Tensor& self, bool recorded) {
-  const int untracked = self.impl()->untracked_view;
-  VG_CHECK(!(untracked == 2 && GradMode::enabled()) && !(untracked && recorded), RuntimeError,
+  VG_CHECK(!(self.impl()->untracked_view && GradMode::enabled() && (recorded || self.requires_grad())), RuntimeError,
            "A view was created in no_grad mode and is being modified inplace with grad mode enabled. This use case is "
            "ambiguous and forbidden: move both the view and the inplace inside the no_grad block, or both outside.");
+  const auto check_overlap = [](const Tensor& written) {
+    VG_CHECK(written.is_contiguous() || !may_overlap(written.shape(), written.strides()), RuntimeError,
+             "unsupported operation: more than one element of the written-to tensor refers to a single memory "
+             "location. Please clone() the tensor before performing the operation.");
+  };
   if (recorded) {
-    const bool view = self.impl()->meta && self.impl()->meta->base.defined();
-    const Tensor& owner = view ? self.impl()->meta->base : self;
-    VG_CHECK(!(owner.requires_grad() && owner.is_leaf()), RuntimeError, "a ", view ? "view of a " : "",
+    const Tensor base = base_of(self), owner = base.defined() ? base : self;
+    VG_CHECK(!(owner.requires_grad() && owner.is_leaf()), RuntimeError, "a ", base.defined() ? "view of a " : "",
              "leaf Variable that requires grad is being used in an in-place operation.");
     VG_CHECK(!self.impl()->inference || InferenceMode::enabled(), RuntimeError,
              "Inplace update to inference tensor outside InferenceMode is not allowed. You can make a clone to get a "
              "normal tensor before doing inplace update.");
+    check_overlap(owner);
   }
-  VG_CHECK(self.impl()->contiguous || !may_overlap(self.shape(), self.strides()), RuntimeError,
-           "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
-           "Please clone() the tensor before performing the operation.");
+  check_overlap(self);
 }
 
 namespace {
 
+/// One past the last element that a tensor reaches, counted from its first.
+std::int64_t extent(const Dims& shape, const Dims& strides) {
+  std::int64_t end = 1;
+  for (int d = 0; d < shape.size(); ++d) {
+    if (shape[d] == 0) return 0;
+    end += (shape[d] - 1) * strides[d];
+  }
+  return end;
+}
+
+/// Which elements of its base a view shows. The base is `strides` over memory that starts at its first element.
+struct Selection {
+  Dims base_strides, shape, strides;
+  std::int64_t offset;
+  Selection(const Tensor& base, const Tensor& view)
+      : base_strides(base.strides()),
+        shape(view.shape()),
+        strides(view.strides()),
+        offset(view.offset() - base.offset()) {}
+  Tensor of(const Tensor& laid_out) const { return alias(laid_out, shape, strides, laid_out.offset() + offset); }
+};
+
 /// A copy laid out with `strides`, so that any view that could be taken of a tensor with them can be taken of it.
 Tensor clone_strided(const Tensor& self, const Dims& strides) {
-  if (self.numel() == 0 || (self.strides() == strides && self.is_contiguous())) return ops::clone(self);
-  if (may_overlap(self.shape(), strides)) return ops::clone(self);
-  std::int64_t extent = 1;
-  for (int d = 0; d < self.ndim(); ++d) extent += std::max<std::int64_t>(self.shape()[d] - 1, 0) * strides[d];
-  const Tensor out = alias(empty_tensor({extent}, self.dtype(), self.device()), self.shape(), strides, 0);
+  if (self.strides() == strides && self.is_contiguous()) return ops::clone(self);
+  const Tensor memory = ops::empty({extent(self.shape(), strides)}, self.dtype(), self.device());
+  const Tensor out = alias(memory, self.shape(), strides, 0);
   ops::copy_out(out, self);
   return record("CloneBackward0", out, {self}, {}, [](Node&, const Tensor& g) -> TensorList { return {g}; });
 }
 
-Tensor record_copy_slices(const Tensor& out, const Tensor& base, const Tensor& src, const ViewFunction& again);
+Tensor put_back(const Tensor& part, const Dims& shape, const Selection& selection);
 
-/// `base` with the elements that `again` selects replaced by `src`, out of place.
-Tensor copy_slices(const Tensor& base, const Dims& strides, const Tensor& src, const ViewFunction& again) {
+/// What `selection` shows of `base`, which has any strides, in memory of its own.
+Tensor take(const Tensor& base, const Selection& selection) {
   Tensor out;
   {
     const NoGradGuard guard;
-    out = clone_strided(base, strides);
-    ops::copy_out(again(out), src);
+    out = selection.of(clone_strided(base, selection.base_strides));
   }
-  return record_copy_slices(out, base, src, again);
+  return record("AsStridedBackward0", out, {base}, {}, [selection](Node& n, const Tensor& g) -> TensorList {
+    return {put_back(g, input_meta(n, 0).shape, selection)};
+  });
 }
 
-Tensor record_copy_slices(const Tensor& out, const Tensor& base, const Tensor& src, const ViewFunction& again) {
-  return record("CopySlices", out, {base, src}, {},
-                [again, strides = base.strides()](Node& n, const Tensor& g) -> TensorList {
-                  const Tensor grad = clone_strided(g, strides);
-                  Tensor grad_base, grad_src;
-                  if (n.needs(1)) grad_src = ops::to(again(grad), input_meta(n, 1).dtype);
-                  if (n.needs(0)) grad_base = copy_slices(grad, strides, ops::zeros_like(again(grad)), again);
-                  return {grad_base, grad_src};
-                });
+/// The gradient of `take`: zeros of `shape` with `part` where the view is. An element shown more than once (after
+/// expand) gets the sum.
+Tensor put_back(const Tensor& part, const Dims& shape, const Selection& selection) {
+  const Dims& strides = selection.base_strides;
+  const Tensor memory = ops::zeros({extent(shape, strides)}, part.dtype(), part.device());
+  const Tensor out = alias(memory, shape, strides, 0);
+  if (part.numel() > 0) {
+    const NoGradGuard guard;
+    Dims once = part.shape();
+    for (int d = 0; d < once.size(); ++d) {
+      if (selection.strides[d] == 0) once[d] = 1;
+    }
+    ops::copy_out(alias(memory, once, selection.strides, selection.offset), sum_to_shape(part, once));
+  }
+  return record("AsStridedBackwardBackward0", out, {part}, {},
+                [selection](Node&, const Tensor& g) -> TensorList { return {take(g, selection)}; });
+}
+
+/// Records `out`, which is `base` with the elements that `selection` shows replaced by `src`.
+Tensor record_copy_slices(const Tensor& out, const Tensor& base, const Tensor& src, const Selection& selection) {
+  return record("CopySlices", out, {base, src}, {}, [selection](Node& n, const Tensor& g) -> TensorList {
+    Tensor grad_base, grad_src;
+    if (n.needs(1)) grad_src = ops::to(take(g, selection), input_meta(n, 1).dtype);
+    if (n.needs(0)) {
+      const Tensor nothing = ops::zeros(selection.shape, g.dtype(), g.device());
+      {
+        const NoGradGuard guard;
+        grad_base = clone_strided(g, selection.base_strides);
+        ops::copy_out(selection.of(grad_base), nothing);
+      }
+      grad_base = record_copy_slices(grad_base, g, nothing, selection);
+    }
+    return {grad_base, grad_src};
+  });
 }
 
 }  // namespace
+
+Tensor view_again(const Tensor& base, const Tensor& view) {
+  const Selection selection(base, view);
+  return record("AsStridedBackward0", alias(view), {base}, {}, [selection](Node& n, const Tensor& g) -> TensorList {
+    return {put_back(g, input_meta(n, 0).shape, selection)};
+  });
+}
 
 void finish_inplace(const Tensor& self, const Tensor& result) {
   self.bump_version();
   if (!GradMode::enabled()) return;
   AutogradMeta& meta = autograd_meta(self);
-  if (meta.base.defined()) {
-    const Tensor base = meta.base;
+  if (const Tensor base = base_of(self); base.defined()) {
     if (!result.requires_grad() && !base.requires_grad()) return;
-    const Tensor now = record_copy_slices(alias(base), base, result, meta.view_fn);
-    AutogradMeta& base_meta = autograd_meta(base);
-    base_meta.grad_fn = now.grad_fn();
-    base_meta.output_nr = 0;
-    ++base_meta.history_epoch;
+    const Tensor now = record_copy_slices(alias(base), base, result, Selection(base, self));
+    move_history(base, now);
+    ++base.impl()->meta->history_epoch;
+    if (meta.retains_grad) self.grad_fn();
   } else if (result.requires_grad()) {
-    meta.grad_fn = result.grad_fn();
-    meta.output_nr = result.impl()->meta->output_nr;
+    move_history(self, result);
     ++meta.history_epoch;
-  }
-  if (meta.retains_grad) {
-    meta.retains_grad = false;
-    retain_grad(self);
   }
 }
 

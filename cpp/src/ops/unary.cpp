@@ -9,11 +9,15 @@ enum class Kind { Numeric, Any, Float };
 enum class Saves { Nothing, Input, Output };
 
 template <class Spec>
+void check_kind(DType dtype) {
+  VG_CHECK(Spec::kind != Kind::Numeric || dtype != DType::Bool, RuntimeError, Spec::name,
+           ": expected a numeric dtype, got bool");
+}
+
+template <class Spec>
 Tensor unary(const Tensor& self) {
   DType dtype = self.dtype();
-  if constexpr (Spec::kind == Kind::Numeric) {
-    VG_CHECK(dtype != DType::Bool, RuntimeError, Spec::name, ": expected a numeric dtype, got bool");
-  }
+  check_kind<Spec>(dtype);
   if constexpr (Spec::kind == Kind::Float) {
     if (!is_floating_point(dtype)) dtype = default_dtype();
   }
@@ -41,8 +45,14 @@ const Tensor& unary_inplace(const Tensor& self) {
   check_inplace(self, record_it);
   VG_CHECK(Spec::kind != Kind::Float || is_floating_point(self.dtype()), RuntimeError, Spec::name, "_: result type ",
            default_dtype(), " can't be cast to the desired output type ", self.dtype());
+  if (!record_it) {
+    check_kind<Spec>(self.dtype());
+    unary_out(Spec::op, Spec::name, self, self);
+    self.bump_version();
+    return self;
+  }
   // A VJP that reads the input needs its old value.
-  const Tensor result = unary<Spec>(record_it && Spec::saves == Saves::Input ? clone(self) : self);
+  const Tensor result = unary<Spec>(Spec::saves == Saves::Input ? clone(self) : self);
   copy_out(self, result);
   finish_inplace(self, result);
   return self;

@@ -1,4 +1,4 @@
-// Views: another shape over the same memory. Each VJP undoes the view; each view can be taken again of its base.
+// Views: another shape over the same memory. Each VJP undoes the view.
 #include "autograd/record.h"
 #include "ops/elementwise.h"
 
@@ -12,8 +12,7 @@ constexpr auto reshape_back = [](Node& n, const Tensor& g) -> TensorList {
 };
 
 Tensor reshaped(const char* node, const Tensor& self, const Dims& shape, const Dims& strides) {
-  return record_view(node, alias(self, shape, strides, self.offset()), self, reshape_back,
-                     [shape](const Tensor& base) { return view(base, shape); });
+  return record_view(node, alias(self, shape, strides, self.offset()), self, reshape_back);
 }
 
 /// Gradient of a slice: zeros with `g` in its place. A slice is its VJP again.
@@ -26,7 +25,8 @@ Tensor slice_backward(const Tensor& g, const Dims& shape, int dim, std::int64_t 
   }
   return record("SliceBackwardBackward0", out, {g}, {}, [dim, start, step](Node& n, const Tensor& gg) -> TensorList {
     const std::int64_t count = input_meta(n, 0).shape[dim];
-    return {slice(gg, dim, start, count == 0 ? start : start + (count - 1) * step + 1, step)};
+    const std::int64_t stop = count == 0 ? start : start + (count - 1) * step + 1;
+    return {slice(gg, dim, start, stop, step)};
   });
 }
 
@@ -81,18 +81,15 @@ Tensor flatten(const Tensor& self, std::int64_t start_dim, std::int64_t end_dim)
 
 Tensor transpose(const Tensor& self, std::int64_t dim0, std::int64_t dim1) {
   const int a = wrap_dim("transpose", dim0, self.ndim()), b = wrap_dim("transpose", dim1, self.ndim());
-  return record_view(
-      "TransposeBackward0", swap_dims(self, a, b), self,
-      [a, b](Node&, const Tensor& g) -> TensorList { return {transpose(g, a, b)}; },
-      [a, b](const Tensor& base) { return transpose(base, a, b); });
+  return record_view("TransposeBackward0", swap_dims(self, a, b), self,
+                     [a, b](Node&, const Tensor& g) -> TensorList { return {transpose(g, a, b)}; });
 }
 
 Tensor t(const Tensor& self) {
   VG_CHECK(self.ndim() <= 2, RuntimeError, "t() expects a tensor with <= 2 dimensions, but self is ", self.ndim(), "D");
   if (self.ndim() < 2) return view(self, self.shape());
-  return record_view(
-      "TBackward0", swap_dims(self, 0, 1), self, [](Node&, const Tensor& g) -> TensorList { return {t(g)}; },
-      [](const Tensor& base) { return t(base); });
+  return record_view("TBackward0", swap_dims(self, 0, 1), self,
+                     [](Node&, const Tensor& g) -> TensorList { return {t(g)}; });
 }
 
 Tensor permute(const Tensor& self, const DimList& dims) {
@@ -101,20 +98,17 @@ Tensor permute(const Tensor& self, const DimList& dims) {
            "ordering of dimensions i.e. input.dim() = ",
            self.ndim(), " is not equal to len(dims) = ", dims.size());
   Dims shape, strides;
-  DimList order(dims.size()), inverse(dims.size(), -1);
+  DimList inverse(dims.size(), -1);
   for (std::size_t i = 0; i < dims.size(); ++i) {
     const int d = wrap_dim("permute", dims[i], self.ndim());
     VG_CHECK(inverse[static_cast<std::size_t>(d)] < 0, RuntimeError, "permute(): duplicate dims are not allowed, got ",
              Dims(dims));
     inverse[static_cast<std::size_t>(d)] = static_cast<std::int64_t>(i);
-    order[i] = d;
     shape.push_back(self.shape()[d]);
     strides.push_back(self.strides()[d]);
   }
-  return record_view(
-      "PermuteBackward0", alias(self, shape, strides, self.offset()), self,
-      [inverse](Node&, const Tensor& g) -> TensorList { return {permute(g, inverse)}; },
-      [order](const Tensor& base) { return permute(base, order); });
+  return record_view("PermuteBackward0", alias(self, shape, strides, self.offset()), self,
+                     [inverse](Node&, const Tensor& g) -> TensorList { return {permute(g, inverse)}; });
 }
 
 Tensor unsqueeze(const Tensor& self, std::int64_t dim) {
@@ -131,8 +125,7 @@ Tensor unsqueeze(const Tensor& self, std::int64_t dim) {
       strides.push_back(self.strides()[i]);
     }
   }
-  return record_view("UnsqueezeBackward0", alias(self, shape, strides, self.offset()), self, reshape_back,
-                     [d](const Tensor& base) { return unsqueeze(base, d); });
+  return record_view("UnsqueezeBackward0", alias(self, shape, strides, self.offset()), self, reshape_back);
 }
 
 Tensor squeeze(const Tensor& self, const std::optional<DimList>& dims) {
@@ -146,18 +139,13 @@ Tensor squeeze(const Tensor& self, const std::optional<DimList>& dims) {
     }
   }
   Dims shape, strides;
-  DimList dropped;
   for (int d = 0; d < self.ndim(); ++d) {
-    if (drop[static_cast<std::size_t>(d)] && self.shape()[d] == 1) {
-      dropped.push_back(d);
-    } else {
-      shape.push_back(self.shape()[d]);
-      strides.push_back(self.strides()[d]);
-    }
+    if (drop[static_cast<std::size_t>(d)] && self.shape()[d] == 1) continue;
+    shape.push_back(self.shape()[d]);
+    strides.push_back(self.strides()[d]);
   }
   const char* node = !dims ? "SqueezeBackward0" : (dims->size() == 1 ? "SqueezeBackward1" : "SqueezeBackward2");
-  return record_view(node, alias(self, shape, strides, self.offset()), self, reshape_back,
-                     [dropped](const Tensor& base) { return squeeze(base, dropped); });
+  return record_view(node, alias(self, shape, strides, self.offset()), self, reshape_back);
 }
 
 Tensor expand(const Tensor& self, const Dims& size) {
@@ -183,10 +171,8 @@ Tensor expand(const Tensor& self, const Dims& size) {
   for (int i = lead; i < shape.size(); ++i) {
     if (self.shape()[i - lead] == shape[i]) strides[i] = self.strides()[i - lead];
   }
-  return record_view(
-      "ExpandBackward0", alias(self, shape, strides, self.offset()), self,
-      [](Node& n, const Tensor& g) -> TensorList { return {sum_to_shape(g, input_meta(n, 0).shape)}; },
-      [shape](const Tensor& base) { return expand(base, shape); });
+  return record_view("ExpandBackward0", alias(self, shape, strides, self.offset()), self,
+                     [](Node& n, const Tensor& g) -> TensorList { return {sum_to_shape(g, input_meta(n, 0).shape)}; });
 }
 
 Tensor select(const Tensor& self, std::int64_t dim, std::int64_t index) {
@@ -200,12 +186,10 @@ Tensor select(const Tensor& self, std::int64_t dim, std::int64_t index) {
   const std::int64_t offset = moved(self, d, at);
   shape.erase(d);
   strides.erase(d);
-  return record_view(
-      "SelectBackward0", alias(self, shape, strides, offset), self,
-      [d, at](Node& n, const Tensor& g) -> TensorList {
-        return {slice_backward(unsqueeze(g, d), input_meta(n, 0).shape, d, at, 1)};
-      },
-      [d, at](const Tensor& base) { return select(base, d, at); });
+  return record_view("SelectBackward0", alias(self, shape, strides, offset), self,
+                     [d, at](Node& n, const Tensor& g) -> TensorList {
+                       return {slice_backward(unsqueeze(g, d), input_meta(n, 0).shape, d, at, 1)};
+                     });
 }
 
 Tensor slice(const Tensor& self, std::int64_t dim, std::optional<std::int64_t> start, std::optional<std::int64_t> stop,
@@ -221,12 +205,10 @@ Tensor slice(const Tensor& self, std::int64_t dim, std::optional<std::int64_t> s
   const std::int64_t offset = count > 0 ? moved(self, d, first) : self.offset();
   shape[d] = count;
   if (count > 1) strides[d] = wrapping_mul(strides[d], step);
-  return record_view(
-      "SliceBackward0", alias(self, shape, strides, offset), self,
-      [d, first, step](Node& n, const Tensor& g) -> TensorList {
-        return {slice_backward(g, input_meta(n, 0).shape, d, first, step)};
-      },
-      [d, first, last, step](const Tensor& base) { return slice(base, d, first, last, step); });
+  return record_view("SliceBackward0", alias(self, shape, strides, offset), self,
+                     [d, first, step](Node& n, const Tensor& g) -> TensorList {
+                       return {slice_backward(g, input_meta(n, 0).shape, d, first, step)};
+                     });
 }
 
 Tensor narrow(const Tensor& self, std::int64_t dim, std::int64_t start, std::int64_t length) {
