@@ -108,11 +108,10 @@ TEST(rows_selected_and_added) {
   for (const std::int64_t inner : {1, 3, 2500}) {
     for (const std::int64_t outer : {1, 4}) {
       const std::int64_t size = 40, count = inner == 1 ? 100000 : 300;
-      const auto index = random_index(count, -size, size - 1);
+      const auto index = random_index(count, 0, size - 1);
       const auto table = random_values<float>(outer * size * inner), rows = random_values<float>(outer * count * inner);
       const auto row = [&](std::int64_t o, std::int64_t i) {
-        const std::int64_t at = index[static_cast<std::size_t>(i)];
-        return (o * size + (at < 0 ? at + size : at)) * inner;
+        return (o * size + index[static_cast<std::size_t>(i)]) * inner;
       };
       std::vector<float> picked, added, written;
       CHECK(settings_agree(picked, [&] {
@@ -152,8 +151,12 @@ TEST(rows_out_of_range) {
   std::vector<std::int32_t> x(3), y(2, 5);
   IndexRows r{"index_select", 1, 3, 1, 2, index.data(), x.data(), y.data(), false};
   CHECK_THROWS_WITH(cpu_table().index_select(DType::Int32, r), IndexError,
-                    "index_select: expected an index in [-3, 3), got 3");
+                    "index_select: expected an index in [0, 3), got 3");
   CHECK(y[0] == 5);
+  const std::vector<std::int64_t> negative = {0, -1};
+  r.index = negative.data();
+  CHECK_THROWS_WITH(cpu_table().index_select(DType::Int32, r), IndexError,
+                    "index_select: expected an index in [0, 3), got -1");
   r = {"index_add", 1, 2, 1, 2, index.data(), x.data(), y.data(), false};
   CHECK_THROWS_WITH(cpu_table().index_add(DType::Int32, r), RuntimeError, "index_add");
 }
