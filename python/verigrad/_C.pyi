@@ -457,6 +457,9 @@ class _testing:
     @staticmethod
     def clear_faults() -> None: ...
     @staticmethod
+    def cut_loops() -> _int:
+        """How many loops were long enough to be cut into chunks for threads."""
+    @staticmethod
     def empty_cache() -> None:
         """Returns this thread's unused blocks to the system."""
     @staticmethod
