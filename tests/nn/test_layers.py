@@ -111,7 +111,7 @@ def softmax(x, axis):
         (nn.Softmax(dim=0), lambda x: softmax(x, 0)),
         (nn.LogSoftmax(dim=-1), lambda x: np.log(softmax(x, -1))),
     ],
-    ids=repr,
+    ids=lambda value: repr(value) if isinstance(value, nn.Module) else "formula",
 )
 def test_activations(layer, formula):
     x = vg.tensor(X)

@@ -186,8 +186,8 @@ def refuse_uncut(spec: OpSpec, coverage: Coverage) -> None:
     """Refuses a record none of whose samples is large enough to be cut for threads, forward and backward.
 
     Raises:
-        CheckError: unless the record says in ``serial`` why its kernels work on the calling thread; a text that
-            starts with "forward:" or "backward:" is about that way alone.
+        CheckError: unless the record says in ``serial`` why its kernels work on the calling thread; a text
+            that starts with "forward:" or "backward:" is about that way alone.
     """
     ways, _, reason = spec.serial.partition(":")
     if spec.serial and not (reason and ways in ("forward", "backward")):

@@ -177,6 +177,7 @@ def bitwise(symbol: str, formula: Callable[..., Any], function: Callable[..., An
         symbol,
         ref.binary_op(formula, "same"),
         binary_samples(scalars=(True,), mixed=(), edges=False),
+        boundary=large_binary(),
         order=0,
         tolerance=0.0,
         function=lambda lib, a, b: function(a, b),

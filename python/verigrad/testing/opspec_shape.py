@@ -289,7 +289,7 @@ SPECS = (
         tolerance=EXACT,
         registered=False,
         composition=moved(ref.t_op),
-        serial="forward: a view",
+        serial=VIEW,
     ),
     OpSpec(
         "mT",

@@ -212,8 +212,8 @@ and `verigrad verify --op NAME` for one operation.
   relative error of 1e-6, by random projections in every memory layout of inputs and incoming gradients, and
   by the full Jacobian on small shapes. `1, 2`: first and second order. `zero`: the gradient is zero
   everywhere. `-`: not differentiable, and its results require no gradient.
-- **gradients**: the dtypes in which every element of the gradient is compared with reverse mode in float64 over
-  a composition of numpy functions, which uses nothing of the library. The tape carries a running error
+- **gradients**: the dtypes in which every element of the gradient is compared with reverse mode in float64
+  over a composition of numpy functions, which uses nothing of the library. The tape carries a running error
   bound for each element (the magnitudes that were added, times epsilon); an element may be off by that bound.
 - **largest**: elements of the largest gradient that was compared in this way.
 - **boundaries**: every size at which a kernel changes its path (a vector and its tail, a register tile, a
