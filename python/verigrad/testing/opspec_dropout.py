@@ -70,6 +70,7 @@ def large_elements(s: Sampler) -> Iterator[Sample]:
     for p in (0.1, 0.5):
         yield call(s.array(1037, gap=0.1), p, training=True, peer=False)
     yield call(s.array(516, 521, gap=0.1), 0.5, training=True, peer=False)
+    yield call(s.array(80, 1024, gap=0.1), 0.5, training=True, peer=False, note="whole batches and chunks")
 
 
 def large_channels(s: Sampler) -> Iterator[Sample]:

@@ -54,12 +54,13 @@ def where_reference(condition: Any, *choices: Any) -> Any:
 def where_boundaries(s: Sampler) -> Iterator[Sample]:
     """Vectors and their tails with a number on either side, rows, and operands that are split between
     threads: 262,144 elements (kSerialElements) by 65,536."""
-    for size in (15, 33, 67):
+    for size in (15, 33, 64, 67):
         yield call(s.mask(size), s.array(size), s.array(size))
         yield call(s.mask(size), s.array(), s.array(size))
         yield call(s.mask(size), s.array(size), s.array())
     yield call(s.mask(37, 41), s.array(41), s.array(37, 1))
     yield call(s.mask(521), s.array(521), s.array(509, 521), vary=False)
+    yield call(s.mask(8192), s.array(40, 8192), s.array(), vary=False, note="whole chunks")
 
 
 def masked_boundaries(s: Sampler) -> Iterator[Sample]:
@@ -175,6 +176,7 @@ def select_boundaries(s: Sampler) -> Iterator[Sample]:
     yield call(s.array(269, 255), 1, s.index(251, high=255), note="single elements")
     yield call(s.array(41, 15, 67), 1, s.index(31, high=15))
     yield call(s.array(131, 1031), 0, s.index(255, high=131), vary=False)
+    yield call(s.array(64, 2048), 0, s.index(40, high=64), vary=False, note="whole chunks")
     yield call(s.array(37, 15, 61), 1, s.index(119, high=15), vary=False)
 
 
@@ -185,6 +187,7 @@ def row_boundaries(repeat: bool) -> Any:
         for shape, dim, count, vary in (
             ((9, 35), 0, 7, True),
             ((9, 1031), 0, 7, True),
+            ((9, 1024), 0, 7, True),
             ((7, 19), 1, 17, True),
             ((41, 35, 67), 1, 31, True),
             ((521, 1031), 0, 255, False),

@@ -68,6 +68,7 @@ def large_products(*lead: int) -> Callable[[Sampler], Iterator[Sample]]:
 
         yield pair(67, 65, 35, "one tile")
         yield pair(3, 65, 257, "two blocks of integers")
+        yield pair(3, 64, 256, "one whole block of integers")
         yield pair(1, 129, 67, "row times matrix")
         yield pair(67, 129, 1, "matrix times column")
         if not lead:
@@ -76,6 +77,13 @@ def large_products(*lead: int) -> Callable[[Sampler], Iterator[Sample]]:
             yield pair(523, 31, 250, "four tiles of rows")
 
     return samples
+
+
+def many_tiles(s: Sampler) -> Iterator[Sample]:
+    """Besides, work for 16 tiles and for more than 64, of sides on both sides of 512."""
+    yield from large_products()(s)
+    for m, k, n in ((330, 300, 333), (1000, 140, 1000), (2048, 33, 2048)):
+        yield call(s.array(m, k), s.array(k, n), vary=False)
 
 
 def large_batches(s: Sampler) -> Iterator[Sample]:
@@ -184,7 +192,7 @@ SPECS = (
         WIDER,
         MIXED,
         bad(RuntimeError, "matri|2D", STACK, MATRIX),
-        boundary=large_products(),
+        boundary=many_tiles,
     ),
     product(
         "bmm",

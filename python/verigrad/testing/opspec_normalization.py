@@ -247,11 +247,13 @@ def normalize_samples(s: Sampler) -> Iterator[Sample]:
 # Sizes on both sides of what the kernels of normalize*.{h,cpp} cut their work by.
 BATCHES: tuple[tuple[int, ...], ...] = (
     (33, 129),  # 128 columns together, a total every 32 rows
+    (32, 128),
     (65, 26, 5),  # 25 channels of 5 columns
     (3, 9, 16),  # the last size of the columns
     (3, 9, 17),  # the first of the channels; 16 lanes, or 8 for three sums
     (5, 3, 103),  # 512 elements, over several pieces
     (2, 2, 511),
+    (3, 2, 512),
     (3, 2, 1027),
     (519, 131),
     (7, 9, 37, 31),
@@ -259,6 +261,8 @@ BATCHES: tuple[tuple[int, ...], ...] = (
 INSTANCES: tuple[tuple[int, ...], ...] = ((3, 3, 16), (5, 2, 17), (2, 3, 511), (1, 2, 1029), (7, 9, 37, 31))
 LAYERS: tuple[tuple[tuple[int, ...], int], ...] = (
     ((15, 7), 1),
+    ((16, 37), 1),
+    ((64, 512), 1),  # a whole chunk of rows
     ((17, 8), 1),  # 16 rows whose shares lie in the elements' type
     ((33, 19), 1),
     ((5, 511), 1),
@@ -335,6 +339,7 @@ def layer_bounds(s: Sampler) -> Iterator[Sample]:
         yield call(s.array(*shape), size, s.array(*size), s.array(*size))
     for pair in pairs_of(s, 515):
         yield call(s.array(19, 515), (515,), **pair)
+    yield call(s.array(4109, 515), (515,), s.array(515), s.array(515), vary=False, note="64 chunks")
 
 
 def rms_bounds(s: Sampler) -> Iterator[Sample]:

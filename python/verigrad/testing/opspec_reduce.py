@@ -120,7 +120,7 @@ def reductions(
 
 
 # Shape and dimension on both sides of what reduce.cpp, reduce_loops.h and arg_reduce.cpp cut their work by.
-VECTORS = (3, 4, 31, 33, 159, 161, 2047, 2049, 4129)  # groups of 4, 32 lanes, four of them, runs of 2,048
+VECTORS = (3, 4, 31, 33, 128, 159, 161, 2047, 2048, 2049, 4129)  # groups of 4, 32 lanes, four of them, runs of 2,048
 ROWS: tuple[tuple[tuple[int, ...], Any], ...] = (
     ((5, 35), 1),
     ((3, 2047), 1),
@@ -128,26 +128,33 @@ ROWS: tuple[tuple[tuple[int, ...], Any], ...] = (
     ((515, 33), 1),  # blocks of 512 results
     ((5, 64), 1),  # from 64 on arg_reduce looks for the extremum before its place
     ((7, 131), 1),
+    ((3, 2048), 1),
 )
 STRIDED: tuple[tuple[tuple[int, ...], Any], ...] = (
     ((2, 545), 1),  # sliced, the strided runs of 512, 32 and 8
     ((3, 1061), 1),
+    ((3, 512), 1),
 )
 COLUMNS: tuple[tuple[tuple[int, ...], Any], ...] = (
     ((3, 257), 0),  # blocks of 256 columns in arg_reduce
     ((7, 511), 0),
     ((65, 513), 0),  # blocks of 512 columns, leaves of 64 rows, four rows at a time
     ((131, 17), 0),
+    ((64, 512), 0),  # whole leaves and blocks
+    ((5, 256), 0),
     ((3, 67, 37), 1),
 )
 SEVERAL: tuple[tuple[tuple[int, ...], Any], ...] = (
     ((70, 3, 33), (0, 2)),  # 64 runs in one call, leaves of 2,048
+    ((64, 3, 16), (0, 2)),
+    ((67, 3, 16), (0, 2)),
     ((3, 2, 2049), (0, 2)),
     ((17, 3, 5, 37), (0, 2)),  # columns whose leaves cross the inner dimension
     ((5, 3, 7, 11), (1, 3)),
 )
 THREADS: tuple[tuple[tuple[int, ...], Any], ...] = (
     ((300_007,), None),
+    ((40, 8192), None),  # five whole chunks
     ((8_195, 33), 1),  # 16 blocks of results and more
     ((701, 603), 0),  # fewer, with chunks of the reduced dimension
     ((40, 83, 101), 1),
@@ -293,6 +300,8 @@ def softmax_bounds(s: Sampler) -> Iterator[Sample]:
         ((2, 3, 259), -2),
         ((37, 1801), 0),
         ((53, 17, 83), 1),
+        ((3, 9, 128), 1),  # whole blocks of columns
+        ((128, 1024), 1),  # whole chunks
     ):
         yield call(s.array(*shape), dim)
 

@@ -112,6 +112,7 @@ def copies(*further: Any) -> Samples:
             yield call(s.array(*shape), *(f(shape) for f in further))
         for shape, layout in (
             ((521, 509), CONTIGUOUS),
+            ((40, 8192), CONTIGUOUS),
             ((521, 509), TRANSPOSED),
             ((7, 199, 193), TRANSPOSED),
         ):
