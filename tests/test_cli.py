@@ -476,8 +476,8 @@ def test_verify_passes_its_options_on(monkeypatch, capsys):
 
     class Verification:
         @staticmethod
-        def run(op=None, json_path=None, progress=True):
-            calls.append((op, json_path, progress))
+        def run(op=None, json_path=None, progress=True, family=None, jobs=None, quick=False):
+            calls.append((op, json_path, family, jobs, quick))
             return 1 if op else 0
 
     import verigrad.testing
@@ -486,7 +486,12 @@ def test_verify_passes_its_options_on(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "verigrad.testing.verify", Verification)
     assert main(["verify"]) == 0
     assert main(["verify", "--op", "exp", "--json", "f.json"]) == 1
-    assert [call[:2] for call in calls] == [(None, None), ("exp", "f.json")]
+    assert main(["verify", "--family", "unary", "--jobs", "3", "--quick"]) == 0
+    assert calls == [
+        (None, None, None, None, False),
+        ("exp", "f.json", None, None, False),
+        (None, None, "unary", 3, True),
+    ]
 
 
 def test_verify_one_op(capsys):

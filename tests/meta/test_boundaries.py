@@ -34,6 +34,7 @@ ALLOWED = (
     ("cpu/parallel.cpp", "i < 64", "how often it looks at the clock"),
     ("cpu/parallel.cpp", "spins < 2000", "how long the caller spins"),
     ("cpu/parallel.cpp", "alignas(64)", "a cache line"),
+    ("cpu/parallel.cpp", "milliseconds(20)", "how often Python is asked for signals"),
     ("cpu/simd.h", "target(", "names of instruction sets"),
     ("cpu/micro_kernel.cpp", "target(", "names of instruction sets"),
     ("cpu/reduce_loops.h", "vector_size(16)", "a register of the baseline in which lanes are folded"),

@@ -159,15 +159,16 @@ def test_without_numba_the_error_names_the_extra() -> None:
 
 
 def test_a_new_elementwise_operation_is_a_short_record() -> None:
-    """The whole record of an operation that verigrad composes: its name, formula, function and range."""
+    """The whole record of an operation that verigrad composes: name, formula, derivative, function, range."""
     from verigrad.testing.opspec_unary import unary
-    from verigrad.testing.reference import elementwise
+    from verigrad.testing.reference import elementwise, tape
 
     @elementwise.kernel
     def softsign(x: float) -> float:
         return x / (1.0 + abs(x))
 
     spec: OpSpec = unary("softsign", softsign, "float", gap=0.1, inplace=None, method=None,
+                         composition=lambda x: x / (tape.absolute(x) + 1.0),
                          function=lambda lib, x: x / (x.abs() + 1.0))  # fmt: skip
     result = verify.verify_record(replace(spec, dtypes=("float32", "float64")), LIB)
     assert not result.failures, result.failures

@@ -33,6 +33,7 @@ def square(change: Callable[[Any], Any]) -> Callable[..., Any]:
 
 def record(change: Callable[[Any], Any]) -> OpSpec:
     return OpSpec("planted", lambda x: x * x, lambda s: iter([call(s.array(3, 4)), call(s.array(1))]),
+                  composition=lambda x: x * x, serial="nothing is long",
                   function=square(change), dtypes=("float64",))  # fmt: skip
 
 

@@ -388,7 +388,7 @@ const Tensor& clamp_(const Tensor& self, const Bound& min, const Bound& max) {
   if (!record_it && dtype == self.dtype()) {
     const auto prepare = [&self, dtype](const Bound& bound) -> Tensor {
       if (!bound.given()) return {};
-      const Tensor limit = to(bound_tensor(self, bound), dtype);
+      const Tensor limit = to_stored("clamp_", bound_tensor(self, bound), dtype);
       const Dims shape = broadcast_shapes("clamp_", self.shape(), limit.shape());
       VG_CHECK(shape == self.shape(), RuntimeError, "clamp_: output with shape ", self.shape(),
                " doesn't match the broadcast shape ", shape);

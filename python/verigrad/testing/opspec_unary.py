@@ -40,12 +40,12 @@ def unary(
     reference = ref.unary_op(formula, kind)
     if kind != "bool":
         options.setdefault("inplace", f"{name}_")
+        options.setdefault("composition", slopes.unary(name, reference))
     return OpSpec(
         name,
         reference,
         unary_samples(low, high, gap, edges),
         boundary=large_unary(low, high, gap),
-        composition=None if kind == "bool" else slopes.unary(name, reference),
         **{"method": name, "order": 0 if kind == "bool" else 2, **exact, **options},
     )
 
