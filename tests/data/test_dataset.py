@@ -194,3 +194,9 @@ def test_a_loader_over_random_split_reads_each_sample_once():
         value for part in parts for (batch,) in DataLoader(part, batch_size=3) for value in batch.tolist()
     ]
     assert sorted(seen) == list(range(11))
+
+
+def test_concat_leaves_a_negative_index_as_it_is():
+    both = ConcatDataset([[10, 11], [12]])
+    index = verigrad.tensor(-1)
+    assert both[index] == 12 and index.item() == -1

@@ -24,7 +24,7 @@ NOT_RUN = {
     "source": "enters that environment",
     "pip install": "compiles for minutes; .ci/run installs a clean clone. The names are checked below",
     "pytest": "is what runs this test",
-    "python scripts/mutate.py": "builds hundreds of mutants, for hours. tests/meta/test_mutate.py runs its parts",
+    "python scripts/mutate.py": "builds mutants for hours. tests/meta/test_mutate.py runs its parts",
     "python -m tests.fuzz": "runs for minutes. tests/fuzz/test_fuzz.py runs it with fewer programs",
     "cmake": "compiles for minutes; .ci/run compiles with CMake. The preset is checked below",
     "ctest": "runs pytest on what cmake has built",

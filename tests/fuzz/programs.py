@@ -24,7 +24,9 @@ import faulthandler
 import gc
 import io
 import operator
+import signal
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -45,6 +47,11 @@ ALLOWED = (
 FORBIDDEN = (SystemError, RecursionError)
 LAYOUTS = ("contiguous", "transposed", "sliced", "expanded", "offset")
 MOST = 1 << 22  # elements of an argument
+
+
+class TooLong(BaseException):
+    """A program took longer than its limit and was interrupted, as by Ctrl-C: not a finding. One that cannot
+    be interrupted is found by the driver."""
 
 
 class Finding(Exception):
@@ -158,6 +165,13 @@ def _hook(x: Any, kind: str) -> Any:
     return x.register_hook(hooks[kind])
 
 
+def _hang() -> None:
+    """What no signal ends."""
+    signal.signal(signal.SIGALRM, signal.SIG_IGN)
+    while True:
+        time.sleep(1.0)
+
+
 def _load_bytes(text: str) -> Any:
     return verigrad.load(io.BytesIO(bytes.fromhex(text)))
 
@@ -190,7 +204,8 @@ SPECIAL: dict[str, Callable[..., Any]] = {
     "collect": gc.collect,
     "load bytes": _load_bytes,
     "planted crash": lambda *_: faulthandler._sigsegv(),  # type: ignore[attr-defined]  # for tests of the driver
-    "planted hang": lambda: threading.Event().wait(),
+    "planted wait": lambda: threading.Event().wait(),
+    "planted hang": _hang,
     "call": lambda f, *a, **kw: f(*a, **kw),
 }
 
@@ -279,13 +294,17 @@ def _look(value: Any) -> None:
 
 def _bytes(args: list[Any]) -> list[bytes | None]:
     return [
-        a.detach().numpy().tobytes() if isinstance(a, verigrad.Tensor) and a.numel() <= 4096 else None
+        a.detach().numpy().tobytes() if isinstance(a, verigrad.Tensor) and 0 < a.numel() <= 4096 else None
         for a in args
     ]
 
 
-def run(program: Program) -> int:
+def run(program: Program, seconds: float = 3.0) -> int:
     """Runs a program.
+
+    Args:
+        program: the steps.
+        seconds: after which it is interrupted.
 
     Returns:
         How many steps came to their call.
@@ -293,6 +312,22 @@ def run(program: Program) -> int:
     Raises:
         Finding: for an error that no call may raise, or a tensor that an error has changed.
     """
+
+    def interrupt(*_: object) -> None:
+        raise TooLong
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        return _run(program)
+    except TooLong:
+        return len(program)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _run(program: Program) -> int:
     results: list[Any] = []
     calls = 0
     for step in program:

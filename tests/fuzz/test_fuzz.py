@@ -67,8 +67,12 @@ def test_a_crash_is_found_and_made_smaller() -> None:
     assert smaller == [step("planted crash")]
 
 
-def test_a_hang_is_found() -> None:
-    assert driver.outcome([step("planted hang")], 6144, 5.0) == "hang"
+def test_what_cannot_be_interrupted_is_found() -> None:
+    assert driver.outcome([step("planted hang")], 6144, 6.0) == "hang"
+
+
+def test_what_takes_long_is_interrupted() -> None:
+    assert driver.outcome([step("planted wait")], 6144, 60.0) == ""
 
 
 @pytest.mark.parametrize(

@@ -163,7 +163,7 @@ class ConcatDataset(Dataset[_T_co]):
         if index < 0:
             if -index > len(self):
                 raise ValueError("absolute value of index should not exceed dataset length")
-            index += len(self)
+            index = index + len(self)  # not in place: it may be the caller's tensor
         elif index >= len(self):
             raise IndexError(f"ConcatDataset: expected an index below {len(self)}, got {index}")
         which = bisect.bisect_right(self.cumulative_sizes, index)

@@ -80,7 +80,7 @@ def large_products(*lead: int) -> Callable[[Sampler], Iterator[Sample]]:
 
 
 def many_tiles(s: Sampler) -> Iterator[Sample]:
-    """Besides, work for 16 tiles, the last of one row, and for more than 64, of sides on both sides of 512."""
+    """Besides, work for 16 tiles, the last of one row, and for more than 64, with sides around 512."""
     yield from large_products()(s)
     for m, k, n in ((2881, 190, 60), (1000, 140, 1000), (2048, 33, 2048)):
         yield call(s.array(m, k), s.array(k, n), vary=False)

@@ -120,7 +120,8 @@ def reductions(
 
 
 # Shape and dimension on both sides of what reduce.cpp, reduce_loops.h and arg_reduce.cpp cut their work by.
-VECTORS = (3, 4, 31, 33, 128, 159, 161, 2047, 2048, 2049, 4129)  # groups of 4, 32 lanes, four of them, runs of 2,048
+# Groups of 4, 32 lanes, four of them, runs of 2,048.
+VECTORS = (3, 4, 31, 33, 128, 159, 161, 2047, 2048, 2049, 4129)
 ROWS: tuple[tuple[tuple[int, ...], Any], ...] = (
     ((5, 35), 1),
     ((3, 2047), 1),

@@ -223,7 +223,7 @@ and `verigrad verify --op NAME` for one operation.
   enough for several threads, or its record says why none is.
 - **samples**: calls that are compared with the reference.
 
-What becomes of wrong kernels is in [mutation.md](mutation.md).
+`scripts/mutate.py` measures which changes of single lines of the native code these checks notice.
 
 """
 
