@@ -16,6 +16,7 @@ FRAME = """
 import os, signal, sys, threading, time
 import verigrad as vg
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
 vg.set_num_threads({threads})
 done = []
 {setup}
