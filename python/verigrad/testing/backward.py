@@ -64,16 +64,14 @@ def smooth_tensors(sample: Sample) -> list[bool]:
     return found
 
 
-def element_error(
-    got: Array, wanted: Rounded, tolerance: float, what: str, doubt: Array | float = 0.0
-) -> float:
+def element_error(got: Array, wanted: Rounded, tolerance: float, what: str) -> float:
     """The greatest error over its bound, in units of the machine epsilon of the dtype.
 
     Raises:
         CheckError: where it is above the tolerance; the element with the greatest excess is named.
     """
     info = np.finfo(got.dtype)
-    bound = np.maximum(wanted.error, np.abs(wanted.value)) + doubt + float(info.tiny) / float(info.eps)
+    bound = np.maximum(wanted.error, np.abs(wanted.value)) + float(info.tiny) / float(info.eps)
     with np.errstate(all="ignore"):
         off = np.abs(got.astype(np.float64) - wanted.value) / (bound * float(info.eps))
     same = (np.isnan(got) & np.isnan(wanted.value)) | (got == wanted.value)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from verigrad.testing import measures as m
-from verigrad.testing.crossing import boundary_samples
+from verigrad.testing.crossing import LEVELS, boundary_samples
 from verigrad.testing.measures import Measure, values
 from verigrad.testing.opspec import OpSpec
 from verigrad.testing.samples import Sample
@@ -113,7 +113,7 @@ def _weight(measure: Callable[[m.Sweep, int], m.Pairs], block: bool = True) -> B
 
 def _tiles() -> Iterator[tuple[str, Boundary]]:
     """The register tiles of each level. Below four rows the other tile of the baseline wastes less."""
-    for level in m.LEVELS:
+    for level in LEVELS:
         for which in ("wide", "tall"):
             never = (BELOW,) if (level, which) == ("baseline", "wide") else ()
             rows = _sweep("conv2d", m.outer_rows(level, which))

@@ -36,9 +36,12 @@ FAMILIES: dict[str, Family] = {
     "dropout": Family("the reference of the random stream and a product", "the mask of that stream"),
     "convolution": Family(
         "the definition, one product at a time",
-        "loops over the definition's products for each of the three maps",
+        "windows gathered by index, and einsum, on the tape",
     ),
-    "pooling": Family("loops over the elements of each window", "windows gathered by index on the tape"),
+    "pooling": Family(
+        "loops over the elements of each window",
+        "windows gathered by index, or sums weighted by row and column, on the tape",
+    ),
     "normalization": Family("two passes over each group", "means, products and powers on the tape"),
     "resampling": Family("loops over outputs and their sources", MOVED + ", with weights"),
     "loss": Family("loops over the elements", "the formula on the tape"),

@@ -14,13 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from verigrad.testing.crossing import LEVELS
 from verigrad.testing.library import Library
 from verigrad.testing.samples import Array, Const, Sample
 
 Pairs = Iterator[tuple[int, int]]
 Measure = Callable[[Sample, int], Pairs]
-
-LEVELS = ("baseline", "avx2", "avx512")
 
 
 @functools.cache
