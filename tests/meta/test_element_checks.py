@@ -131,3 +131,9 @@ def test_the_error_of_an_element_is_over_its_own_bound() -> None:
 def test_every_differentiable_record_has_a_composition() -> None:
     without = [n for n, s in records().items() if s.order and s.composition is None]
     assert not without, without
+
+
+def test_a_bound_that_is_not_finite_allows_nothing() -> None:
+    for bound in (np.inf, np.nan):
+        with pytest.raises(CheckError):
+            element_error(np.array([2.0], np.float32), Rounded(np.array([1.0]), bound), 1.0, "gradient")
