@@ -33,7 +33,7 @@ void bind_testing(py::module_& m) {
   t.def("vjp_fault_kinds", &testing::vjp_fault_kinds);
   t.def("kernel_slots", &testing::kernel_slots);
   t.def("plant_kernel_fault", &testing::plant_kernel_fault, py::arg("slot"), py::arg("kind") = "first",
-        "Makes a CPU kernel spoil what it writes; testing/faults.h lists the kinds.");
+        py::arg("once") = false, "Makes a CPU kernel spoil what it writes; testing/faults.h lists the kinds.");
   t.def("kernel_fault_kinds", &testing::kernel_fault_kinds);
   t.def(
       "kernel_calls",

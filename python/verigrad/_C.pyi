@@ -472,7 +472,7 @@ class _testing:
     @staticmethod
     def max_simd_level() -> str: ...
     @staticmethod
-    def plant_kernel_fault(slot: str, kind: str = 'first') -> None:
+    def plant_kernel_fault(slot: str, kind: str = 'first', once: _bool = False) -> None:
         """Makes a CPU kernel spoil what it writes; testing/faults.h lists the kinds."""
     @staticmethod
     def plant_vjp_fault(kind: str, node_name: str) -> None:

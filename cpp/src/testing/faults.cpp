@@ -166,11 +166,13 @@ struct Output {
   }
 };
 
-/// What one call writes. `adds`: it adds to what is there. `cut`: its work is shared between threads.
+/// What one call writes. `adds`: it adds to what is there. `cut`: its work is shared between threads. `counts`: its
+/// integers are sums, by which memory is allocated; those of other kernels are positions in memory.
 struct Written {
   std::vector<Output> outputs;
   bool adds = false;
   bool cut = false;
+  bool counts = false;
 
   void add(DType dtype, void* data, std::int64_t n) {
     if (data) outputs.push_back({dtype, data, Dims{n}, Dims{1}});
@@ -239,7 +241,9 @@ Written written(DType dtype, const Reduction& r) {
 }
 template <bool kAdds>
 Written written(ReduceOp, DType, DType out, const Reduction& r) {
-  return written(out, r);
+  Written w = written(out, r);
+  w.counts = true;
+  return w;
 }
 template <bool kAdds>
 Written written(ArgReduceOp, DType, const Reduction& r) {
@@ -393,32 +397,37 @@ Places places_of(Kind kind, const Output& out, bool cut) {
   return {};
 }
 
+/// Wrong integers stay within the memory that the right ones describe.
 template <class T>
-T spoiled(Kind kind, T value, T before, bool adds) {
-  if (kind == Kind::block && adds) return before;
+T spoiled(Kind kind, T value, T before, const Written& written) {
+  if (kind == Kind::block && written.adds) return before;
   if constexpr (std::is_same_v<T, bool>) {
     return !value;
   } else if constexpr (std::is_floating_point_v<T>) {
     if (kind == Kind::block) return std::numeric_limits<T>::quiet_NaN();
     if (kind == Kind::twice) return value + value;
-    return static_cast<T>(value * T(1.001) + T(1e-3));
+    // Away from zero, so that wrong elements of a sum do not cancel.
+    return static_cast<T>(value * T(1.001) + std::copysign(T(1e-3), value));
   } else {
-    if (kind == Kind::block) return static_cast<T>(~value);
-    return static_cast<T>(kind == Kind::twice ? value + value : value ^ T(1));
+    if (written.counts) return static_cast<T>(kind == Kind::twice ? value + value : value + T(1));
+    return static_cast<T>(value > T(0) ? value - T(1) : value < T(0) ? value + T(1) : value);
   }
 }
 
 /// The state of a slot with a fault.
 struct Planted {
   Kind kind = Kind::none;
+  bool once = false;
   KernelCalls calls;
+
+  bool active() const { return !once || calls.spoiled == 0; }
 };
 
 /// One call: what it writes, before and after.
 class Call {
  public:
   Call(Planted& planted, Written written) : planted_(planted), written_(std::move(written)) {
-    if (planted_.kind != Kind::block || !written_.adds) return;
+    if (planted_.kind != Kind::block || !written_.adds || !planted_.active()) return;
     for (const Output& out : written_.outputs) {
       const Places places = places_of(planted_.kind, out, written_.cut);
       for (std::int64_t k = places.first; k < places.stop; k += places.step) {
@@ -433,7 +442,7 @@ class Call {
     bool changed = false;
     for (const Output& out : written_.outputs) {
       planted_.calls.largest = std::max(planted_.calls.largest, out.numel());
-      const Places places = places_of(planted_.kind, out, written_.cut);
+      const Places places = planted_.active() ? places_of(planted_.kind, out, written_.cut) : Places{};
       for (std::int64_t k = places.first; k < places.stop; k += places.step) {
         dispatch(out.dtype, [&]<class T>(TypeTag<T>) {
           T old{}, value;
@@ -443,7 +452,7 @@ class Call {
             before += sizeof old;
           }
           std::memcpy(&value, at, sizeof value);
-          const T wrong = spoiled(planted_.kind, value, old, written_.adds);
+          const T wrong = spoiled(planted_.kind, value, old, written_);
           changed = changed || std::memcmp(&wrong, at, sizeof wrong) != 0;
           std::memcpy(at, &wrong, sizeof wrong);
         });
@@ -499,13 +508,13 @@ std::vector<std::string> kernel_slots() {
 
 std::vector<std::string> kernel_fault_kinds() { return kKernelKinds; }
 
-void plant_kernel_fault(const std::string& slot, const std::string& kind) {
+void plant_kernel_fault(const std::string& slot, const std::string& kind, bool once) {
   const auto chosen = static_cast<Kind>(kind_of("plant_kernel_fault", kKernelKinds, kind));
   KernelTable& cpu = table(Device{});
 #define VG_SLOT(NAME, PARAMS)                                                 \
   if (slot == #NAME) {                                                        \
     Planted& planted = planted_kernels[slot];                                 \
-    planted = {chosen, {slot}};                                               \
+    planted = {chosen, once, {slot}};                                         \
     planted_in<&KernelTable::NAME> = &planted;                                \
     if (!original.NAME) original.NAME = cpu.NAME;                             \
     cpu.NAME = &Faulty<&KernelTable::NAME, decltype(KernelTable::NAME)>::run; \

@@ -31,8 +31,9 @@ std::vector<std::string> kernel_fault_kinds();
 ///   block          16 elements in the middle are left as they were (sums) or unwritten
 ///   double         16 elements in the middle count twice
 ///   none           nothing: calls are counted
+/// With `once` only the first call that can be spoiled is: two wrong calls may cancel, as in u / v.
 /// Raises ValueError for another slot or kind.
-void plant_kernel_fault(const std::string& slot, const std::string& kind);
+void plant_kernel_fault(const std::string& slot, const std::string& kind, bool once = false);
 void clear_kernel_faults();
 
 /// What a slot has done since a fault was planted there.

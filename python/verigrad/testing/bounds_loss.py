@@ -65,6 +65,9 @@ def cosine_bounds(s: Sampler) -> Iterator[Sample]:
                 vary=False,
             )
     yield call(s.array(701, 379), s.array(701, 379), target(701), margin=-0.9, vary=False)
+    x = s.array(701, 379)
+    similar = x + s.array(701, 379, low=-1, high=1)
+    yield call(x, similar, target(701), reduction="none", vary=False, note="similar ones")
 
 
 def class_bounds(s: Sampler) -> Iterator[Sample]:
@@ -76,6 +79,12 @@ def class_bounds(s: Sampler) -> Iterator[Sample]:
             yield call(scores, s.index(shape[0], high=shape[1]), p=p, margin=0.9, weight=weight)
 
 
+def ranking_bounds(s: Sampler) -> Iterator[Sample]:
+    """Margins that some pairs keep, and one that none does."""
+    for margin in (0.25, 9.0):
+        yield from at_bounds(numbers(gap=1.0), numbers(-0.4, 0.4), signs, margin=margin)(s)
+
+
 def triplet_bounds(s: Sampler) -> Iterator[Sample]:
     """Vectors longer than one of the processor's; more of them than one thread takes."""
     for shape in ((19, 67), (701, 379)):
@@ -84,6 +93,8 @@ def triplet_bounds(s: Sampler) -> Iterator[Sample]:
         yield call(anchor, near, far, margin=99.0)
         if shape[0] < 100:
             yield call(anchor, near, far, margin=99.0, p=3.0, swap=True)
+    x = s.array(67, 5)
+    yield call(x, x.copy(), x + 2, margin=99.0, eps=0.0, vary=False, note="no distance")
 
 
 BOUNDS: dict[str, Callable[[Sampler], Iterator[Sample]]] = {
@@ -97,7 +108,7 @@ BOUNDS: dict[str, Callable[[Sampler], Iterator[Sample]]] = {
     "gaussian_nll_loss": at_bounds(numbers(), numbers(), numbers(0.5, 3.0), full=True),
     "hinge_embedding_loss": at_bounds(above_one, signs),
     "cosine_embedding_loss": cosine_bounds,
-    "margin_ranking_loss": at_bounds(numbers(gap=1.0), numbers(-0.4, 0.4), signs, margin=0.25),
+    "margin_ranking_loss": ranking_bounds,
     "multi_margin_loss": class_bounds,
     "soft_margin_loss": at_bounds(numbers(), signs),
     "multilabel_soft_margin_loss": at_bounds(numbers(), probabilities, numbers(0.5, 2.0)),

@@ -1,30 +1,32 @@
 """Which calls of a record use which kernels, and whether its checks notice a fault there.
 
-Forward a fault is planted around a whole check. Backward it is planted around ``autograd.grad`` alone, so
-that the values with which the gradients are compared are right.
+The calls are the record's usual samples and those at the boundaries of the kernels, which are large enough
+to be cut for threads. Forward a fault is planted around a whole check. Backward it is planted around
+``autograd.grad`` alone, so that the values with which the gradients are compared are right.
 
-``python -m verigrad.testing.kernel_faults tests/meta`` writes two lists into that folder: what is not
-noticed (``missed_faults.txt``, "pass record kernel kind..." a line), and the kinds that spoil nothing in any
-kernel of a record, because its samples are too small or not cut for threads (``small_samples.txt``, "pass
-record kind..."). ``tests/meta/test_kernel_faults.py`` compares them; lines may only go.
+``python -m verigrad.testing.kernel_faults tests/meta/unnoticed_faults.txt`` brings that list up to date: a
+line "pass record kernel kind...: reason" for faults that no check notices, with ``*`` for the kernel where a
+kind spoils nothing in any kernel of the record. New lines have no reason, which
+``tests/meta/test_kernel_faults.py`` refuses: a fault that matters needs a sample.
 """
 
 from __future__ import annotations
 
-import functools
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from verigrad.testing.backward import Answers as Gradients
+from verigrad.testing.backward import gradient_check, smooth_tensors
 from verigrad.testing.calls import prepare
-from verigrad.testing.differentiation import informative_problems
+from verigrad.testing.crossing import boundary_samples, first_dtype
+from verigrad.testing.differentiation import Coverage, informative_problems
 from verigrad.testing.forward import Answers, forward_check
-from verigrad.testing.gradients import Problem, analytic, projection_check
+from verigrad.testing.gradients import Problem, projection_check
+from verigrad.testing.layouts import CONTIGUOUS
 from verigrad.testing.library import Library
 from verigrad.testing.opspec import OpSpec, records
 from verigrad.testing.samples import Sample
@@ -33,22 +35,31 @@ from verigrad.testing.verify import extra_checks
 LIB = Library("verigrad")
 TESTING = LIB.get("_C._testing")
 KINDS = tuple(kind for kind in TESTING.kernel_fault_kinds() if kind != "none")
-MOST = 12  # calls that are tried with a fault, those with the largest results first
-MOST_GRADIENTS = 6
-
-MISSED = "missed_faults.txt"
-SMALL = "small_samples.txt"
+CHEAP = 1 << 13  # elements of a result up to which a call is tried first
 
 Outcomes = dict[tuple[str, str], bool | None]
 
 
 @dataclass(frozen=True)
-class Case:
-    """One check of a record, and the elements of the largest result of each kernel that it calls; `plain` is
-    the call without the check."""
+class Calls:
+    """The kernels that a check uses: the elements of the largest result of each, and those whose work was
+    cut for threads."""
 
-    plain: Callable[[], object]
-    check: Callable[[], object]
+    largest: dict[str, int]
+    cut: frozenset[str]
+
+
+class Case:
+    """A check of a record.
+
+    Args:
+        run: the check with a fault (slot, kind, once) in its kernels; answers whether it passes, and how many
+            calls were spoiled.
+        used: the kernels that it uses.
+    """
+
+    def __init__(self, run: Callable[[str, str, bool], tuple[bool, int]], used: Calls) -> None:
+        self.run, self.used = run, used
 
 
 def quiet(run: Callable[[], object]) -> bool:
@@ -62,8 +73,37 @@ def quiet(run: Callable[[], object]) -> bool:
     return True
 
 
-def cases(spec: OpSpec, dtype: str) -> Iterator[Case]:
-    """Every sample of a dtype, contiguous; the checks of its own where a record has no samples."""
+def calls_of(run: Callable[[], object]) -> Calls:
+    """The kernels that a call uses."""
+    for slot in TESTING.kernel_slots():
+        TESTING.plant_kernel_fault(slot, "none")
+    quiet(run)
+    counts = TESTING.kernel_calls()
+    TESTING.clear_faults()
+    return Calls(
+        {slot: largest for slot, (calls, largest, _, _) in counts.items() if calls},
+        frozenset(slot for slot, (_, _, cut, _) in counts.items() if cut),
+    )
+
+
+def samples(spec: OpSpec, dtype: str) -> Iterator[Sample]:
+    """The samples of a dtype: the usual ones, and those at the boundaries of the kernels."""
+    yield from spec.sample(dtype)
+    yield from boundary_samples(spec, dtype)
+
+
+def forward_cases(spec: OpSpec, dtype: str) -> Iterator[Case]:
+    """Every sample of a dtype, contiguous, and the checks that the record adds."""
+
+    def faulty(check: Callable[[], object]) -> Callable[[str, str, bool], tuple[bool, int]]:
+        def run(slot: str, kind: str, once: bool) -> tuple[bool, int]:
+            TESTING.plant_kernel_fault(slot, kind, once)
+            try:
+                return quiet(check), TESTING.kernel_calls()[slot][3]
+            finally:
+                TESTING.clear_faults()
+
+        return run
 
     def plain(sample: Sample) -> Callable[[], object]:
         def run() -> object:
@@ -72,104 +112,99 @@ def cases(spec: OpSpec, dtype: str) -> Iterator[Case]:
 
         return run
 
-    for sample in spec.sample(dtype):
-        yield Case(plain(sample), forward_check(spec, LIB, sample, Answers(spec)))
-    for check in extra_checks(spec, LIB):
-        if check.dtype == dtype:
-            yield Case(check.run, check.run)
-
-
-def calls_of(run: Callable[[], object]) -> dict[str, int]:
-    """The kernels that a call uses, with the elements of their largest results."""
-    for slot in TESTING.kernel_slots():
-        TESTING.plant_kernel_fault(slot, "none")
-    quiet(run)
-    found = {slot: largest for slot, (calls, largest, _, _) in TESTING.kernel_calls().items() if calls}
-    TESTING.clear_faults()
-    return found
-
-
-def noticed(checks: list[Callable[[], object]], slot: str, kind: str) -> bool | None:
-    """Whether one of the checks fails with the fault; None if it spoils nothing in any of them."""
-    TESTING.plant_kernel_fault(slot, kind)
-    try:
-        for check in checks:
-            before = TESTING.kernel_calls()[slot][3]
-            if not quiet(check) and TESTING.kernel_calls()[slot][3] > before:
-                return True
-        return False if TESTING.kernel_calls()[slot][3] else None
-    finally:
-        TESTING.clear_faults()
-
-
-def outcomes(spec: OpSpec, dtype: str) -> Outcomes:
-    """For every kernel that the record uses and every kind of fault: noticed, missed, or without effect."""
-    found = [(case, calls_of(case.plain)) for case in cases(spec, dtype)]
-    result = {}
-    for slot in sorted(set().union(*(calls for _, calls in found))):
-        using = sorted((c for c in found if slot in c[1]), key=lambda c: -c[1][slot])[:MOST]
-        checks = [case.check for case, _ in using]
-        result.update({(slot, kind): noticed(checks, slot, kind) for kind in KINDS})
-    return result
+    for sample in samples(spec, dtype):
+        check = forward_check(spec, LIB, sample, Answers(spec))
+        yield Case(faulty(check), calls_of(plain(sample)))
+    for extra in extra_checks(spec, LIB):
+        if extra.dtype == dtype:
+            yield Case(faulty(extra.run), calls_of(extra.run))
 
 
 class Backward(Library):
-    """The library with kernels that are wrong during backward passes."""
+    """The library with a kernel that is wrong during backward passes."""
 
-    def __init__(self, faults: list[tuple[str, str]]) -> None:
+    def __init__(self, slots: Sequence[str], kind: str, once: bool = False) -> None:
         super().__init__()
-        self.faults = faults
-        self.calls: dict[str, int] = {}
+        self.slots, self.kind, self.once = slots, kind, once
+        self.used = Calls({}, frozenset())
         self.spoiled = 0
 
     def grad(self, *args: Any, **kwargs: Any) -> list[Any]:
-        for slot, kind in self.faults:
-            TESTING.plant_kernel_fault(slot, kind)
+        for slot in self.slots:
+            TESTING.plant_kernel_fault(slot, self.kind, self.once)
         try:
             return super().grad(*args, **kwargs)
         finally:
-            for slot, (calls, largest, _, spoiled) in TESTING.kernel_calls().items():
+            largest, cut = dict(self.used.largest), self.used.cut
+            for slot, (calls, size, cuts, spoiled) in TESTING.kernel_calls().items():
                 self.spoiled += spoiled
                 if calls:
-                    self.calls[slot] = max(largest, self.calls.get(slot, 0))
+                    largest[slot] = max(size, largest.get(slot, 0))
+                cut |= {slot} if cuts else set()
+            self.used = Calls(largest, cut)
             TESTING.clear_faults()
 
 
-def backward_calls(problem: Problem) -> dict[str, int]:
-    """The kernels of the backward pass, with the elements of their largest results."""
-    lib = Backward([(slot, "none") for slot in TESTING.kernel_slots()])
-    weights = [np.ones(v.shape) for v in problem.values(problem.arrays)]
-    quiet(functools.partial(analytic, replace(problem, lib=lib), weights))
-    return lib.calls
+def backward_cases(spec: OpSpec) -> Iterator[Case]:
+    """The gradients of every sample of the first dtype, element by element, and projections in float64."""
+
+    def case(check: Callable[[Library], Callable[[], object]]) -> Case:
+        def run(slot: str, kind: str, once: bool) -> tuple[bool, int]:
+            lib = Backward([slot], kind, once)
+            return quiet(check(lib)), lib.spoiled
+
+        lib = Backward(TESTING.kernel_slots(), "none")
+        quiet(check(lib))
+        return Case(run, lib.used)
+
+    def elements(sample: Sample) -> Callable[[Library], Callable[[], object]]:
+        answers = Gradients(spec)
+        return lambda lib: gradient_check(spec, lib, sample, CONTIGUOUS, answers, Coverage())
+
+    def projection(problem: Problem) -> Callable[[Library], Callable[[], object]]:
+        return lambda lib: lambda: projection_check(replace(problem, lib=lib))
+
+    for sample in samples(spec, first_dtype(spec)):
+        if sample.grad and any(smooth_tensors(sample)):
+            yield case(elements(sample))
+    for problem in informative_problems(spec, LIB):
+        yield case(projection(problem))
 
 
-def backward_noticed(problems: list[Problem], slot: str, kind: str) -> bool | None:
-    """Whether the check of one of the gradients fails with the fault; None if it spoils none."""
+def noticed(cases: list[Case], slot: str, kind: str) -> bool | None:
+    """Whether one of the checks fails with the fault; None if it spoils nothing in any of them."""
     effective = None
-    for problem in problems:
-        lib = Backward([(slot, kind)])
-        wrong = replace(problem, lib=lib)
-        passed = quiet(functools.partial(projection_check, wrong))
-        if lib.spoiled and not passed:
-            return True
-        effective = False if lib.spoiled else effective
+    for once in (False, True):
+        for case in cases:
+            passed, spoiled = case.run(slot, kind, once)
+            if spoiled and not passed:
+                return True
+            effective = False if spoiled else effective
     return effective
 
 
+def outcomes(cases: list[Case]) -> Outcomes:
+    """For every kernel that is used and every kind of fault: noticed, missed, or without effect."""
+    found = {}
+    for slot in sorted(set().union(*(case.used.largest for case in cases))):
+        using = sorted(
+            (case for case in cases if slot in case.used.largest),
+            key=lambda case: (case.used.largest[slot] > CHEAP, -min(case.used.largest[slot], CHEAP)),
+        )
+        cut = [case for case in using if slot in case.used.cut]
+        for kind in KINDS:
+            found[slot, kind] = noticed(cut if kind == "chunk" else using, slot, kind)
+    return found
+
+
+def forward_outcomes(spec: OpSpec) -> Outcomes:
+    """What becomes of faults in the kernels of a record's results."""
+    return outcomes(list(forward_cases(spec, first_dtype(spec))))
+
+
 def backward_outcomes(spec: OpSpec) -> Outcomes:
-    """The same as `outcomes` for gradients."""
-    found = [(problem, backward_calls(problem)) for problem in informative_problems(spec, LIB)]
-    result = {}
-    for slot in sorted(set().union(*(calls for _, calls in found))):
-        using = sorted((c for c in found if slot in c[1]), key=lambda c: -c[1][slot])[:MOST_GRADIENTS]
-        problems = [problem for problem, _ in using]
-        result.update({(slot, kind): backward_noticed(problems, slot, kind) for kind in KINDS})
-    return result
-
-
-def dtype_of(spec: OpSpec) -> str:
-    """The dtype in which a record is tried forward: one pass of float32 has the tolerances that matter."""
-    return "float32" if "float32" in spec.dtypes else spec.dtypes[-1]
+    """The same for its gradients."""
+    return outcomes(list(backward_cases(spec)))
 
 
 def differentiated(spec: OpSpec) -> bool:
@@ -177,32 +212,32 @@ def differentiated(spec: OpSpec) -> bool:
     return spec.order > 0 and not spec.zero_gradient
 
 
-def lines(name: str, which: str, outcomes: Outcomes) -> tuple[list[str], list[str]]:
-    """The lines of a record in the two lists."""
-    label = name.replace(" ", "_")
+def lines(name: str, which: str, outcomes: Outcomes) -> list[str]:
+    """The lines of a record, without reasons."""
+    start = f"{which} {name.replace(' ', '_')}"
     slots = sorted({slot for slot, _ in outcomes})
-    missed = [(slot, [kind for kind in KINDS if outcomes[slot, kind] is False]) for slot in slots]
-    small = [kind for kind in KINDS if all(outcomes[slot, kind] is None for slot in slots)]
-    return (
-        [" ".join((which, label, slot, *kinds)) for slot, kinds in missed if kinds],
-        [" ".join((which, label, *small))] if small and slots else [],
-    )
+    found = [(slot, [kind for kind in KINDS if outcomes[slot, kind] is False]) for slot in slots]
+    if slots:
+        found.append(("*", [kind for kind in KINDS if all(outcomes[slot, kind] is None for slot in slots)]))
+    return [" ".join((start, slot, *kinds)) for slot, kinds in found if kinds]
 
 
-def main(folder: Path) -> None:
-    """Writes both lists."""
-    missed: list[str] = []
-    small: list[str] = []
+def read(path: Path) -> dict[str, str]:
+    """The reasons of the lines of a list."""
+    parts = [line.partition(": ") for line in path.read_text(encoding="utf-8").splitlines()]
+    return {line: reason for line, _, reason in parts}
+
+
+def main(path: Path) -> None:
+    """Brings the list up to date and keeps the reasons."""
+    reasons = read(path) if path.exists() else {}
+    found: list[str] = []
     for name, spec in records().items():
-        found = [("forward", outcomes(spec, dtype_of(spec)))]
+        found += lines(name, "forward", forward_outcomes(spec))
         if differentiated(spec):
-            found.append(("gradient", backward_outcomes(spec)))
-        for which, results in found:
-            new = lines(name, which, results)
-            missed += new[0]
-            small += new[1]
-    (folder / MISSED).write_text("".join(f"{line}\n" for line in missed), encoding="utf-8")
-    (folder / SMALL).write_text("".join(f"{line}\n" for line in small), encoding="utf-8")
+            found += lines(name, "gradient", backward_outcomes(spec))
+    text = "".join(f"{line}: {reasons.get(line, '')}\n" for line in found)
+    path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

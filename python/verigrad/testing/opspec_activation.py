@@ -138,6 +138,10 @@ def large_slope(row: Row) -> Callable[[Sampler], Iterator[Sample]]:
             yield call(s.array(37, 67), draw(row, s, (37, 67), options), *row.numbers(**options))
         numbers = row.numbers(**row.required)
         yield call(s.array(516, 521), draw(row, s, (516, 521), row.required), *numbers)
+        near = [corner + side for corner in row.corners(*numbers) for side in (-5e-4, 5e-4)]
+        for values, n in [*(([x], 67) for x in near), *([(near, 516 * 521)] if near else [])]:
+            x = np.resize(np.array(values, s.dtype), n)
+            yield call(s.array(n), x, *numbers, vary=False, note="near the corners")
 
     return samples
 

@@ -45,6 +45,40 @@ def large_binary(
     return samples
 
 
+def conversions(*patterns: tuple[tuple[int, ...], tuple[int, ...]]) -> Callable[[Sampler], Iterator[Sample]]:
+    """Operands of two dtypes, one of which is converted first, where each converted element decides; the
+    long ones are cut for threads.
+
+    Args:
+        patterns: numbers of both operands, repeated.
+    """
+
+    def samples(s: Sampler) -> Iterator[Sample]:
+        other = "int64" if s.floating else "float32"
+        for n in (67, 4 * 65536 + 67) if s.floating else (67,):
+            for left, right in patterns:
+                one, two = np.resize(left, n), np.resize(right, n)
+                for a, b in ((s.dtype.name, other), (other, s.dtype.name)):
+                    yield call(one.astype(a), two.astype(b), grad=False, vary=False, note="two dtypes")
+
+    return samples
+
+
+RELATIONS = ((2, 1, 3), (2, 1, 3)), ((2, 1, 3), (1, 2, 3)), ((1, 2, 4), (2, 1, 3))
+MULTIPLES = ((3, 6, -6), (3, 3, 3)), ((6, -6, 6), (2, -3, 3))
+TRUTHS = ((0, 1), (1, 1)), ((1, 0), (1, 1)), ((0, 1), (0, 0)), ((1, 0), (0, 0))
+
+
+def both(*parts: Callable[[Sampler], Iterator[Sample]]) -> Callable[[Sampler], Iterator[Sample]]:
+    """The samples of all parts, one after the other."""
+
+    def samples(s: Sampler) -> Iterator[Sample]:
+        for part in parts:
+            yield from part(s)
+
+    return samples
+
+
 def binary(
     name: str,
     formula: Callable[..., Any],
@@ -140,6 +174,16 @@ def pow_samples(s: Sampler) -> Iterator[Sample]:
     yield call(s.array(1037, **bases), s.array(1037, **exponents), grad=False)
 
 
+def powers_of_zero(s: Sampler) -> Iterator[Sample]:
+    """Zero as the base and as the exponent, where the gradient is a number of its own."""
+    for n in (67, 4 * 65536 + 67):
+        yield call(
+            np.resize([2.0, 0.0, 0.5], n).astype(s.dtype),
+            np.resize([0.0, 2.0, 1.5], n).astype(s.dtype),
+            vary=False,
+        )
+
+
 def with_alpha(sampling: Mapping[str, Any]) -> Callable[[Sampler], Iterator[Sample]]:
     """The usual samples, and the factor `alpha` of the second operand."""
 
@@ -232,7 +276,7 @@ SPECS = (
         differs={"flags": "PyTorch's result requires a gradient, which then raises NotImplementedError"},
         dtypes=NUMERIC,
         samples=division_samples,
-        boundary=large_binary(right=AWAY),
+        boundary=both(large_binary(right=AWAY), conversions(*MULTIPLES)),
         errors=(
             bad(RuntimeError, "[Zz]ero", np.array([1, 2]), np.array([1, 0])),
             bad(RuntimeError, "[Zz]ero", np.array([1, 2]), 0),
@@ -259,7 +303,7 @@ SPECS = (
         inplace="pow_",
         dtypes=NUMERIC,
         samples=pow_samples,
-        boundary=large_binary({"low": 0.4, "high": 2.5}, {"low": 0.0, "high": 3.0}),
+        boundary=both(large_binary({"low": 0.4, "high": 2.5}, {"low": 0.0, "high": 3.0}), powers_of_zero),
         errors=(bad(RuntimeError, "negative", np.array([1, 2]), -1),),
         kinks=(
             Kink(
@@ -288,11 +332,19 @@ SPECS = (
             operator=getattr(operator, name),
             dtypes=ALL_DTYPES,
             sampling={"scalars": (1, 0.75, True)},
+            boundary=both(large_binary(), conversions(*RELATIONS)),
         )
         for name in ("eq", "ne", "lt", "le", "gt", "ge")
     ),
     *(
-        binary(name, getattr(ref, name), "bool", sampling={"scalars": ()}, dtypes=ALL_DTYPES)
+        binary(
+            name,
+            getattr(ref, name),
+            "bool",
+            sampling={"scalars": ()},
+            dtypes=ALL_DTYPES,
+            boundary=both(large_binary(), conversions(*TRUTHS)),
+        )
         for name in ("logical_and", "logical_or", "logical_xor")
     ),
     bitwise("&", ref.logical_and, operator.and_),

@@ -90,6 +90,8 @@ def close_bounds(s: Sampler) -> Iterator[Sample]:
         other.reshape(-1)[-1] += 1
         yield call(x, x.copy(), grad=False, vary=False)
         yield call(x, other, grad=False, vary=False)
+        if s.floating:  # within the tolerance, but not equal
+            yield call(x, (x * 1.000003).astype(s.dtype), grad=False, vary=False)
 
 
 def unchanged(a: Any, *args: Any, **kwargs: Any) -> tape.Var:

@@ -79,6 +79,8 @@ def cosine_bounds(s: Sampler) -> Iterator[Sample]:
     """Rows and columns longer than a vector; more than one thread takes."""
     for shape, dim in (((19, 67), 1), ((67, 19), 0), ((2, 1_031), 1), ((701, 379), 1)):
         yield call(s.array(*shape), s.array(*shape), dim=dim)
+    x = s.array(701, 379)
+    yield call(x, x + s.array(701, 379, low=-1, high=1), note="similar ones")
 
 
 def pairwise_bounds(s: Sampler) -> Iterator[Sample]:
@@ -88,6 +90,8 @@ def pairwise_bounds(s: Sampler) -> Iterator[Sample]:
             s.distinct(19, 67, low=2, high=5), s.array(19, 67, low=-0.0001, high=0.0001), p=p, vary=False
         )
     yield call(s.array(701, 379, low=2, high=5), s.array(701, 379, low=-0.5, high=0.5))
+    x = s.array(67, 5)
+    yield call(x, x.copy(), eps=0.0, vary=False, note="no distance")
 
 
 SPECS = (

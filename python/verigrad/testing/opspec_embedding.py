@@ -61,6 +61,8 @@ def renorm_boundaries(s: Sampler) -> Iterator[Sample]:
     for norm in (2.0, 1.0, math.inf):
         yield call(s.index(67, high=19), s.array(19, 35), max_norm=7.0, norm_type=norm, grad=False)
     yield call(s.index(521, high=67), s.array(67, 131), max_norm=15.0, grad=False, vary=False)
+    for limit in (1.0, 99.0):  # all rows are shortened, none is
+        yield call(Const(np.arange(67)), s.array(67, 35), max_norm=limit, grad=False, vary=False)
 
 
 def bag_boundaries(s: Sampler) -> Iterator[Sample]:
@@ -78,6 +80,12 @@ def bag_renorm_boundaries(s: Sampler) -> Iterator[Sample]:
     """Norms of rows with tails of vectors, and rows enough to be cut."""
     yield call(s.index(37, 7, high=19), s.array(19, 35), max_norm=7.0, grad=False)
     yield call(s.index(131, 4, high=67), s.array(67, 131), max_norm=15.0, grad=False, vary=False)
+    offsets = Const(np.array([0, 13, 30]))
+    yield call(Const(np.arange(50)), s.array(50, 35), offsets, max_norm=7.0, grad=False, vary=False)
+    for limit in (1.0, 99.0):
+        yield call(
+            Const(np.arange(134).reshape(67, 2)), s.array(134, 35), max_norm=limit, grad=False, vary=False
+        )
 
 
 def one_hot_boundaries(s: Sampler) -> Iterator[Sample]:

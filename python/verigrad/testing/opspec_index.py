@@ -58,6 +58,8 @@ def where_boundaries(s: Sampler) -> Iterator[Sample]:
         yield call(s.mask(size), s.array(size), s.array(size))
         yield call(s.mask(size), s.array(), s.array(size))
         yield call(s.mask(size), s.array(size), s.array())
+    for choice in (np.zeros, np.ones):
+        yield call(Const(choice(67, bool)), s.array(67), s.array(67, dtype="float64"), grad=False, vary=False)
     yield call(s.mask(37, 41), s.array(41), s.array(37, 1))
     yield call(s.mask(521), s.array(521), s.array(509, 521), vary=False)
     yield call(s.mask(8192), s.array(40, 8192), s.array(), vary=False, note="whole chunks")
@@ -180,6 +182,11 @@ def select_boundaries(s: Sampler) -> Iterator[Sample]:
     yield call(s.array(37, 15, 61), 1, s.index(119, high=15), vary=False)
 
 
+def neighbours(count: int) -> tuple[Const, Const]:
+    """Indices of which each is equal to the next or to the one before."""
+    return Const(np.arange(count) // 2), Const((np.arange(count) + 1) // 2)
+
+
 def row_boundaries(repeat: bool) -> Any:
     """Columns of 1024 (kColumns) and the vectors in them; 262,144 elements are cut by columns and slices."""
 
@@ -200,6 +207,13 @@ def row_boundaries(repeat: bool) -> Any:
         if not repeat:
             twice = Const(np.array([2, 5, 2, 8, 5]))
             yield call(s.array(9, 35), 0, twice, s.array(5, 35), vary=False, note="the last one counts")
+            yield call(
+                s.array(9, 35), 0, Const(np.arange(8)), s.array(8, 35), vary=False, note="all but the last"
+            )
+            for pairs in neighbours(67):
+                yield call(
+                    s.array(40, 3), 0, pairs, s.array(67, 3), vary=False, note="pairs of equal indices"
+                )
 
     return samples
 
@@ -338,6 +352,7 @@ def basic_boundaries(s: Sampler) -> Iterator[Sample]:
     yield call(s.array(19, 67), (slice(1, None, 2), slice(2, 65, 3)))
     yield call(s.array(5, 35, 33), (Ellipsis, slice(None, None, 2), 7))
     yield call(s.array(35, 67), (slice(None), None, slice(1, 34)))
+    yield call(s.array(521, 1031), (slice(None), slice(1, 1020, 2)), vary=False)
 
 
 def setitem_boundaries(s: Sampler) -> Iterator[Sample]:
@@ -348,6 +363,8 @@ def setitem_boundaries(s: Sampler) -> Iterator[Sample]:
     yield call(s.array(37, 35), Const(s.rng.permutation(37)[:19]), s.array(19, 35), vary=False)
     rows = Const(s.rng.permutation(257)[:255])
     yield call(s.array(257, 1031), rows, s.array(255, 1031), vary=False)
+    for pairs in neighbours(67):
+        yield call(s.array(40, 3), pairs, s.array(67, 3), vary=False, note="pairs of equal indices")
 
 
 INDEX_ERRORS = (

@@ -55,7 +55,7 @@ def copied_bounds(s: Sampler) -> Iterator[Sample]:
 
 def filled_bounds(s: Sampler) -> Iterator[Sample]:
     """Tails of vectors; more elements than one thread takes."""
-    for shape in ((35, 67), (516, 521)):
+    for shape in ((35, 67), (516, 521), (521, 516), (601, 521)):
         yield call(s.array(*shape), s.array())
 
 

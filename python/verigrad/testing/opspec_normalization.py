@@ -360,6 +360,8 @@ def direction_bounds(s: Sampler) -> Iterator[Sample]:
     for shape, dim in (((3, 33), 1), ((67, 5), 0), ((701, 379), 1), ((701, 379), 0)):
         yield call(s.array(*shape, gap=0.4), dim=dim)
     yield call(s.array(5, 33, gap=0.4), 3.0)
+    yield call(s.array(67, 5, low=-0.1, high=0.1), eps=0.5, note="below eps")
+    yield call(s.array(5, 67, low=-0.1, high=0.1), dim=0, eps=0.5, note="below eps")
 
 
 def with_copies(name: str) -> Callable[..., Any]:

@@ -209,15 +209,34 @@ def peaks(s: Sampler, shape: tuple[int, ...], dim: Any) -> Any:
 
 
 def with_ties(samples: Callable[[Sampler], Iterator[Sample]]) -> Callable[[Sampler], Iterator[Sample]]:
-    """The samples, and lines in which several elements are the greatest and the least."""
+    """The samples, and lines in which several elements are the greatest and the least, or NaN."""
 
     def tied(s: Sampler) -> Iterator[Sample]:
         yield from samples(s)
         for shape, dim in (((1037,), None), ((37, 131), 1), ((131, 37), 0)):
             x = (np.round(s.array(*shape) * 2) / 2).astype(s.dtype)
             yield call(x, *(() if dim is None else (dim,)), note="ties")
+        yield call(np.ones(67, s.dtype), note="equal elements")
+        for n in (67, 4 * 65536 + 67) if s.floating else ():
+            x = s.array(n)
+            x[0] = np.nan
+            yield call(x, vary=False, note="NaN")
 
     return tied
+
+
+def widened(samples: Callable[[Sampler], Iterator[Sample]]) -> Callable[[Sampler], Iterator[Sample]]:
+    """The samples, and sums in float64, whose gradients are converted; many results, whose gradients are cut
+    for threads."""
+
+    def wide(s: Sampler) -> Iterator[Sample]:
+        yield from samples(s)
+        if s.floating:
+            for shape in ((37, 67), (516, 521)):
+                yield call(s.array(*shape), 1, dtype=D("float64"), vary=False)
+            yield call(s.array(4 * 65536 + 67, 2), 1, vary=False)
+
+    return wide
 
 
 def truths(few: bool) -> Callable[..., Any]:
@@ -334,7 +353,7 @@ SPECS = (
         reductions(cast=True),
         parts.total,
         scale="bound",
-        boundary=at_bounds(plain()),
+        boundary=widened(at_bounds(plain())),
         serial=SPREAD,
         errors=(OUT_OF_RANGE, bad(RuntimeError, "multiple", MATRIX, (0, 0))),
     ),
@@ -346,7 +365,7 @@ SPECS = (
         dtypes=FLOATING,
         scale="bound",
         tolerance=2.0,
-        boundary=at_bounds(plain()),
+        boundary=widened(at_bounds(plain())),
         serial=SPREAD,
         errors=(OUT_OF_RANGE, bad(RuntimeError, "dtype", np.arange(4))),
     ),

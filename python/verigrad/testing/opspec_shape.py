@@ -19,6 +19,7 @@ MATRIX = np.arange(6.0).reshape(2, 3)
 CUBE = np.arange(24.0).reshape(2, 3, 4)
 EXACT = 0.0  # nothing is computed
 VIEW = "a view: nothing is computed"
+VIEWED = f"forward: {VIEW}"
 PASSED_ON = "backward: the gradient is passed on as it is"
 
 Samples = Callable[[Sampler], Iterator[Sample]]
@@ -147,6 +148,10 @@ def wide_joins(axis: Callable[[int], int], stacked: bool) -> Samples:
                 if not stacked:
                     parts[1][dim], parts[2][dim] = 1, 2
                 yield call([s.array(*part) for part in parts], dim, vary=shape[0] < 100)
+        if s.floating:
+            for shape in ((35, 67), (521, 509)):
+                other = "float64" if s.dtype.name == "float32" else "float32"
+                yield call([s.array(*shape), s.array(*shape, dtype=other)], 1, vary=False, note="two dtypes")
 
     return samples
 
@@ -342,6 +347,8 @@ SPECS = (
         bad(IndexError, "range|bounds", MATRIX, 0, 2),
         bad(IndexError, "0-dim", np.array(1.0), 0, 0),
         OUT_OF_RANGE,
+        boundary=cases(((3, 35, 67), 0, 1), ((35, 67, 3), -1, 2), ((2, 521, 509), 0, 0)),
+        serial=VIEWED,
     ),
     view(
         "narrow",
@@ -356,12 +363,16 @@ SPECS = (
         bad(RuntimeError, "length", MATRIX, 1, 2, 2),
         bad(IndexError, "start|range", MATRIX, 1, 4, 0),
         bad(RuntimeError, "0-dim", np.array(1.0), 0, 0, 1),
+        boundary=cases(((37, 67), 1, 2, 33), ((67, 37), 0, 3, 61), ((521, 1018), 1, 3, 509)),
+        serial=VIEWED,
     ),
     view(
         "unbind",
         ref.unbind_op,
         cases(((3, 2),), ((2, 3), 1), ((2, 3, 4), -1), ((2, 0), 0)),
         bad(IndexError, "[Dd]im", MATRIX, 2),
+        boundary=cases(((3, 35, 67),), ((35, 67, 2), -1), ((2, 521, 509),)),
+        serial=VIEWED,
     ),
     view_only(
         "reshape_as",

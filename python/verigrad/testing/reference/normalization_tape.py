@@ -148,7 +148,7 @@ def local_response_norm(
 
 
 def norm(x: tape.Var, p: float, axes: Axes, keepdims: bool = False) -> tape.Var:
-    """The p-norm over dimensions, of elements that are not 0."""
+    """The p-norm over dimensions, of elements that are not 0; of zeros alone for p 0, 2 and infinity."""
     if math.isinf(p):
         order = [d for d in range(x.ndim) if d not in axes] + list(axes)
         kept = [x.shape[d] for d in order[: x.ndim - len(axes)]]
@@ -160,7 +160,9 @@ def norm(x: tape.Var, p: float, axes: Axes, keepdims: bool = False) -> tape.Var:
     if p == 0.0:
         return tape.Var((x.value != 0.0).sum(axes, keepdims=keepdims).astype(np.float64))
     if p == 2.0:
-        return tape.sqrt((x * x).sum(axes, keepdims))
+        square = (x * x).sum(axes, keepdims)
+        zero = square.value == 0.0
+        return tape.where(zero, 0.0, tape.sqrt(tape.where(zero, 1.0, square)))  # its slope at 0 counts as 0
     return tape.power(tape.power(tape.absolute(x), p).sum(axes, keepdims), 1.0 / p)
 
 

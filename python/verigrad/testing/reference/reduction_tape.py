@@ -87,7 +87,7 @@ def extremum(place: Place, shared: bool) -> Callable[..., tape.Var]:
         axes = reduced_dims(x.ndim, dim)
         if (shared or dim is None) and x.size:
             top = (np.max if place is np.argmax else np.min)(x.value, axis=axes, keepdims=True)
-            chosen = (x.value == top).astype(np.float64)
+            chosen = ((x.value == top) | (np.isnan(x.value) & np.isnan(top))).astype(np.float64)
             share = chosen / np.maximum(chosen.sum(axes, keepdims=True), 1.0)
             return tape.var(x * share).sum(axes, keepdim)
         lines, _ = _lines(x.ndim, x.shape, dim)
