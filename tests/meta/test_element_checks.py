@@ -54,6 +54,22 @@ def test_a_right_record_passes() -> None:
     assert failures(planted(double)) == set()
 
 
+def test_a_gradient_that_is_lost_where_the_other_input_is_a_constant() -> None:
+    def function(lib: Library, x: Any, y: Any) -> Any:
+        return x + (y if x.requires_grad else y.detach() + 0.0 * y)
+
+    spec = OpSpec(
+        "planted",
+        lambda x, y: x + y,
+        lambda s: iter([call(s.array(3, 5), s.array(3, 5))]),
+        function=function,
+        dtypes=("float32",),
+        composition=lambda x, y: tape.var(x) + y,
+    )
+    assert failures(spec) == {("alone", "float32")}
+    assert failures(replace(spec, function=lambda lib, x, y: x + y)) == set()
+
+
 def test_one_element_of_a_float32_gradient() -> None:
     """The last element of large tensors alone, and in float32 alone."""
 

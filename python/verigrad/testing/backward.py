@@ -134,6 +134,26 @@ def gradient_check(
     return run
 
 
+def alone_check(spec: OpSpec, lib: Library, sample: Sample) -> Callable[[], float]:
+    """Each input as the only one with a gradient: that is the same, bit for bit, as among the others."""
+
+    def run() -> float:
+        problem = problem_of(spec, lib, sample)
+        assert problem is not None
+        rng = problem.seed()
+        weights = [draw(rng, v.shape, CONTIGUOUS) for v in problem.values(problem.arrays)]
+        for i, together in enumerate(analytic(problem, weights)):
+            alone = analytic(problem, weights, only=i)[0]
+            if alone.tobytes() != together.astype(alone.dtype).tobytes():
+                raise CheckError(
+                    f"{spec.name}{sample.label}: expected the same gradient of {problem.label(i)} where the "
+                    "other inputs are constants, got another one"
+                )
+        return 0.0
+
+    return run
+
+
 def composition_check(spec: OpSpec, sample: Sample) -> Callable[[], float]:
     """The composition's value against the record's reference."""
 
@@ -195,7 +215,12 @@ def element_checks(
                 variant = replace(sample, layouts=(inputs,) * len(sample.arrays())) if sample.vary else sample
                 run = gradient_check(spec, lib, variant, incoming, answers, coverage)
                 yield Check("element", dtype, f"{variant.label} gradient {incoming}", run)
+            variants = [sample]
             place = inplace_sample(spec, sample)
             if place is not None and place.grad:
-                run = gradient_check(spec, lib, replace(place, vary=False), CONTIGUOUS, answers, coverage)
+                variants.append(replace(place, vary=False))
+                run = gradient_check(spec, lib, variants[1], CONTIGUOUS, answers, coverage)
                 yield Check("element", dtype, place.label, run)
+            if dtype == training_dtypes(spec)[0] and samples is None and sum(smooth_tensors(sample)) > 1:
+                for variant in variants:
+                    yield Check("alone", dtype, variant.label, alone_check(spec, lib, variant))

@@ -19,15 +19,16 @@ def raised(spec: OpSpec, lib: Library, call: ErrorInput, untouched: bool = True)
         spec: the record.
         lib: the library.
         call: the call.
-        untouched: whether the inputs must be as they were. PyTorch's are not always.
+        untouched: whether the inputs and the random generator must be as they were. PyTorch's are not always.
 
     Raises:
-        CheckError: if the call returns, or has changed an input before it raised.
+        CheckError: if the call returns, or has changed an input or drawn numbers before it raised.
     """
     sample = Sample(call.args, call.kwargs)
     what = f"{spec.name}{sample.label}"
     prepared = prepare(lib, sample)
     before = [leaf.built.memory.tobytes() for leaf in prepared.leaves]
+    random = lib.to_numpy(lib.get("get_rng_state")()).tobytes()
     try:
         result = spec.bind(lib)(*prepared.args, **prepared.kwargs)
     except Exception as error:
@@ -36,6 +37,8 @@ def raised(spec: OpSpec, lib: Library, call: ErrorInput, untouched: bool = True)
                 raise CheckError(
                     f"{what}: expected {leaf.label} as it was after the error, got other bytes"
                 ) from error
+        if untouched and lib.to_numpy(lib.get("get_rng_state")()).tobytes() != random:
+            raise CheckError(f"{what}: expected no random numbers to be drawn, got another state") from error
         return error
     raise CheckError(f"{what}: expected {call.error.__name__}, got {result!r}")
 

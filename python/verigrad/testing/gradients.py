@@ -162,20 +162,26 @@ def draw(rng: np.random.Generator, shape: tuple[int, ...], layout: str) -> Array
     return settle(np.asarray(values), layout)
 
 
-def analytic(problem: Problem, weights: Sequence[Array], create_graph: bool = False) -> list[Array]:
+def analytic(
+    problem: Problem, weights: Sequence[Array], create_graph: bool = False, only: int | None = None
+) -> list[Array]:
     """The vector-Jacobian product of each input.
 
     Args:
         problem: the function and where to check it.
         weights: the incoming gradients.
         create_graph: whether the backward pass is recorded.
+        only: the input that alone requires a gradient, the others being constants; all do by default.
 
     Raises:
         CheckError: if a result does not require a gradient or a gradient has another shape or dtype than its
             input.
     """
     lib = problem.lib
-    inputs = problem.inputs(problem.arrays, requires_grad=True)
+    inputs = problem.inputs(problem.arrays, requires_grad=only is None)
+    chosen = range(len(inputs)) if only is None else range(only, only + 1)
+    if only is not None:
+        inputs[only].requires_grad_(True)
     outputs = problem.outputs(inputs)
     incoming = [
         build(lib, w.astype(lib.dtype_name(o)), problem.grad_layout).tensor
@@ -188,9 +194,12 @@ def analytic(problem: Problem, weights: Sequence[Array], create_graph: bool = Fa
         raise CheckError(
             f"{problem.name}: expected a result that requires a gradient, got none in {problem.case}"
         )
-    grads = lib.grad([o for o, _ in kept], inputs, [g for _, g in kept], create_graph=create_graph)
+    grads = lib.grad(
+        [o for o, _ in kept], [inputs[i] for i in chosen], [g for _, g in kept], create_graph=create_graph
+    )
     found = []
-    for i, (x, g) in enumerate(zip(problem.arrays, grads, strict=True)):
+    for i, g in zip(chosen, grads, strict=True):
+        x = problem.arrays[i]
         if g is None:
             found.append(np.zeros(x.shape))
             continue

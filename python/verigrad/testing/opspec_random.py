@@ -295,6 +295,26 @@ LOW, HIGH = -5, 12
 COUNT = HIGH - LOW
 INTEGER_MOMENTS = ((LOW + HIGH - 1) / 2, (COUNT**2 - 1) / 12)
 INTEGRAL_LIKE = ("int32", "int64", "float32", "float64")
+# Integers that a dtype does not hold, each by one. PyTorch warns where floating-point numbers are not exact.
+BEYOND = tuple(
+    bad(
+        RuntimeError,
+        "out of bounds",
+        low,
+        high,
+        (2,),
+        dtype=D(dtype),
+        peer=dtype in ("bool", "uint8", "int32"),
+    )
+    for dtype, least, most in (
+        ("bool", 0, 1),
+        ("uint8", 0, 255),
+        ("int32", -(2**31), 2**31 - 1),
+        ("float32", -(2**24), 2**24),
+        ("float64", -(2**53), 2**53),
+    )
+    for low, high in ((least - 1, most), (least, most + 2))
+)
 NOT_FLOATING = bad(NotImplementedError, "int64|Long", 3, dtype=D("int64"))
 
 
@@ -419,6 +439,7 @@ SPECS = (
         "randint",
         distribution("randint", integer, integer_stream, *INTEGER_MOMENTS, None, INTEGRAL_LIKE),
         bad(RuntimeError, "low|from|less", 5, 5, (2,)),
+        *BEYOND,
         bad(RuntimeError, "negative", 0, 5, (-1,)),
         reference=lambda low, high, size, dtype: integer_stream(START, 0, size[0], np.dtype(dtype).name),
         arguments=lambda s, count: call(LOW, HIGH, (count,), dtype=D(s.dtype.name)),
@@ -460,6 +481,7 @@ SPECS = (
             lambda x: min(max((x + 2.0) / 5.0, 0.0), 1.0),
         ),
         bad(RuntimeError, "from|low|to", np.zeros(2), 2.0, 1.0),
+        bad(NotImplementedError, "int64|Long", Const(np.zeros(2, np.int64)), 0.0, 1.0),
         reference=lambda x, low, high: uniforms(x.size, x.dtype, low, high),
         arguments=by_model(-2.0, 3.0),
         mutates=1,
