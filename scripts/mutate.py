@@ -102,7 +102,9 @@ def write_report(path: Path, found: list[Mutant], options: argparse.Namespace, r
             result.status, result.text = "equivalent", reason
     seconds = sum(sum(result.seconds.values()) for result in sampled)
     commits = sorted({result.commit for result in sampled if result.commit}) or [runner.commit_of(ROOT)]
-    text = report.markdown(sampled, options.seed, " and ".join(commits), time.strftime("%Y-%m-%d"), seconds)
+    text = report.markdown(
+        sampled, results.first, options.seed, " and ".join(commits), time.strftime("%Y-%m-%d"), seconds
+    )
     path.write_text(text, encoding="utf-8")
 
 

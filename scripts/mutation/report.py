@@ -91,11 +91,14 @@ def _escaped(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-def markdown(results: list[Result], seed: int, commit: str, date: str, seconds: float) -> str:
+def markdown(
+    results: list[Result], first: dict[str, Result], seed: int, commit: str, date: str, seconds: float
+) -> str:
     """The document ``docs/mutation.md``.
 
     Args:
         results: of the sampled mutants and of those that were discarded.
+        first: the first result of each.
         seed: of the sample.
         commit: of the sources.
         date: of the run.
@@ -104,6 +107,8 @@ def markdown(results: list[Result], seed: int, commit: str, date: str, seconds: 
     counted = [r for r in results if r.counts]
     discarded = Counter(r.status for r in results if not r.counts)
     families = sorted({r.family for r in counted})
+    real = [r for r in counted if r.status != "equivalent"]
+    at_once = sum(first[r.id].status == "killed" and first[r.id].phase == "verify" for r in real)
     crashes = sum(r.status == "killed" and r.how in ("crash", "hang") for r in counted)
     by_operator = sorted({r.operator for r in counted})
     titles = "mutants | equivalent | killed by verify | by the suite | survivors | verify alone | together |"
@@ -122,6 +127,9 @@ def markdown(results: list[Result], seed: int, commit: str, date: str, seconds: 
         f"{len(counted)} mutants; {discarded['invalid']} more did not compile and",
         f"{discarded['same code']} gave the same machine code: these were replaced.",
         f"{crashes} of the killed ones ended in a crash or a hang. {seconds / 3600:.1f} hours of work.",
+        "",
+        f"When it was first tried, `verify` alone noticed {at_once} of {len(real)} ({_score(at_once, len(real))});",
+        "samples were then written for what survived, and those mutants tried again.",
         "",
         f"| family | {titles}",
         ruler,

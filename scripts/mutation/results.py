@@ -63,24 +63,34 @@ class Result:
 
 
 class Results:
-    """Results on file, in the order in which the mutants were first seen."""
+    """Results on file, in the order in which the mutants were first seen.
+
+    Attributes:
+        by_id: the last result of each mutant.
+        first: its first one, before samples were written for what survived.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.Lock()
         self.by_id: dict[str, Result] = {}
+        self.first: dict[str, Result] = {}
         if path.exists():
             for line in path.read_text(encoding="utf-8").splitlines():
                 try:
                     entry: dict[str, Any] = json.loads(line)
                 except ValueError:  # cut off when a run was stopped
                     continue
-                self.by_id[entry["id"]] = Result(**entry)
+                self._take(Result(**entry))
+
+    def _take(self, result: Result) -> None:
+        self.by_id[result.id] = result
+        self.first.setdefault(result.id, result)
 
     def add(self, result: Result) -> None:
         """Appends a result."""
         with self._lock:
-            self.by_id[result.id] = result
+            self._take(result)
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(asdict(result)) + "\n")

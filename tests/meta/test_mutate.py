@@ -255,12 +255,13 @@ def test_report() -> None:
     suite = result_of(five[1], "killed", phase="suite", how="failure", by="tests/nn/test_conv.py::test_a")
     lives = result_of(five[2], "survived", phase="suite", records=7)
     equal = result_of(five[3], "equivalent", text="the size of a chunk changes only the speed")
-    text = report.markdown(
-        [killed, suite, lives, equal, result_of(five[4], "invalid")], 1, "abc", "2026-01-01", 7200.0
-    )
+    found = [killed, suite, lives, equal, result_of(five[4], "invalid")]
+    first = {r.id: r for r in (result_of(five[0], "survived"), *found[1:])}
+    text = report.markdown(found, first, 1, "abc", "2026-01-01", 7200.0)
     assert "| **all** | 4 | 1 | 1 | 1 | 1 | 33.3 % | 66.7 % |" in text
     assert "4 mutants; 1 more did not compile and\n0 gave" in text
     assert "1 of the killed ones ended in a crash or a hang" in text
+    assert "`verify` alone noticed 0 of 3 (0.0 %);" in text
     assert (
         f"`{lives.file}:{lives.line}` in `{lives.scope}`" in text
         and f"+ {lives.after.splitlines()[0]}" in text

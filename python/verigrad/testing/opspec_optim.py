@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from verigrad.testing.library import Library
-from verigrad.testing.opspec import FLOATING, OpSpec
+from verigrad.testing.opspec import FLOATING, ErrorInput, OpSpec, bad
 from verigrad.testing.reference import optim as ref
 from verigrad.testing.reference import optim_tape as parts
 from verigrad.testing.samples import Const, Sample, Sampler, call
@@ -137,6 +137,40 @@ def adam(lib: Library, params: list[Any], grads: list[Any], *state: list[Any], *
     return (params, *state)
 
 
+P = Const(np.ones(3))
+NARROW, OTHER_DTYPE, WHOLE = Const(np.ones(2)), Const(np.ones(3, np.float32)), Const(np.ones(3, np.int64))
+STEP = Const(np.array(1.0, np.float32))
+MOMENTUM = {**SGD, "momentum": 0.9}
+AMSGRAD = {**ADAM, "amsgrad": True}
+
+
+def refused(error: type[Exception], text: str, *args: Any, **options: Any) -> ErrorInput:
+    """A call that must fail. PyTorch's functions check less."""
+    return bad(error, text, *args, peer=False, **options)
+
+
+SGD_ERRORS = (
+    refused(ValueError, "grads for each of 1", [P], [], [None], **SGD),
+    refused(ValueError, "momentum_buffers for each of 1", [P], [P], [], **MOMENTUM),
+    refused(RuntimeError, r"grads of shape \[3\]", [P], [NARROW], [None], **SGD),
+    refused(RuntimeError, "grads of .* float64", [P], [OTHER_DTYPE], [None], **SGD),
+    refused(RuntimeError, r"momentum_buffers of shape \[3\]", [P], [P], [NARROW], **MOMENTUM),
+    refused(RuntimeError, "floating-point", [WHOLE], [WHOLE], [None], **SGD),
+)
+ADAM_ERRORS = (
+    refused(ValueError, "grads for", [P], [], [P], [P], [], [STEP], **ADAM),
+    refused(ValueError, "exp_avgs for", [P], [P], [], [P], [], [STEP], **ADAM),
+    refused(ValueError, "exp_avg_sqs for", [P], [P], [P], [], [], [STEP], **ADAM),
+    refused(ValueError, "max_exp_avg_sqs for", [P], [P], [P], [P], [], [STEP], **AMSGRAD),
+    refused(ValueError, "steps for", [P], [P], [P], [P], [], [], **ADAM),
+    refused(RuntimeError, "grads of", [P], [NARROW], [P], [P], [], [STEP], **ADAM),
+    refused(RuntimeError, "exp_avgs of", [P], [P], [OTHER_DTYPE], [P], [], [STEP], **ADAM),
+    refused(RuntimeError, "exp_avg_sqs of", [P], [P], [P], [NARROW], [], [STEP], **ADAM),
+    refused(RuntimeError, "max_exp_avg_sqs of", [P], [P], [P], [P], [NARROW], [STEP], **AMSGRAD),
+    refused(RuntimeError, "floating-point", [WHOLE], [WHOLE], [WHOLE], [WHOLE], [], [STEP], **ADAM),
+    refused(RuntimeError, "one float32", [P], [P], [P], [P], [], [P], **ADAM),
+    refused(RuntimeError, "one float32", [P], [P], [P], [P], [], [Const(np.array(1.0))], **ADAM),
+)
 SPECS = (
     OpSpec(
         "sgd",
@@ -144,6 +178,7 @@ SPECS = (
         sgd_samples,
         composition=parts.sgd,
         boundary=sgd_bounds,
+        errors=SGD_ERRORS,
         function=sgd,
         dtypes=FLOATING,
         order=0,
@@ -159,6 +194,7 @@ SPECS = (
         adam_samples,
         composition=parts.adam,
         boundary=adam_bounds,
+        errors=ADAM_ERRORS,
         function=adam,
         dtypes=FLOATING,
         order=0,
