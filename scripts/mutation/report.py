@@ -128,7 +128,7 @@ def markdown(
         f"{discarded['same code']} gave the same machine code: these were replaced.",
         f"{crashes} of the killed ones ended in a crash or a hang. {seconds / 3600:.1f} hours of work.",
         "",
-        f"When it was first tried, `verify` alone noticed {at_once} of {len(real)} ({_score(at_once, len(real))});",
+        f"At first `verify` alone noticed {at_once} of {len(real)} ({_score(at_once, len(real))});",
         "samples were then written for what survived, and those mutants tried again.",
         "",
         f"| family | {titles}",

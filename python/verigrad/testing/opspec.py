@@ -61,16 +61,29 @@ class ErrorInput:
     peer: bool = (
         True  # whether PyTorch raises the same type; False where it accepts the call or raises another
     )
+    layouts: tuple[str, ...] = ()  # of the tensors; contiguous where the list ends
 
     @property
     def label(self) -> str:
         """A readable name."""
-        return Sample(self.args, self.kwargs).label
+        return self.sample.label
+
+    @property
+    def sample(self) -> Sample:
+        """The call itself."""
+        return Sample(self.args, self.kwargs, layouts=self.layouts)
 
 
-def bad(error: type[Exception], match: str, *args: Any, peer: bool = True, **kwargs: Any) -> ErrorInput:
+def bad(
+    error: type[Exception],
+    match: str,
+    *args: Any,
+    peer: bool = True,
+    layouts: tuple[str, ...] = (),
+    **kwargs: Any,
+) -> ErrorInput:
     """A call that must fail; numpy arrays become tensors."""
-    return ErrorInput(args, kwargs, error, match, peer)
+    return ErrorInput(args, kwargs, error, match, peer, layouts)
 
 
 @dataclass(frozen=True)

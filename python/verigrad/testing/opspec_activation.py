@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -199,6 +200,7 @@ def specs(row: Row) -> Iterator[OpSpec]:
             mutates=1,
             view=None,
             registered=False,
+            errors=tuple(call for call in row.errors if len(call.args) == 1),
             **common,
         )
     if row.native:
@@ -500,6 +502,7 @@ SPECS = (
         boundary=large_prelu,
         kinks=(Kink((at(0.0, -0.0, 1.0, -2.0), at(0.25)), ([0.25, 0.25, 1.0, 0.25], [-2.0])),),
         errors=(
+            bad(NotImplementedError, "int|Long", np.zeros(2, np.int64), np.zeros(1, np.int64)),
             bad(RuntimeError, "channel", np.zeros((2, 3)), np.zeros(2)),
             bad(RuntimeError, "zero-dim", np.array(1.0), np.zeros(2)),
             bad(RuntimeError, "ndim", np.zeros((2, 3)), np.zeros((3, 1))),
@@ -516,6 +519,8 @@ SPECS = (
         boundary=large_rrelu,
         kinks=(Kink((at(0.0, -0.0, 1.0),), ([11 / 48, 11 / 48, 1.0],)),),
         errors=(
+            bad(RuntimeError, "finite", np.zeros(2), lower=0.1, upper=math.inf, peer=False),
+            bad(RuntimeError, "finite", np.zeros(2), lower=math.nan, upper=0.1, peer=False),
             bad(RuntimeError, "[Ll]ower", np.zeros(2), lower=0.5, upper=0.25, training=True),
             bad(NotImplementedError, "int|Long", INTEGERS, training=True),
         ),

@@ -215,6 +215,10 @@ def equal_samples(s: Sampler) -> Iterator[Sample]:
         yield call(x, x.copy(), grad=False)
         yield call(x, s.array(*shape), grad=False)
     yield call(s.array(3), s.array(1, 3), grad=False)
+    for other in ALL_DTYPES:  # ones and zeros are the same numbers in every dtype
+        ones = np.array([1, 0, 1], s.dtype)
+        yield call(ones, ones.astype(other), grad=False)
+        yield call(ones, np.array([1, 1, 1], other), grad=False)
     yield call(s.array(2, 0), s.array(0, 2), grad=False)
     if s.floating:
         nan = np.array([np.nan], s.dtype)
@@ -223,6 +227,10 @@ def equal_samples(s: Sampler) -> Iterator[Sample]:
 
 
 MISMATCH = bad(RuntimeError, "size|shape", np.zeros((2, 3)), np.zeros((2, 4)))
+NEGATIVE = (
+    bad(RuntimeError, "rtol", np.zeros(2), np.zeros(2), rtol=-1e-3),
+    bad(RuntimeError, "atol", np.zeros(2), np.zeros(2), atol=-1e-3),
+)
 MIXED = bad(RuntimeError, "float64|Double", np.zeros(2), np.zeros(2, np.float32))
 
 SPECS = (
@@ -307,7 +315,7 @@ SPECS = (
         order=0,
         dtypes=NUMERIC,
         tolerance=EXACT,
-        errors=(MISMATCH, MIXED),
+        errors=(MISMATCH, MIXED, *NEGATIVE),
     ),
     OpSpec(
         "allclose",
@@ -319,5 +327,13 @@ SPECS = (
         dtypes=NUMERIC,
         errors=(MISMATCH, MIXED),
     ),
-    OpSpec("equal", equal_op, equal_samples, boundary=close_bounds, method="equal", order=0, tolerance=EXACT),
+    OpSpec(
+        "equal",
+        equal_op,
+        equal_samples,
+        boundary=close_bounds,
+        method="equal",
+        order=0,
+        tolerance=EXACT,
+    ),
 )

@@ -232,6 +232,7 @@ def errors(spatial: int, transposed: bool) -> tuple[ErrorInput, ...]:
         bad(RuntimeError, "at least 1|non-empty|descriptor", x, w[..., :0]),
         bad(TypeError, "stride", x, w, stride=1.5),
         bad(RuntimeError, "padding|2\\^30", x, w, padding=2**62),
+        bad(NotImplementedError, "float", x.astype(np.int64), w.astype(np.int64), peer=False),
     ]
     if transposed:
         rows += [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -300,6 +301,8 @@ SPECS = (
         arange_samples,
         bad(RuntimeError, "zero", 0, 5, 0),
         bad(RuntimeError, "sign|bound", 5, 0, 1),
+        *(bad(RuntimeError, "range", *ends) for ends in ((0, math.inf), (-math.inf, 0), (math.nan, 1.0))),
+        bad(RuntimeError, "overflow", 0.0, 1e30),
         bad(ValueError, "zero", 0, 1, 0.3, dtype=D("int64")),
         bad(NotImplementedError, "bool|Bool", 2, dtype=D("bool")),
         dtypes=NUMERIC,

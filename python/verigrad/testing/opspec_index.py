@@ -368,6 +368,7 @@ def setitem_boundaries(s: Sampler) -> Iterator[Sample]:
 
 
 INDEX_ERRORS = (
+    bad(IndexError, "ellipsis", MATRIX, (Ellipsis, Ellipsis), peer=False),
     bad(IndexError, "range|bounds", MATRIX, 2),
     bad(IndexError, "too many", MATRIX, (0, 0, 0)),
     bad(IndexError, "range|bounds", MATRIX, BEYOND),
@@ -387,6 +388,7 @@ SPECS = (
         boundary=where_boundaries,
         tolerance=EXACT,
         errors=(
+            bad(RuntimeError, "bool", MATRIX, MATRIX, MATRIX),
             bad(RuntimeError, "size|shape", Const(np.ones((2, 2), bool)), MATRIX, MATRIX),
             bad(RuntimeError, "without overflow", Const(np.ones(3, bool)), BYTES, 300),
         ),
@@ -432,6 +434,7 @@ SPECS = (
         composition=index_tape.scatter_add,
         boundary=scatter_boundaries,
         errors=(
+            bad(RuntimeError, "int64", MATRIX, 0, Const(np.zeros((2, 3), np.float32)), MATRIX),
             bad(
                 RuntimeError,
                 "bounds|range|\\[0, 2\\)",
@@ -540,6 +543,7 @@ SPECS = (
         view=None,
         tolerance=EXACT,
         errors=(
+            bad(RuntimeError, "shape mismatch", MATRIX, Const(np.array([0, 1])), np.zeros((2, 2, 3))),
             bad(IndexError, "range|bounds", MATRIX, 2, 1.0),
             bad(RuntimeError, "shape|size|expand", MATRIX, 0, np.ones(4)),
             bad(IndexError, "range|bounds", MATRIX, BEYOND, 1.0),

@@ -93,7 +93,7 @@ SPECS = (
         composition=everywhere,
         boundary=copied_bounds,
         function=method("copy_"),
-        errors=(SHAPE,),
+        errors=(SHAPE, bad(RuntimeError, "shape|expand|size", MATRIX, np.zeros((2, *MATRIX.shape)))),
         zero_inputs=("input 0",),
         **EXACT,
     ),

@@ -410,6 +410,7 @@ SPECS = (
         "binary_cross_entropy",
         ref.binary_cross_entropy_op,
         bce_samples,
+        bad(NotImplementedError, "float", Const(np.zeros((2, 3), np.int64)), X, peer=False),
         bad(ValueError, "size", X, WIDE),
         UNKNOWN,
         bad(RuntimeError, "between 0 and 1", X + 1, X),

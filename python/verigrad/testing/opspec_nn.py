@@ -124,6 +124,11 @@ def mse_bounds(s: Sampler) -> Iterator[Sample]:
 
 
 COMMON = (
+    bad(RuntimeError, "dtype|type", LOGITS, LABELS, np.ones(3, np.float32)),
+    bad(NotImplementedError, "float|implemented", Const(np.zeros((2, 3), np.int64)), LABELS),
+    bad(ValueError, "dimension", np.array(1.0), Const(np.array(0)), peer=False),
+    bad(RuntimeError, "target", LOGITS, Const(np.array([[0], [1]]))),
+    bad(RuntimeError, "class", np.zeros((2, 0)), LABELS, peer=False),
     bad(IndexError, "[Tt]arget|class|label", LOGITS, Const(np.array([0, 3]))),
     bad(IndexError, "[Tt]arget|class|label", LOGITS, Const(np.array([0, -1]))),
     bad(RuntimeError, "weight", LOGITS, LABELS, np.ones(2)),
@@ -170,6 +175,7 @@ SPECS = (
         errors=(
             bad(RuntimeError, "size|shape", LOGITS, np.zeros((2, 4))),
             bad(ValueError, "same size", LOGITS, LOGITS, weight=np.ones(3)),
+            bad(RuntimeError, "float", LABELS, LABELS, peer=False),
             bad(ValueError, "reduction|not a valid", LOGITS, LOGITS, reduction="average"),
         ),
     ),

@@ -524,6 +524,7 @@ SPECS = (
         tolerance=1.0,
         boundary=rms_bounds,
         errors=(
+            bad(RuntimeError, "weight", X, (4,), Const(np.ones(4, np.int64)), peer=False),
             bad(RuntimeError, r"normalized_shape.*\[5\].*\[2, 3, 4\]", X, (5,)),
             bad(RuntimeError, "at least 1-dimensional", X, ()),
             bad(RuntimeError, r"weight.*\[3\].*\[4\]", X, (4,), np.ones(3)),

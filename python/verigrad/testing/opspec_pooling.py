@@ -246,6 +246,7 @@ def max_errors(dims: int) -> tuple[ErrorInput, ...]:
     return (
         *common_errors(dims),
         bad(RuntimeError, "dilation", x, 2, 2, 0, 0),
+        bad(RuntimeError, "in every window", x, 2, 1, 1, 5, peer=False),
         bad(RuntimeError, "dilation", x, 2, 2, 0, -1),
         bad(RuntimeError, "output size", x, 2, 2, 0, 4),
         *((bad(RuntimeError, "overflow", x, 3, 2, 0, 2**62),) if dims == 2 else ()),
@@ -260,6 +261,7 @@ def adaptive_errors(dims: int) -> tuple[ErrorInput, ...]:
         bad(RuntimeError, "greater than or equal", x, (-1,) * dims),
         bad(RuntimeError, "output_size", x, (2,) * (dims + 1)),
         bad(RuntimeError, "overflow|elements|below", x, (2**62,) * dims),
+        bad(RuntimeError, "below", x[:0], (2**31,) * dims, peer=False),
         bad(RuntimeError, "non-zero", np.zeros((1, 2, *(0,) * dims)), (2,) * dims),
         bad(RuntimeError, "Expected", np.zeros((1, 1, 1, *(4,) * dims)), (2,) * dims),
         bad(TypeError, "", x, 2.0),

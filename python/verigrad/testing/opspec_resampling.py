@@ -200,6 +200,7 @@ SPECS: tuple[OpSpec, ...] = (
             bad(RuntimeError, "negative|length", IMAGE, (-3, -3)),
             bad(RuntimeError, "2\\^63|overflow|elements", IMAGE, (2**62, 2**62)),
             bad(RuntimeError, "overflow|elements|exceed", IMAGE, (2**62, 1)),
+            bad(RuntimeError, "2\\^63|overflow|elements", IMAGE, (2**63 - 1, 1), peer=False),
             bad(RuntimeError, "value", IMAGE[0], (1, 1), "reflect", 1.0),
             bad(RuntimeError, "less than", IMAGE[0], (5, 0), "reflect"),
             bad(RuntimeError, "wrapping", IMAGE[0], (6, 0), "circular"),
