@@ -288,3 +288,13 @@ def test_dtype_of_an_in_place_result_must_fit():
     with pytest.raises(RuntimeError):
         y.mul_(vg.ones(2))
     assert y.tolist() == [1, 1]
+
+
+def test_floor_divide_in_place_leaves_no_gradient_of_what_was_there() -> None:
+    x = vg.ones(4, requires_grad=True)
+    with pytest.raises(RuntimeError, match="leaf Variable"):
+        x.floor_divide_(2.0)
+    y = x * 3
+    y[1:3].floor_divide_(2.0)
+    y.sum().backward()
+    assert x.grad is not None and x.grad.tolist() == [3.0, 0.0, 0.0, 3.0]

@@ -137,7 +137,8 @@ Tensor binary(Scalar a, const Tensor& b) {
 template <class Spec>
 const Tensor& binary_inplace(const Tensor& self, const Tensor& other) {
   const bool record_it = Spec::differentiable && recording(self, other);
-  check_inplace(self, record_it);
+  const bool cut_off = !Spec::differentiable && recording(self);  // the old value's gradient is zero
+  check_inplace(self, record_it || cut_off);
   check_same_device(Spec::name, self, other);
   const DType dtype = operation_dtype<Spec>(ops::result_type(self, other));
   if (Spec::op == kernels::BinaryOp::pow && other.impl()->wrapped_number) check_exponent<Spec>(dtype, item(other));
@@ -158,7 +159,11 @@ const Tensor& binary_inplace(const Tensor& self, const Tensor& other) {
     } else {
       copy_out(self, binary_same<Spec>(to(self, dtype), b));
     }
-    self.bump_version();
+    if (cut_off) {
+      finish_overwrite("FloorDivideBackward0", self);
+    } else {
+      self.bump_version();
+    }
     return self;
   }
   // Where a gradient needs the old value of self, that value must outlive the change.

@@ -137,6 +137,11 @@ void finish_inplace(const Tensor& self, const Tensor& result) {
   }
 }
 
+void finish_overwrite(const char* node, const Tensor& self) {
+  const auto zero = [](Node&, const Tensor& g) -> TensorList { return {ops::zeros_like(g)}; };
+  finish_inplace(self, record(node, alias(self), {self}, {}, zero));
+}
+
 namespace ops {
 namespace {
 
@@ -147,8 +152,7 @@ const Tensor& overwrite(const char* node, const Tensor& self, Write write) {
   check_inplace(self, record_it);
   write();
   if (record_it) {
-    finish_inplace(self, record(node, alias(self), {self}, {},
-                                [](Node&, const Tensor& g) -> TensorList { return {zeros_like(g)}; }));
+    finish_overwrite(node, self);
   } else {
     self.bump_version();
   }

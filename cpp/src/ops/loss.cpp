@@ -173,8 +173,6 @@ Tensor named(const char* node, const Tensor& value) {
 
 Tensor probability_cross_entropy(const Tensor& input, const Tensor& target, const Tensor& weight, Reduction reduction,
                                  double label_smoothing) {
-  VG_CHECK(is_floating_point(target.dtype()), RuntimeError,
-           "cross_entropy: Expected floating point type for target with class probabilities, got ", target.dtype());
   const int dim = input.ndim() == 1 ? 0 : 1;
   const std::int64_t classes = input.shape()[dim];
   check_weight("cross_entropy", weight, input, classes);

@@ -35,8 +35,6 @@ Tensor masked_fill(const Tensor& self, const Tensor& mask, const Tensor& value) 
 
 bool equal(const Tensor& a, const Tensor& b) {
   check_same_device("equal", a, b);
-  VG_CHECK(a.dtype() == b.dtype(), RuntimeError, "equal: Expected object of data type ", a.dtype(),
-           " but got data type ", b.dtype(), " for argument 'other'");
   if (a.shape() != b.shape()) return false;
   return item(all(eq(detach(a), detach(b)))).to<bool>();
 }

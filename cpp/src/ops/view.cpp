@@ -225,7 +225,7 @@ Tensor narrow(const Tensor& self, std::int64_t dim, std::int64_t start, std::int
 }
 
 TensorList unbind(const Tensor& self, std::int64_t dim) {
-  VG_CHECK(self.ndim() > 0, RuntimeError, "unbind: Dimension specified as ", dim, " but tensor has no dimensions");
+  VG_CHECK(self.ndim() > 0, IndexError, "unbind: Dimension specified as ", dim, " but tensor has no dimensions");
   const int d = wrap_dim("unbind", dim, self.ndim());
   TensorList out;
   for (std::int64_t i = 0; i < self.shape()[d]; ++i) out.push_back(select(self, d, i));
