@@ -213,6 +213,7 @@ def errors(spatial: int, transposed: bool) -> tuple[ErrorInput, ...]:
     """Calls that must fail, of every function."""
     x = np.ones((2, 4, *(6,) * spatial))
     w = np.ones((4, 4, *(3,) * spatial))
+    sevens = r"\(" + " x ".join(["7"] * spatial) + r"\)"
     rows = [
         bad(RuntimeError, "stride", x, w, stride=0),
         bad(RuntimeError, "stride", x, w, stride=-1),
@@ -242,7 +243,7 @@ def errors(spatial: int, transposed: bool) -> tuple[ErrorInput, ...]:
         ]
     else:
         rows += [
-            bad(RuntimeError, "Kernel size", x, np.ones((4, 4, *(7,) * spatial))),
+            bad(RuntimeError, f"Kernel size: {sevens}", x, np.ones((4, 4, *(7,) * spatial))),
             bad(RuntimeError, "Kernel size", x, w, dilation=3),
             bad(RuntimeError, "same", x, w, padding="same", stride=2),
             bad(RuntimeError, "[Pp]adding", x, w, padding="reflect"),

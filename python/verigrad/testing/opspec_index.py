@@ -402,7 +402,7 @@ SPECS = (
         boundary=masked_boundaries,
         tolerance=EXACT,
         errors=(
-            bad(RuntimeError, "bool", MATRIX, Const(np.ones((2, 3))), 1),
+            bad(RuntimeError, "boolean masks", MATRIX, Const(np.ones((2, 3))), 1),
             bad(RuntimeError, "size|shape", MATRIX, Const(np.ones((2, 2), bool)), 1),
             bad(RuntimeError, "0-dim|dimension", MATRIX, Const(np.ones((2, 3), bool)), np.ones(3)),
             bad(RuntimeError, "without overflow", BYTES, Const(np.ones(3, bool)), 300),

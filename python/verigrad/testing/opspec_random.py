@@ -59,7 +59,9 @@ def require(condition: bool, name: str, expected: str, got: Any) -> None:
 def stream_check(
     name: str, draw: Draw, stream: Stream, lib: Library, dtype: str, shape: tuple[int, ...]
 ) -> Callable[[], float]:
-    """The numbers of one call, and those of the next, are those of the reference."""
+    """The numbers of one call, and those of the next, are those of the reference; a block of the stream holds
+    four numbers of float32, or two others."""
+    of_block = 4 if dtype == "float32" and stream is not integer_stream else 2
 
     def run() -> float:
         source, error = generator(lib), 0.0
@@ -69,6 +71,9 @@ def stream_check(
             scale = np.ones(shape)
             got = draw(lib, shape, dtype, source)
             error = max(error, compare(lib, got, wanted, scale, FLOAT_TOLERANCE, f"{name}({list(shape)})"))
+            numbers = 0 if name == "randperm" and math.prod(shape) < 2 else math.prod(shape)
+            blocks, taken = -(-numbers // of_block), state_of(lib, source)[1] - counter
+            require(taken == blocks, name, f"{blocks} blocks of the stream to be taken", taken)
         return error
 
     return run

@@ -197,7 +197,7 @@ SPECS: tuple[OpSpec, ...] = (
         errors=(
             bad(RuntimeError, "divisible by 2", IMAGE, (1,)),
             bad(RuntimeError, "two times", np.zeros(3), (1, 1, 1, 1)),
-            bad(RuntimeError, "negative|length", IMAGE, (-3, -3)),
+            bad(RuntimeError, "negative output size", IMAGE, (-3, -3)),
             bad(RuntimeError, "2\\^63|overflow|elements", IMAGE, (2**62, 2**62)),
             bad(RuntimeError, "overflow|elements|exceed", IMAGE, (2**62, 1)),
             bad(RuntimeError, "2\\^63|overflow|elements", IMAGE, (2**63 - 1, 1), peer=False),
