@@ -339,6 +339,7 @@ def record(
     *errors: Any,
     reference: Callable[..., Any],
     arguments: Callable[[Sampler, int], Sample],
+    also: tuple[Callable[[Sampler, int], Sample], ...] = (),
     dtypes: tuple[str, ...] = FLOATING,
     function: Callable[..., Any] | None = None,
     **options: Any,
@@ -351,6 +352,7 @@ def record(
         errors: calls that must fail.
         reference: the same call with the default generator at the start of its stream.
         arguments: a call for a number of elements.
+        also: further ones.
         dtypes: of the results.
         function: the operation, by default the library's function of that name.
         options: further attributes of the record.
@@ -361,7 +363,9 @@ def record(
         return seeded(lib, lambda: operation(*args, **kwargs))
 
     def sampled(*counts: int) -> Callable[[Sampler], Iterator[Sample]]:
-        return lambda s: (replace(arguments(s, n), grad=False, peer=False) for n in counts)
+        return lambda s: (
+            replace(make(s, n), grad=False, peer=False) for make in (arguments, *also) for n in counts
+        )
 
     return OpSpec(
         name,
@@ -490,6 +494,7 @@ SPECS = (
         bad(NotImplementedError, "int64|Long", Const(np.zeros(2, np.int64)), 0.0, 1.0),
         reference=lambda x, low, high: uniforms(x.size, x.dtype, low, high),
         arguments=by_model(-2.0, 3.0),
+        also=(by_model(2.0, 2.0),),
         mutates=1,
         view=None,
         function=method_of("uniform_"),
@@ -507,6 +512,7 @@ SPECS = (
         bad(RuntimeError, "std|negative|deviation", np.zeros(2), 0.0, -1.0),
         reference=lambda x, mean, deviation: normals(x.size, x.dtype, mean, deviation),
         arguments=by_model(1.0, 2.0),
+        also=(by_model(1.0, 0.0),),
         mutates=1,
         view=None,
         function=method_of("normal_"),
