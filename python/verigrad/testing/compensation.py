@@ -14,7 +14,7 @@ GREAT = 2.0**70  # a float64 next to it is further away than the ones between th
 
 
 def mean_check(lib: Library, dtype: str) -> Callable[[], float]:
-    """Rows of 0, a great number, ones and the opposite number, each in a run of its own (normalize_sum_run): the
+    """Rows of 0, a great number, ones and the opposite number, in runs of their own (normalize_sum_run): the
     mean is that of the ones."""
 
     def run() -> float:

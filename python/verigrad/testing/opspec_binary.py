@@ -27,6 +27,7 @@ BOOLS = np.array([True, False])
 LEFT, RIGHT = np.zeros((2, 3)), np.zeros((2, 4))
 MISMATCH = bad(RuntimeError, "3.*4", LEFT, RIGHT)
 WRONG_TYPE = bad(TypeError, ".", LEFT, "two")
+TWO_BOOLS = bad(RuntimeError, "two bool tensors", BOOLS, BOOLS, peer=False)
 AWAY: Mapping[str, Any] = {"gap": 0.4}
 
 
@@ -280,6 +281,7 @@ SPECS = (
         errors=(
             bad(RuntimeError, "[Zz]ero", np.array([1, 2]), np.array([1, 0])),
             bad(RuntimeError, "[Zz]ero", np.array([1, 2]), 0),
+            TWO_BOOLS,
         ),
     ),
     binary(
@@ -292,7 +294,7 @@ SPECS = (
         dtypes=NUMERIC,
         samples=division_samples,
         boundary=large_binary(right=AWAY),
-        errors=(bad(RuntimeError, "[Zz]ero", np.array([1, 2]), np.array([1, 0])),),
+        errors=(bad(RuntimeError, "[Zz]ero", np.array([1, 2]), np.array([1, 0])), TWO_BOOLS),
     ),
     binary(
         "pow",
@@ -304,7 +306,7 @@ SPECS = (
         dtypes=NUMERIC,
         samples=pow_samples,
         boundary=both(large_binary({"low": 0.4, "high": 2.5}, {"low": 0.0, "high": 3.0}), powers_of_zero),
-        errors=(bad(RuntimeError, "negative", np.array([1, 2]), -1),),
+        errors=(bad(RuntimeError, "negative", np.array([1, 2]), -1), TWO_BOOLS),
         kinks=(
             Kink(
                 (np.array([0.0, 0.0, 2.0]), np.array([2.0, 1.0, 3.0])),

@@ -204,6 +204,8 @@ SPECS: tuple[OpSpec, ...] = (
             bad(RuntimeError, "value", IMAGE[0], (1, 1), "reflect", 1.0),
             bad(RuntimeError, "less than", IMAGE[0], (5, 0), "reflect"),
             bad(RuntimeError, "wrapping", IMAGE[0], (6, 0), "circular"),
+            bad(RuntimeError, "wrapping", IMAGE[0], (-2, 4), "circular", peer=False),
+            bad(RuntimeError, "wrapping", IMAGE[0], (4, -2), "circular", peer=False),
             bad(RuntimeError, "small|element", IMAGE[0], (-3, -2), "replicate"),
             bad(RuntimeError, "empty", IMAGE[0], (-3, -3), "circular"),
             bad(RuntimeError, "non-zero", np.zeros((2, 3, 0)), (1, 1), "replicate"),
