@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from tests.fuzz.worker import EXIT_FINDING
 
@@ -72,17 +72,21 @@ def signature_of(code: int, text: str) -> str:
     return f"exit code {code}: {last[0][:100]}"
 
 
+def _start(command: list[str], folder: str, output: IO[bytes], errors: IO[bytes]) -> subprocess.Popen[bytes]:
+    """A worker with its own folder for files."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.fuzz.worker", *command],
+        stdout=output,
+        stderr=errors,
+        env={**_environment(), "VERIGRAD_FUZZ_FOLDER": folder},
+        cwd=ROOT,
+    )
+
+
 def _run(command: list[str], seconds: float, folder: str, out: Path) -> tuple[int, str, str]:
     """Exit code, standard output and error; 124 for one that took too long."""
-    env = {**_environment(), "VERIGRAD_FUZZ_FOLDER": folder}
     with open(out.with_suffix(".err"), "w+b") as errors, open(out, "w+b") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.fuzz.worker", *command],
-            stdout=output,
-            stderr=errors,
-            env=env,
-            cwd=ROOT,
-        )
+        process = _start(command, folder, output, errors)
         try:
             code = process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -226,16 +230,9 @@ def _watch(
     command: list[str], seconds: float, limit: float, folder: str, state: Path
 ) -> tuple[int, str, str]:
     """Runs a worker; one whose seed does not move for `seconds` is killed."""
-    env = {**_environment(), "VERIGRAD_FUZZ_FOLDER": folder}
     out, err = Path(folder) / "out", Path(folder) / "err"
     with open(out, "wb") as output, open(err, "wb") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.fuzz.worker", *command],
-            stdout=output,
-            stderr=errors,
-            env=env,
-            cwd=ROOT,
-        )
+        process = _start(command, folder, output, errors)
         before, since, started = b"", time.monotonic(), time.monotonic()
         code: int | None = None
         while code is None:

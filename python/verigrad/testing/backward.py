@@ -88,6 +88,17 @@ def element_error(got: Array, wanted: Rounded, tolerance: float, what: str) -> f
     return worst
 
 
+def elements_error(
+    spec: OpSpec, got: Sequence[Array], wanted: Sequence[Rounded], what: Callable[[int], str]
+) -> float:
+    """The greatest error of several gradients, each of which ``what`` names, see :func:`element_error`."""
+    errors = (
+        element_error(one, right, spec.gradient_tolerance, what(i))
+        for i, (one, right) in enumerate(zip(got, wanted, strict=True))
+    )
+    return max(errors, default=0.0)
+
+
 class Answers:
     """The tape's gradients of one sample; layouts that hold the same values share an answer."""
 
@@ -121,15 +132,17 @@ def gradient_check(
         arrays = [leaf.array for leaf in prepare(lib, sample).leaves]
         rng = problem.seed()
         weights = [draw(rng, v.shape, grad_layout) for v in problem.values(problem.arrays)]
-        wanted = answers.get(sample, arrays, weights)
-        worst = 0.0
-        for i, (got, right) in enumerate(zip(analytic(problem, weights), wanted, strict=True)):
-            what = f"{spec.name}: gradient of {problem.label(i)} in {problem.case}"
-            worst = max(worst, element_error(got, right, spec.gradient_tolerance, what))
+        found = analytic(problem, weights)
+        for got in found:
             coverage.largest = max(coverage.largest, got.size)
             coverage.dtypes.add(got.dtype.name)
             coverage.checks += 1
-        return worst
+        return elements_error(
+            spec,
+            found,
+            answers.get(sample, arrays, weights),
+            lambda i: f"{spec.name}: gradient of {problem.label(i)} in {problem.case}",
+        )
 
     return run
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from verigrad.testing.backward import PAIRS, Answers, element_checks, element_error, has_gradient
+from verigrad.testing.backward import PAIRS, Answers, element_checks, elements_error, has_gradient
 from verigrad.testing.calls import CheckError, prepare, tensors
 from verigrad.testing.differentiation import Coverage, problem_of
 from verigrad.testing.forward import Answers as Results
@@ -134,11 +134,7 @@ def level_check(
         if not first.gradients:
             return 0.0
         wanted = answers.get(sample, first.arrays, first.weights)
-        worst = 0.0
-        for i, (got, right) in enumerate(zip(first.gradients, wanted, strict=True)):
-            text = f"{what}: gradient {i}"
-            worst = max(worst, element_error(got, right, spec.gradient_tolerance, text))
-        return worst
+        return elements_error(spec, first.gradients, wanted, lambda i: f"{what}: gradient {i}")
 
     return run
 

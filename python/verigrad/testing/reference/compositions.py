@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from verigrad.testing.reference import tape
-from verigrad.testing.reference.rounded import Rounded
 
 Array = np.ndarray[Any, Any]
 STEP = 2.0**-9
@@ -71,41 +70,5 @@ def moved(reference: Callable[..., Any]) -> Callable[..., Any]:
             index = np.where(element, one - first, -1).astype(np.int64)
             found.append(tape.take(flat, index) + np.where(element, 0.0, values.astype(np.float64)))
         return found
-
-    return composition
-
-
-def pointwise(reference: Callable[..., Any], noise: float = 0.0, step: float = STEP) -> Callable[..., Any]:
-    """The composition of an operation whose result at a place depends on its inputs at that place alone.
-
-    The derivative is a central difference of the reference with Richardson's extrapolation, for all places at
-    once; its own error is below 1e-10, far below float32's epsilon but not float64's, where it is counted.
-
-    Args:
-        reference: the operation on arrays, which broadcast to the shape of the result.
-        noise: absolute error of value and slope beyond their last places, in units of epsilon.
-        step: of the difference; samples keep farther from kinks.
-    """
-
-    def composition(*args: Any, **kwargs: Any) -> tape.Var:
-        inputs = _collect((args, kwargs))
-        shape = np.broadcast_shapes(*(x.shape for x in inputs))
-
-        def run(shifted: tape.Var | None, by: float) -> Array:
-            def values(x: tape.Var) -> Array:
-                return np.broadcast_to(x.value, shape) + (by if x is shifted else 0.0)
-
-            a, k = _leaves((args, kwargs), values)
-            return np.asarray(reference(*a, **k), np.float64)
-
-        def slope(x: tape.Var) -> Rounded:
-            coarse = (run(x, step) - run(x, -step)) / (2 * step)
-            fine = (run(x, step / 2) - run(x, -step / 2)) / step
-            value = (4 * fine - coarse) / 3
-            return Rounded(value, 2.0 * np.abs(value) + noise)
-
-        value = run(None, 0.0)
-        slopes = [slope(x) for x in inputs]
-        return tape.elementwise(Rounded(value, 2.0 * np.abs(value) + noise), inputs, slopes)
 
     return composition

@@ -381,12 +381,3 @@ def select(x: Any, index: Array, axis: int) -> Var:
     x = var(x)
     flat = np.arange(x.size).reshape(x.shape)
     return take(x, np.take_along_axis(flat, np.asarray(index), axis))
-
-
-def logsumexp(x: Any, axis: int, keepdims: bool = False) -> Var:
-    """log(sum(exp(x))) with the greatest element taken out first."""
-    x = var(x)
-    top = x.value.max(axis, keepdims=True, initial=-np.inf)
-    top = np.where(np.isfinite(top), top, 0.0)
-    out = log(exp(x - top).sum(axis, keepdims=True)) + top
-    return out if keepdims else out.reshape(*np.delete(out.shape, axis % x.ndim))
