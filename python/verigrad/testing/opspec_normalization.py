@@ -406,8 +406,21 @@ CHANNEL_ERRORS = (
     ),
     bad(RuntimeError, "weight should contain 3 elements not 4", X, *STATS, np.ones(4)),
     bad(RuntimeError, r"bias should contain 3 elements not 2.*\[3\].*\[2\]", X, *STATS, None, np.ones(2)),
-    bad(RuntimeError, "dtype.*float64.*float32", X, *STATS, np.ones(3, np.float32)),
-    bad(RuntimeError, "dtype.*float64.*float32", X, *STATS, None, np.ones(3, np.float32)),
+    bad(
+        RuntimeError,
+        r"norm: mixed dtype: expected weight .*float64.*float32",
+        X,
+        *STATS,
+        np.ones(3, np.float32),
+    ),
+    bad(
+        RuntimeError,
+        r"norm: mixed dtype: expected bias .*float64.*float32",
+        X,
+        *STATS,
+        None,
+        np.ones(3, np.float32),
+    ),
 )
 
 SPECS = (

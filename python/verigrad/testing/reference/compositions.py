@@ -10,7 +10,6 @@ import numpy as np
 from verigrad.testing.reference import tape
 
 Array = np.ndarray[Any, Any]
-STEP = 2.0**-9
 
 
 def _leaves(tree: Any, visit: Callable[[tape.Var], Any]) -> Any:
