@@ -56,7 +56,9 @@ def parser() -> argparse.ArgumentParser:
         "--work", type=Path, default=Path(tempfile.gettempdir()) / "verigrad-mutation",
         help="folder of the copies (default: verigrad-mutation in the folder for temporary files)",
     )  # fmt: skip
-    out.add_argument("--report", type=Path, help="write the report of the sample there")
+    out.add_argument(
+        "--report", type=Path, help="write the report of the sample there and to verification.md beside it"
+    )
     out.add_argument(
         "--cmake", nargs="+", default=[], metavar="ARG", help='further arguments, as " -DNAME=value"'
     )
@@ -102,10 +104,11 @@ def write_report(path: Path, found: list[Mutant], options: argparse.Namespace, r
             result.status, result.text = "equivalent", reason
     seconds = sum(sum(result.seconds.values()) for result in sampled)
     commits = sorted({result.commit for result in sampled if result.commit}) or [runner.commit_of(ROOT)]
-    text = report.markdown(
+    text = report.summary(
         sampled, results.first, options.seed, " and ".join(commits), time.strftime("%Y-%m-%d"), seconds
     )
-    path.write_text(text, encoding="utf-8")
+    report.insert(path.with_name("verification.md"), text)
+    path.write_text(report.markdown(sampled), encoding="utf-8")
 
 
 def main() -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,10 +91,20 @@ def _escaped(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-def markdown(
+TITLES = "mutants | equivalent | killed by verify | by the suite | survivors | verify alone | together |"
+RULER = "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
+MARKS = "<!-- mutation -->\n", "<!-- end of mutation -->\n"  # in docs/verification.md
+
+
+def _table(kind: str, names: Iterable[str], of: Callable[[Result], str], counted: list[Result]) -> list[str]:
+    rows = [_row(name, [r for r in counted if of(r) == name]) for name in sorted(names)]
+    return [f"| {kind} | {TITLES}", RULER, *rows]
+
+
+def summary(
     results: list[Result], first: dict[str, Result], seed: int, commit: str, date: str, seconds: float
 ) -> str:
-    """The document ``docs/mutation.md``.
+    """The part of ``docs/verification.md``: what was counted, by family.
 
     Args:
         results: of the sampled mutants and of those that were discarded.
@@ -106,41 +116,58 @@ def markdown(
     """
     counted = [r for r in results if r.counts]
     discarded = Counter(r.status for r in results if not r.counts)
-    families = sorted({r.family for r in counted})
     real = [r for r in counted if r.status != "equivalent"]
     at_once = sum(first[r.id].status == "killed" and first[r.id].phase == "verify" for r in real)
     crashes = sum(r.status == "killed" and r.how in ("crash", "hang") for r in counted)
-    by_operator = sorted({r.operator for r in counted})
-    titles = "mutants | equivalent | killed by verify | by the suite | survivors | verify alone | together |"
-    ruler = "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
     out = [
-        "# Mutation",
-        "",
-        "Made by `python scripts/mutate.py --report docs/mutation.md`; do not edit.",
-        f"Seed {seed}, commit {commit}, {date}.",
-        "",
-        "A mutant is a change of one line of a kernel, an op, an optimizer or a table of gradients: another",
-        "operator, a comparison, a bound off by one, a constant, a statement dropped, arguments swapped, a",
-        "condition negated. `verify` (the records of `verigrad verify` that reach the line) must notice it,",
-        "or else the test suite. The seed draws mutants in shares of the families of files.",
+        "Whether these checks notice a mistake is measured by mutants. A mutant is a change of one line of a",
+        "kernel, an op, an optimizer or a table of gradients: another operator, a comparison, a bound off by one,",
+        "a constant, a statement dropped, arguments swapped, a condition negated. `verify` (the records that",
+        "reach the line) must notice it, or else the test suite. Written by `python scripts/mutate.py --report",
+        f"docs/mutation.md`, which draws from all families of files: seed {seed}, commit {commit}, {date}.",
+        "[mutation.md](mutation.md) shows the survivors, and why the equivalent ones change nothing.",
         "",
         f"{len(counted)} mutants; {discarded['invalid']} more did not compile and",
         f"{discarded['same code']} gave the same machine code: these were replaced.",
         f"{crashes} of the killed ones ended in a crash or a hang. {seconds / 3600:.1f} hours of work.",
-        "",
         f"At first `verify` alone noticed {at_once} of {len(real)} ({_score(at_once, len(real))});",
         "samples were then written for what survived, and those mutants tried again.",
         "",
-        f"| family | {titles}",
-        ruler,
-        *(_row(name, [r for r in counted if r.family == name]) for name in families),
+        *_table("family", {r.family for r in counted}, lambda r: r.family, counted),
         _row("**all**", counted),
         "",
-        "By the kind of the change:",
+    ]
+    return "\n".join(out)
+
+
+def insert(document: Path, text: str) -> None:
+    """Writes the summary between the marks of ``docs/verification.md``.
+
+    Raises:
+        ValueError: the document lacks the marks.
+    """
+    before = document.read_text(encoding="utf-8")
+    first, last = (before.find(mark) for mark in MARKS)
+    if not 0 <= first < last:
+        raise ValueError(f"mutate: expected {MARKS[0]!r} and {MARKS[1]!r} in {document}, got neither or one")
+    after = before[: first + len(MARKS[0])] + "\n" + text + before[last:]
+    document.write_text(after, encoding="utf-8")
+
+
+def markdown(results: list[Result]) -> str:
+    """The document ``docs/mutation.md``.
+
+    Args:
+        results: of the sampled mutants.
+    """
+    counted = [r for r in results if r.counts]
+    out = [
+        "# Mutants",
         "",
-        f"| change | {titles}",
-        ruler,
-        *(_row(name, [r for r in counted if r.operator == name]) for name in by_operator),
+        "Made by `python scripts/mutate.py --report docs/mutation.md`; do not edit. What mutants are, and how",
+        "many of each family were noticed, stands in [verification.md](verification.md).",
+        "",
+        *_table("change", {r.operator for r in counted}, lambda r: r.operator, counted),
         "",
     ]
     survivors = [r for r in counted if r.status == "survived"]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import verigrad
+from verigrad.testing import report as verification
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -257,17 +258,31 @@ def test_report() -> None:
     equal = result_of(five[3], "equivalent", text="the size of a chunk changes only the speed")
     found = [killed, suite, lives, equal, result_of(five[4], "invalid")]
     first = {r.id: r for r in (result_of(five[0], "survived"), *found[1:])}
-    text = report.markdown(found, first, 1, "abc", "2026-01-01", 7200.0)
+    text = report.summary(found, first, 1, "abc", "2026-01-01", 7200.0)
     assert "| **all** | 4 | 1 | 1 | 1 | 1 | 33.3 % | 66.7 % |" in text
     assert "4 mutants; 1 more did not compile and\n0 gave" in text
     assert "1 of the killed ones ended in a crash or a hang" in text
     assert "`verify` alone noticed 0 of 3 (0.0 %);" in text
+    text = report.markdown(found)
     assert (
         f"`{lives.file}:{lives.line}` in `{lives.scope}`" in text
         and f"+ {lives.after.splitlines()[0]}" in text
     )
     assert "tests/nn/test_conv.py::test_a" in text
     assert "the size of a chunk changes only the speed" in text
+
+
+def test_the_summary_stands_between_its_marks(tmp_path: Path) -> None:
+    document = tmp_path / "verification.md"
+    document.write_text("a\n" + "old\n".join(report.MARKS) + "b\n", encoding="utf-8")
+    for text in ("one\n", "two\n"):
+        report.insert(document, text)
+    assert document.read_text(encoding="utf-8") == "a\n" + "\ntwo\n".join(report.MARKS) + "b\n"
+    assert report.MARKS == verification.MUTATION
+    assert verification.mutation_section(document.read_text(encoding="utf-8")) == "\ntwo\n".join(report.MARKS)
+    document.write_text("a\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="expected"):
+        report.insert(document, "one\n")
 
 
 LISTING = """

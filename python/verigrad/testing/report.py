@@ -221,11 +221,14 @@ and `verigrad verify --op NAME` for one operation.
   samples lie on both sides of each, with gradients. These samples run at every level of vector code that the
   processor has, with 1, 2 and 3 threads, which must give equal bits; at least one of each operation is large
   enough for several threads, or its record says why none is.
+- **alone**: each gradient is the same, bit for bit, where the other inputs are constants.
+- **refusals**: calls that must fail raise the right exception with the right words, change no tensor and draw
+  no random number; operations in place refuse leaves, shared memory, and what their tensor cannot hold.
 - **samples**: calls that are compared with the reference.
 
-`scripts/mutate.py` measures which changes of single lines of the native code these checks notice.
-
 """
+# scripts/mutate.py writes between these.
+MUTATION = "<!-- mutation -->\n", "<!-- end of mutation -->\n"
 
 
 def family_table(results: Sequence[OpResult]) -> list[str]:
@@ -244,9 +247,16 @@ def family_table(results: Sequence[OpResult]) -> list[str]:
     return [*lines, ""]
 
 
-def markdown(results: Sequence[OpResult]) -> str:
-    """The committed document. It has no measured numbers, so that it is the same on every machine."""
-    lines = [HEADER.rstrip(), ""]
+def mutation_section(document: str) -> str:
+    """What scripts/mutate.py wrote into the document, with its marks."""
+    first, last = (document.find(mark) for mark in MUTATION)
+    return document[first : last + len(MUTATION[1])] if 0 <= first < last else "".join(MUTATION)
+
+
+def markdown(results: Sequence[OpResult], mutation: str = "".join(MUTATION)) -> str:
+    """The committed document. It has no measured numbers of its own, so that it is the same on every
+    machine."""
+    lines = [HEADER.rstrip(), "", mutation]
     samples = sum(r.samples for r in results)
     skipped = sum(r.skipped for r in results)
     lines += [f"{len(results)} operations, {samples} samples, {skipped} skips.", ""]

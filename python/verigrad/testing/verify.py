@@ -26,7 +26,7 @@ from verigrad.testing.failing import error_checks
 from verigrad.testing.forward import Check, forward_checks
 from verigrad.testing.library import Library
 from verigrad.testing.opspec import FAMILIES, OpSpec, covered_names, records
-from verigrad.testing.report import Failure, OpResult, markdown, summary, table, write_json
+from verigrad.testing.report import Failure, OpResult, markdown, mutation_section, summary, table, write_json
 
 MOST_FAILURES = 5  # reported for one operation
 # Kinds of checks of small tensors of which a quick run takes one in so many.
@@ -277,7 +277,9 @@ def run(
     if json_path is not None:
         write_json(json_path, lib, results, seconds)
     if markdown_path is not None:
-        Path(markdown_path).write_text(markdown(results), encoding="utf-8")
+        path = Path(markdown_path)
+        before = path.read_text(encoding="utf-8") if path.exists() else ""
+        path.write_text(markdown(results, mutation_section(before)), encoding="utf-8")
     return 1 if any(result.failures for result in results) else 0
 
 
