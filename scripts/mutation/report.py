@@ -120,11 +120,12 @@ def summary(
     at_once = sum(first[r.id].status == "killed" and first[r.id].phase == "verify" for r in real)
     crashes = sum(r.status == "killed" and r.how in ("crash", "hang") for r in counted)
     out = [
-        "Whether these checks notice a mistake is measured by mutants. A mutant is a change of one line of a",
-        "kernel, an op, an optimizer or a table of gradients: another operator, a comparison, a bound off by one,",
-        "a constant, a statement dropped, arguments swapped, a condition negated. `verify` (the records that",
-        "reach the line) must notice it, or else the test suite. Written by `python scripts/mutate.py --report",
-        f"docs/mutation.md`, which draws from all families of files: seed {seed}, commit {commit}, {date}.",
+        "Whether these checks notice a mistake is measured by mutants. A mutant is a change of one line of",
+        "a kernel, an op, an optimizer or a table of gradients: another operator, a comparison, a bound off",
+        "by one, a constant, a statement dropped, arguments swapped, a condition negated. `verify` (the",
+        "records that reach the line) must notice it, or else the test suite. Written by",
+        "`python scripts/mutate.py --report docs/mutation.md`, which draws from all families of files:",
+        f"seed {seed}, commit {commit}, {date}.",
         "[mutation.md](mutation.md) shows the survivors, and why the equivalent ones change nothing.",
         "",
         f"{len(counted)} mutants; {discarded['invalid']} more did not compile and",
@@ -164,8 +165,8 @@ def markdown(results: list[Result]) -> str:
     out = [
         "# Mutants",
         "",
-        "Made by `python scripts/mutate.py --report docs/mutation.md`; do not edit. What mutants are, and how",
-        "many of each family were noticed, stands in [verification.md](verification.md).",
+        "Made by `python scripts/mutate.py --report docs/mutation.md`; do not edit. What mutants are, and",
+        "how many of each family were noticed, stands in [verification.md](verification.md).",
         "",
         *_table("change", {r.operator for r in counted}, lambda r: r.operator, counted),
         "",
