@@ -183,8 +183,9 @@ NEAREST = {
     "warp": ["tests/vision/test_transforms_geometry.py"],
     "random": ["tests/ops/test_random.py"],
     "create": ["tests/ops/test_creation.py", "tests/ops/test_random.py"],
-    "parallel": ["tests/cpp", "tests/ops/test_threads.py"],
+    "parallel": ["tests/autograd/test_interrupt.py", "tests/cpp", "tests/ops/test_threads.py"],
     "inplace": ["tests/autograd/test_inplace.py"],
+    "binary": ["tests/autograd/test_inplace.py"],
     "optim": ["tests/optim"],
     "linear": ["tests/nn/test_layers.py"],
 }

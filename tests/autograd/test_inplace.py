@@ -229,6 +229,34 @@ def test_changes_of_what_is_not_saved_do_no_harm():
     assert x.grad.tolist() == [2.0] * 3
 
 
+# The operands that the gradients by a and by b read, as in PyTorch.
+READS = {
+    "add": ("", ""),
+    "sub": ("", ""),
+    "mul": ("b", "a"),
+    "div": ("b", "ab"),
+    "remainder": ("", "ab"),
+    "pow": ("ab", "ab"),
+    "maximum": ("ab", "ab"),
+    "minimum": ("ab", "ab"),
+}
+
+
+@pytest.mark.parametrize("name", READS)
+@pytest.mark.parametrize("wanted", ["a", "b", "ab"])
+@pytest.mark.parametrize("changed", ["a", "b"])
+def test_an_operand_may_be_changed_where_no_gradient_reads_it(name, wanted, changed):
+    operands = {k: leaf(1.5, 2.5, 3.5) * 1 if k in wanted else vg.tensor([2.0, 1.0, 4.0]) for k in "ab"}
+    result = getattr(vg, name)(operands["a"], operands["b"])
+    with vg.no_grad():
+        operands[changed].add_(1.0)
+    if any(changed in read for k, read in zip("ab", READS[name], strict=True) if k in wanted):
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            result.sum().backward()
+    else:
+        result.sum().backward()
+
+
 def test_data_is_not_watched():
     x = leaf()
     y = x * x

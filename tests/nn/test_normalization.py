@@ -497,3 +497,13 @@ def test_state_dict_of_pytorch_loads() -> None:
         rtol=1e-5,
         atol=1e-6,
     )
+
+
+@pytest.mark.parametrize("function", [F.batch_norm, F.instance_norm])
+def test_running_statistics_that_share_memory_are_refused(function: Callable[..., Any]) -> None:
+    x, shared = vg.randn(4, 3, 5), vg.zeros(1).expand(3)
+    training = {"training": True} if function is F.batch_norm else {"use_input_stats": True}
+    for statistics in ((shared, vg.ones(3)), (vg.zeros(3), shared)):
+        with pytest.raises(RuntimeError, match="single memory"):
+            function(x, *statistics, **training)
+    assert shared.tolist() == [0.0] * 3
