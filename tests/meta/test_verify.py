@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from verigrad.testing import report, verify
+from verigrad.testing import guard, report, verify
 from verigrad.testing.library import Library
 from verigrad.testing.opspec import covered_names, records
 
@@ -148,6 +151,35 @@ def test_progress_is_plain_lines_where_there_is_no_terminal() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "True"
     assert done.stderr.splitlines()[0] == "verify: 2 of 20 operations" and "\r" not in done.stderr
+
+
+def ends_with(name: str) -> Any:
+    """A record whose checks read out of bounds."""
+    if name == "abs":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return name
+
+
+def test_a_record_whose_process_dies_has_failed_and_the_others_are_verified() -> None:
+    results = verify._in_processes(["neg", "abs", "sign", "exp"], 2, ends_with, verify._died)
+    found = [r if isinstance(r, str) else (r.name, r.failures[0].kind) for r in results]
+    assert sorted(found, key=str) == [("abs", "crash"), "exp", "neg", "sign"]
+
+
+@pytest.mark.skipif(not guard.AVAILABLE, reason="needs mprotect")
+def test_what_lies_behind_guarded_memory_cannot_be_read() -> None:
+    program = (
+        "import ctypes, numpy as np\n"
+        "from verigrad.testing.guard import guarded\n"
+        "a = guarded(np.arange(5000.0).reshape(2, 2500))\n"
+        "a[1, 0] = 1.0\n"
+        "print(len(ctypes.string_at(a.ctypes.data, a.nbytes)), flush=True)\n"
+        "ctypes.string_at(a.ctypes.data + a.nbytes, 1)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "40000\n" and done.returncode == -signal.SIGSEGV
+    values = np.arange(3, dtype=np.int32)
+    assert guard.guarded(values).tolist() == [0, 1, 2] and guard.guarded(values[:0]).shape == (0,)
 
 
 def test_the_document_lists_exactly_the_records_and_all_pass() -> None:

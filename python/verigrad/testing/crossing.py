@@ -16,7 +16,7 @@ from verigrad.testing.differentiation import Coverage, problem_of
 from verigrad.testing.forward import Answers as Results
 from verigrad.testing.forward import Check, forward_check
 from verigrad.testing.gradients import draw
-from verigrad.testing.layouts import CONTIGUOUS, OFFSET, SLICED, TRANSPOSED, applies
+from verigrad.testing.layouts import CONTIGUOUS, GUARDED, OFFSET, SLICED, TRANSPOSED, applies
 from verigrad.testing.library import Library
 from verigrad.testing.opspec import FLOATING, OpSpec
 from verigrad.testing.samples import Sample, Sampler
@@ -157,14 +157,14 @@ def boundary_checks(spec: OpSpec, lib: Library, coverage: Coverage) -> Iterator[
         for sample in boundary_samples(spec, dtype):
             results, answers = Results(spec), Answers(spec)
             shapes = [a.shape for a in sample.arrays()]
-            layouts = (
-                (CONTIGUOUS, TRANSPOSED, SLICED, OFFSET)
-                if sample.vary and dtype in FLOATING
-                else (CONTIGUOUS,)
-            )
+            layouts = [CONTIGUOUS, *([] if sample.layouts else [GUARDED])]
+            if sample.vary and dtype in FLOATING:
+                layouts += [TRANSPOSED, SLICED, OFFSET]
             for layout in layouts if spec.compare else ():
                 if any(applies(shape, layout) for shape in shapes):
-                    variant = replace(sample, layouts=(layout,) * len(shapes)) if sample.vary else sample
+                    variant = (
+                        sample if layout == CONTIGUOUS else replace(sample, layouts=(layout,) * len(shapes))
+                    )
                     yield Check("boundary", dtype, variant.label, forward_check(plain, lib, variant, results))
             # float64 has vectors of half as many elements; how its loops are cut for threads is float32's.
             if dtype != main and (dtype not in FLOATING or sum(a.size for a in sample.arrays()) > HEAVY):
@@ -175,7 +175,8 @@ def boundary_checks(spec: OpSpec, lib: Library, coverage: Coverage) -> Iterator[
                     yield Check("boundary", dtype, f"{sample.label} {level}", _at_level(lib, level, run))
                 run = level_check(spec, lib, sample, level, answers, coverage)
                 yield Check("threads", dtype, f"{sample.label} {level}", run)
-    yield from element_checks(spec, lib, coverage, lambda d: boundary_samples(spec, d), PAIRS[:2])
+    pairs = (*PAIRS[:2], (GUARDED, GUARDED))
+    yield from element_checks(spec, lib, coverage, lambda d: boundary_samples(spec, d), pairs)
 
 
 def refuse_uncut(spec: OpSpec, coverage: Coverage) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from verigrad.testing.guard import guarded
 from verigrad.testing.library import Library
 
 Array = np.ndarray[Any, Any]
@@ -22,6 +23,7 @@ SLICED = "sliced"  # every second element of the last dimension, a margin around
 OFFSET = "offset"  # contiguous, but not at the start of the memory, so not aligned
 EXPANDED = "expanded"  # stride 0 in the first dimension that has more than one element
 EXPANDED_LAST = "expanded_last"  # stride 0 in the last such dimension
+GUARDED = "guarded"  # contiguous, and what lies behind cannot be touched
 
 LAYOUTS = (CONTIGUOUS, TRANSPOSED, SLICED, OFFSET, EXPANDED, EXPANDED_LAST)
 DENSE_LAYOUTS = (CONTIGUOUS, TRANSPOSED, SLICED, OFFSET)  # no element stands twice
@@ -93,5 +95,5 @@ def build(lib: Library, array: Array, layout: str = CONTIGUOUS) -> Built:
         memory = np.full(array.size + 2, poison(array.dtype), array.dtype)
         memory[1:-1] = array.reshape(-1)
         return Built(lib.from_numpy(memory)[1 : array.size + 1].reshape(shape), memory)
-    memory = np.array(array, order="C", copy=True)
+    memory = guarded(array) if layout == GUARDED else np.array(array, order="C", copy=True)
     return Built(lib.from_numpy(memory), memory)

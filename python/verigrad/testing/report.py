@@ -220,7 +220,8 @@ and `verigrad verify --op NAME` for one operation.
   block, a leaf of a sum, a chunk of a thread) stands in `cpp/src/kernels/boundaries.def`; a test shows which
   samples lie on both sides of each, with gradients. These samples run at every level of vector code that the
   processor has, with 1, 2 and 3 threads, which must give equal bits; at least one of each operation is large
-  enough for several threads, or its record says why none is.
+  enough for several threads, or its record says why none is. They also run with inputs that end at a page
+  which cannot be touched: to read or write behind them ends the process, and the operation has failed.
 - **alone**: each gradient is the same, bit for bit, where the other inputs are constants.
 - **refusals**: calls that must fail raise the right exception with the right words, change no tensor and draw
   no random number; operations in place refuse leaves, shared memory, and what their tensor cannot hold.

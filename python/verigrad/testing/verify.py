@@ -7,6 +7,8 @@ The checks are those of the test suite, made from the records in ``opspec_*.py``
 from __future__ import annotations
 
 import difflib
+import faulthandler
+import functools
 import multiprocessing
 import os
 import sys
@@ -15,7 +17,8 @@ import time
 import warnings
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from verigrad.testing.backward import element_checks
@@ -185,7 +188,45 @@ def _verify_name(name: str, quick: bool) -> OpResult:
 
 
 def _begin(threads: int) -> None:
+    faulthandler.enable()
     Library("verigrad").get("set_num_threads")(threads)
+
+
+def _died(name: str) -> OpResult:
+    """The result of a record whose process was ended by a signal."""
+    spec = records()[name]
+    result = OpResult(name, spec.family, spec.dtypes, spec.order, bool(spec.zero_gradient), spec.tolerance)
+    text = f"{name}: expected the checks to end, got a process that died, as after an access out of bounds"
+    result.failures.append(Failure("crash", "", text))
+    return result
+
+
+def _in_processes(
+    names: list[str], jobs: int, work: Callable[[str], OpResult], died: Callable[[str], OpResult]
+) -> Iterator[OpResult]:
+    """The results of records in processes of their own. One that dies takes the others of its pool with it:
+    each of these is tried again alone, which tells whose fault it was."""
+    # Fresh processes: a fork would share this one's planted state and copy its threads half.
+    context = multiprocessing.get_context("spawn")
+    left = dict.fromkeys(names)
+    with ProcessPoolExecutor(min(jobs, len(names)), context, _begin, (1,)) as pool:
+        waiting = {pool.submit(work, name): name for name in names}
+        try:
+            for future in as_completed(waiting):
+                try:
+                    result = future.result()
+                except BrokenProcessPool:
+                    continue
+                del left[waiting[future]]
+                yield result
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    for name in left:
+        if len(names) == 1:
+            yield died(name)
+        else:
+            yield from _in_processes([name], 1, work, died)
 
 
 def _results(specs: list[OpSpec], jobs: int, quick: bool) -> Iterator[OpResult]:
@@ -202,14 +243,8 @@ def _results(specs: list[OpSpec], jobs: int, quick: bool) -> Iterator[OpResult]:
         added = {name: value for name, value in ours.items() if name not in os.environ}
         os.environ.update(added)
         try:
-            # Fresh processes: a fork would share this one's planted state and copy its threads half.
-            context = multiprocessing.get_context("spawn")
-            with ProcessPoolExecutor(min(jobs, len(specs)), context, _begin, (1,)) as pool:
-                try:
-                    yield from pool.map(_verify_name, [s.name for s in order], [quick] * len(order))
-                except BaseException:
-                    pool.shutdown(wait=False, cancel_futures=True)
-                    raise
+            work = functools.partial(_verify_name, quick=quick)
+            yield from _in_processes([spec.name for spec in order], jobs, work, _died)
         finally:
             for name in added:
                 del os.environ[name]
