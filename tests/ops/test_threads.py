@@ -3,6 +3,8 @@ bits for any number of threads."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -49,3 +51,15 @@ def test_a_level_that_does_not_exist_is_refused() -> None:
 def test_the_checks_cover_every_level_up_to_the_processors() -> None:
     assert LIB.get("_C._testing.max_simd_level")() == AVAILABLE[-1]
     assert any(True for _ in forward_checks(records()["exp"], LIB, ("float32",)))
+
+
+def test_a_process_whose_threads_have_gone_to_sleep_ends() -> None:
+    program = (
+        "import time, verigrad as vg\n"
+        "vg.set_num_threads(3)\n"
+        "x = vg.ones(2_000_000).exp().sum()\n"
+        "time.sleep(0.1)\n"
+        "print(round(x.item() / 2_000_000, 3))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and done.stdout == "2.718\n"
