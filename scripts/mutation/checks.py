@@ -184,7 +184,7 @@ NEAREST = {
     "random": ["tests/ops/test_random.py"],
     "create": ["tests/ops/test_creation.py", "tests/ops/test_random.py"],
     "parallel": ["tests/autograd/test_interrupt.py", "tests/cpp", "tests/ops/test_threads.py"],
-    "inplace": ["tests/autograd/test_inplace.py"],
+    "inplace": ["tests/autograd/test_inplace.py", "tests/autograd/test_views.py"],
     "binary": ["tests/autograd/test_inplace.py"],
     "optim": ["tests/optim"],
     "linear": ["tests/nn/test_layers.py"],

@@ -219,3 +219,12 @@ def test_requires_grad_of_a_result():
     for wrong in (lambda: y.requires_grad_(False), lambda: setattr(y, "requires_grad", True)):
         with pytest.raises(RuntimeError, match="leaf variables"):
             wrong()
+
+
+def test_a_view_of_a_constant_that_does_not_start_with_its_memory_takes_a_recorded_value():
+    base = vg.arange(8.0)[2:].detach()
+    w = vg.tensor([1.0, 2.0], requires_grad=True)
+    base[3:5] = w * 3
+    (base * vg.arange(6.0)).sum().backward()
+    assert base.tolist() == [2.0, 3.0, 4.0, 3.0, 6.0, 7.0]
+    assert w.grad.tolist() == [9.0, 12.0]

@@ -491,6 +491,7 @@ SPECS = (
         ),
         bad(RuntimeError, "from|low|to", np.zeros(2), 2.0, 1.0),
         bad(RuntimeError, "finite", np.zeros(2), -math.inf, 1.0, peer=False),
+        bad(RuntimeError, "finite", np.zeros(2), -1e308, 1e308, peer=False),
         bad(NotImplementedError, "int64|Long", Const(np.zeros(2, np.int64)), 0.0, 1.0),
         reference=lambda x, low, high: uniforms(x.size, x.dtype, low, high),
         arguments=by_model(-2.0, 3.0),
