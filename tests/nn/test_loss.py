@@ -171,3 +171,14 @@ def test_signatures_are_those_of_torch():
             for lib in (F, torch.nn.functional)
         )
         assert own == other, name
+
+
+def test_names_of_the_nodes_are_those_of_torch():
+    for shape, target, name in (
+        ((2, 3), [0, 1], "NllLossBackward0"),
+        ((3,), 0, "NllLossBackward0"),
+        ((2, 3, 2), [[0, 1], [2, 0]], "NllLoss2DBackward0"),
+    ):
+        x = vg.zeros(shape, requires_grad=True)
+        for function in (F.nll_loss, F.cross_entropy):
+            assert function(x, vg.tensor(target)).grad_fn.name() == name

@@ -176,6 +176,7 @@ PROBABILITY = (
     bad(ValueError, "between 0 and 1", np.zeros((2, 3, 2, 2)), 1.5, training=False),
 )
 INTEGER = bad(RuntimeError, "cast|Long|int", np.array([[[[1, 2]]]]), 0.5, training=True)
+ALL_INTEGERS = bad(RuntimeError, "cast|Long|int", np.array([[[[1, 2]]]]), 1.0, training=True, peer=False)
 FLAT = bad(RuntimeError, "2 dimensions", np.zeros(3), 0.5, training=True)
 COMMON: dict[str, Any] = {"dtypes": FLOATING, "view": None}
 ALPHA: dict[str, Any] = {**COMMON, "scale": "bound"}
@@ -213,7 +214,7 @@ FUNCTIONS = (
         function=function("dropout"),
         boundary=large_elements,
         check=checks("dropout", *ELEMENTS),
-        errors=(*PROBABILITY, INTEGER),
+        errors=(*PROBABILITY, INTEGER, ALL_INTEGERS),
         **COMMON,
     ),
     OpSpec(
@@ -224,7 +225,7 @@ FUNCTIONS = (
         function=function("alpha_dropout"),
         boundary=large_elements,
         check=checks("alpha_dropout", *ELEMENTS),
-        errors=(*PROBABILITY, INTEGER),
+        errors=(*PROBABILITY, INTEGER, ALL_INTEGERS),
         **ALPHA,
     ),
     OpSpec(
@@ -235,7 +236,7 @@ FUNCTIONS = (
         function=function("feature_alpha_dropout"),
         boundary=large_channels,
         check=checks("feature_alpha_dropout", *CHANNELS),
-        errors=(*PROBABILITY, INTEGER, FLAT),
+        errors=(*PROBABILITY, INTEGER, ALL_INTEGERS, FLAT),
         **ALPHA,
     ),
     OpSpec(
@@ -261,7 +262,7 @@ FUNCTIONS = (
         function=function("dropout2d"),
         check=checks("dropout2d", *CHANNELS),
         registered=False,
-        errors=(*PROBABILITY, INTEGER),
+        errors=(*PROBABILITY, INTEGER, ALL_INTEGERS),
         **COMMON,
     ),
 )

@@ -445,7 +445,7 @@ SPECS = (
         boundary=group_bounds,
         errors=(
             bad(RuntimeError, r"divisible by num_groups.*\[2, 3, 4\].*2", X, 2),
-            *(bad(RuntimeError, "greater than 0", X, groups) for groups in (0, -1)),
+            *(bad(RuntimeError, "greater than 0", X, groups, peer=False) for groups in (0, -1)),
             bad(RuntimeError, "greater than 0.*-1", X, -1),
             bad(RuntimeError, "[Aa]t least 2 dimensions", np.ones(4), 2),
             bad(ValueError, r"more than 1 value per channel.*\[1, 3\]", np.ones((1, 3)), 3),
