@@ -18,6 +18,8 @@ from typing import Any
 MEMORY = 12 << 30  # bytes of addresses that a mutant may use
 RECORD_LIMIT = 300.0  # seconds for a record whose usual time is not known
 SUITE_LIMIT = 3600.0
+# A test's parameters may have spaces in them.
+FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+?(?:\[.*?\])?)(?: - |$)", re.MULTILINE)
 # Tests of the sources as text and of this script; a mutant is in the library alone.
 TEXT_TESTS = ("tests/meta/test_mutate.py",)
 
@@ -157,7 +159,7 @@ def suite(package: Path, cache: Path, tree: Path, tests: list[str], more: list[s
     verdict = Verdict(seconds=round(time.monotonic() - started, 2))
     if code in (0, 5):  # passed, or nothing was selected
         return verdict
-    failed = re.search(r"^(?:FAILED|ERROR) (\S+(?:\[.*\])?)", out, re.MULTILINE)
+    failed = FAILED.search(out)
     verdict.killed = True
     verdict.how = "hang" if code is None else "failure" if code == 1 else "crash"
     verdict.by = failed[1] if failed else "pytest"

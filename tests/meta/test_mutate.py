@@ -285,6 +285,15 @@ def test_the_summary_stands_between_its_marks(tmp_path: Path) -> None:
         report.insert(document, "one\n")
 
 
+@pytest.mark.parametrize(
+    "name", ["tests/a.py::test_a", "tests/a.py::test_a[a long graph-1]", "tests/a.py::test_a[x-y]"]
+)
+@pytest.mark.parametrize("rest", ["", " - AssertionError: [1] - [2]"])
+def test_the_name_of_a_failed_test_is_read_whole(name: str, rest: str) -> None:
+    found = checks.FAILED.search(f"...\nFAILED {name}{rest}\n1 failed")
+    assert found is not None and found[1] == name
+
+
 LISTING = """
 sum.cpp:
 File name                            Line number    Starting address    View    Stmt
