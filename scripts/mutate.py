@@ -103,10 +103,9 @@ def write_report(path: Path, found: list[Mutant], options: argparse.Namespace, r
         elif result.status == "survived" and reason is not None:
             result.status, result.text = "equivalent", reason
     seconds = sum(sum(result.seconds.values()) for result in sampled)
-    commits = sorted({result.commit for result in sampled if result.commit}) or [runner.commit_of(ROOT)]
-    text = report.summary(
-        sampled, results.first, options.seed, " and ".join(commits), time.strftime("%Y-%m-%d"), seconds
-    )
+    tried = [result.commit for result in results.first.values() if result.commit]
+    commit = runner.commit_of(ROOT) + (f" (the first mutants at {tried[0]})" if tried else "")
+    text = report.summary(sampled, results.first, options.seed, commit, time.strftime("%Y-%m-%d"), seconds)
     report.insert(path.with_name("verification.md"), text)
     path.write_text(report.markdown(sampled), encoding="utf-8")
 
