@@ -58,7 +58,7 @@ const Tensor& normal_(const Tensor& self, double mean, double std, OptGenerator 
   Tensor NAME(Scalar a, const Tensor& b);
 #define VG_BINARY(NAME, ...) VG_DECLARE_BINARY(NAME)
 #define VG_COMPARE(NAME) VG_DECLARE_BINARY(NAME)
-#define VG_DISCRETE(NAME) VG_DECLARE_BINARY(NAME)
+#define VG_DISCRETE(NAME, ...) VG_DECLARE_BINARY(NAME)
 #include "verigrad/binary.def"
 #undef VG_DECLARE_BINARY
 /// The dtype of a binary operation (torch.result_type).

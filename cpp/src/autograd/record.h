@@ -145,7 +145,8 @@ Tensor sum_to_shape(const Tensor& grad, const Dims& shape);
 void check_inplace(const Tensor& self, bool recorded);
 /// Gives `self`, whose memory holds the elements of `result` already, the history of `result`, and counts the change.
 void finish_inplace(const Tensor& self, const Tensor& result);
-/// The same where the result depends on nothing: the old value of self gets a zero gradient from a node of that name.
-void finish_overwrite(const char* node, const Tensor& self);
+/// The same where the result depends on nothing: if that is recorded, the old value of self gets a zero gradient from a
+/// node of that name.
+void finish_overwrite(const char* node, const Tensor& self, bool recorded);
 
 }  // namespace verigrad

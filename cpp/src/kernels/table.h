@@ -23,7 +23,7 @@ enum class UnaryOp : std::int8_t {
 enum class BinaryOp : std::int8_t {
 #define VG_BINARY(NAME, ...) NAME,
 #define VG_COMPARE(NAME) NAME,
-#define VG_DISCRETE(NAME) NAME,
+#define VG_DISCRETE(NAME, ...) NAME,
 #include "verigrad/binary.def"
 };
 

@@ -121,16 +121,17 @@ Tensor binary(Scalar a, const Tensor& b) {
       return VJP_B;                                                                           \
     }                                                                                         \
   };
-#define VG_PLAIN(NAME, KIND, COMPARES)                                 \
+#define VG_PLAIN(NAME, KIND, COMPARES, NODE)                           \
   struct Spec_##NAME {                                                 \
     static constexpr auto op = kernels::BinaryOp::NAME;                \
     static constexpr const char* name = #NAME;                         \
+    static constexpr const char* node = NODE;                          \
     static constexpr Kind kind = Kind::KIND;                           \
     static constexpr int reads_a = 0, reads_b = 0;                     \
     static constexpr bool compares = COMPARES, differentiable = false; \
   };
-#define VG_COMPARE(NAME) VG_PLAIN(NAME, Any, true)
-#define VG_DISCRETE(NAME) VG_PLAIN(NAME, Numeric, false)
+#define VG_COMPARE(NAME) VG_PLAIN(NAME, Any, true, nullptr)
+#define VG_DISCRETE(NAME, NODE) VG_PLAIN(NAME, Numeric, false, NODE)
 #include "verigrad/binary.def"
 
 /// self = self op other, in place.
@@ -159,11 +160,7 @@ const Tensor& binary_inplace(const Tensor& self, const Tensor& other) {
     } else {
       copy_out(self, binary_same<Spec>(to(self, dtype), b));
     }
-    if (cut_off) {
-      finish_overwrite("FloorDivideBackward0", self);
-    } else {
-      self.bump_version();
-    }
+    finish_overwrite(Spec::node, self, cut_off);
     return self;
   }
   // Where a gradient needs the old value of self, that value must outlive the change.
@@ -189,7 +186,7 @@ DType result_type(const Tensor& a, const Tensor& b) {
   Tensor NAME(Scalar a, const Tensor& b) { return binary<Spec_##NAME>(a, b); }
 #define VG_BINARY(NAME, ...) VG_DEFINE(NAME)
 #define VG_COMPARE(NAME) VG_DEFINE(NAME)
-#define VG_DISCRETE(NAME) VG_DEFINE(NAME)
+#define VG_DISCRETE(NAME, ...) VG_DEFINE(NAME)
 #include "verigrad/binary.def"
 
 const Tensor& add_(const Tensor& self, const Tensor& other) { return binary_inplace<Spec_add>(self, other); }

@@ -137,7 +137,11 @@ void finish_inplace(const Tensor& self, const Tensor& result) {
   }
 }
 
-void finish_overwrite(const char* node, const Tensor& self) {
+void finish_overwrite(const char* node, const Tensor& self, bool recorded) {
+  if (!recorded) {
+    self.bump_version();
+    return;
+  }
   const auto zero = [](Node&, const Tensor& g) -> TensorList { return {ops::zeros_like(g)}; };
   finish_inplace(self, record(node, alias(self), {self}, {}, zero));
 }
@@ -151,11 +155,7 @@ const Tensor& overwrite(const char* node, const Tensor& self, Write write) {
   const bool record_it = recording(self);
   check_inplace(self, record_it);
   write();
-  if (record_it) {
-    finish_overwrite(node, self);
-  } else {
-    self.bump_version();
-  }
+  finish_overwrite(node, self, record_it);
   return self;
 }
 

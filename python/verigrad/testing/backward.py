@@ -17,7 +17,7 @@ import numpy as np
 from verigrad.testing.calls import CheckError, expected, prepare
 from verigrad.testing.differentiation import Coverage, problem_of
 from verigrad.testing.forward import Check, inplace_sample
-from verigrad.testing.gradients import analytic, draw
+from verigrad.testing.gradients import analytic
 from verigrad.testing.layouts import CONTIGUOUS, EXPANDED, EXPANDED_LAST, SLICED, TRANSPOSED
 from verigrad.testing.library import Library
 from verigrad.testing.opspec import FLOATING, OpSpec
@@ -130,8 +130,7 @@ def gradient_check(
         if problem is None:
             raise CheckError(f"{spec.name}{sample.label}: expected an input with a gradient, got none")
         arrays = [leaf.array for leaf in prepare(lib, sample).leaves]
-        rng = problem.seed()
-        weights = [draw(rng, v.shape, grad_layout) for v in problem.values(problem.arrays)]
+        weights = problem.incoming()
         found = analytic(problem, weights)
         for got in found:
             coverage.largest = max(coverage.largest, got.size)
@@ -153,8 +152,7 @@ def alone_check(spec: OpSpec, lib: Library, sample: Sample) -> Callable[[], floa
     def run() -> float:
         problem = problem_of(spec, lib, sample)
         assert problem is not None
-        rng = problem.seed()
-        weights = [draw(rng, v.shape, CONTIGUOUS) for v in problem.values(problem.arrays)]
+        weights = problem.incoming()
         for i, together in enumerate(analytic(problem, weights)):
             alone = analytic(problem, weights, only=i)[0]
             if alone.tobytes() != together.astype(alone.dtype).tobytes():

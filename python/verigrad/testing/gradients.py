@@ -115,6 +115,11 @@ class Problem:
         """The results as arrays."""
         return [self.lib.to_numpy(t) for t in self.outputs(self.inputs(arrays, requires_grad=False))]
 
+    def incoming(self) -> list[Array]:
+        """A gradient for each result, drawn from the problem's random numbers."""
+        rng = self.seed()
+        return [draw(rng, v.shape, self.grad_layout) for v in self.values(self.arrays)]
+
     def seed(self) -> np.random.Generator:
         """Random numbers that belong to this problem."""
         return np.random.default_rng(

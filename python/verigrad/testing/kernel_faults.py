@@ -49,17 +49,18 @@ class Calls:
     cut: frozenset[str]
 
 
+@dataclass(frozen=True)
 class Case:
     """A check of a record.
 
-    Args:
+    Attributes:
         run: the check with a fault (slot, kind, once) in its kernels; answers whether it passes, and how many
             calls were spoiled.
         used: the kernels that it uses.
     """
 
-    def __init__(self, run: Callable[[str, str, bool], tuple[bool, int]], used: Calls) -> None:
-        self.run, self.used = run, used
+    run: Callable[[str, str, bool], tuple[bool, int]]
+    used: Calls
 
 
 def quiet(run: Callable[[], object]) -> bool:

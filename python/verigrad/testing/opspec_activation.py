@@ -140,9 +140,8 @@ def large_slope(row: Row) -> Callable[[Sampler], Iterator[Sample]]:
         numbers = row.numbers(**row.required)
         yield call(s.array(516, 521), draw(row, s, (516, 521), row.required), *numbers)
         near = [corner + side for corner in row.corners(*numbers) for side in (-5e-4, 5e-4)]
-        for values, n in [*(([x], 67) for x in near), *([(near, 516 * 521)] if near else [])]:
-            x = np.resize(np.array(values, s.dtype), n)
-            yield call(s.array(n), x, *numbers, vary=False, note="near the corners")
+        for x in [*(np.full(67, value) for value in near), np.resize(near, 516 * 521 if near else 0)]:
+            yield call(s.array(x.size), x.astype(s.dtype), *numbers, vary=False, note="near the corners")
 
     return samples
 

@@ -68,6 +68,10 @@ def thinned(spec: OpSpec) -> Callable[[Check], bool]:
     return wanted
 
 
+def _unchecked(spec: OpSpec) -> OpResult:
+    return OpResult(spec.name, spec.family, spec.dtypes, spec.order, bool(spec.zero_gradient), spec.tolerance)
+
+
 def verify_record(
     spec: OpSpec,
     lib: Library,
@@ -83,9 +87,7 @@ def verify_record(
         wanted: which checks to run; all by default.
     """
     started = time.perf_counter()
-    result = OpResult(
-        spec.name, spec.family, spec.dtypes, spec.order, bool(spec.zero_gradient), spec.tolerance
-    )
+    result = _unchecked(spec)
     coverage = Coverage()
 
     def fail(kind: str, label: str, error: Exception) -> None:
@@ -194,16 +196,13 @@ def _begin(threads: int) -> None:
 
 def _died(name: str) -> OpResult:
     """The result of a record whose process was ended by a signal."""
-    spec = records()[name]
-    result = OpResult(name, spec.family, spec.dtypes, spec.order, bool(spec.zero_gradient), spec.tolerance)
+    result = _unchecked(records()[name])
     text = f"{name}: expected the checks to end, got a process that died, as after an access out of bounds"
     result.failures.append(Failure("crash", "", text))
     return result
 
 
-def _in_processes(
-    names: list[str], jobs: int, work: Callable[[str], OpResult], died: Callable[[str], OpResult]
-) -> Iterator[OpResult]:
+def _in_processes(names: list[str], jobs: int, work: Callable[[str], OpResult]) -> Iterator[OpResult]:
     """The results of records in processes of their own. One that dies takes the others of its pool with it:
     each of these is tried again alone, which tells whose fault it was."""
     # Fresh processes: a fork would share this one's planted state and copy its threads half.
@@ -224,9 +223,9 @@ def _in_processes(
             raise
     for name in left:
         if len(names) == 1:
-            yield died(name)
+            yield _died(name)
         else:
-            yield from _in_processes([name], 1, work, died)
+            yield from _in_processes([name], 1, work)
 
 
 def _results(specs: list[OpSpec], jobs: int, quick: bool) -> Iterator[OpResult]:
@@ -244,7 +243,7 @@ def _results(specs: list[OpSpec], jobs: int, quick: bool) -> Iterator[OpResult]:
         os.environ.update(added)
         try:
             work = functools.partial(_verify_name, quick=quick)
-            yield from _in_processes([spec.name for spec in order], jobs, work, _died)
+            yield from _in_processes([spec.name for spec in order], jobs, work)
         finally:
             for name in added:
                 del os.environ[name]

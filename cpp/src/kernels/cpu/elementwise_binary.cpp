@@ -120,7 +120,7 @@ void binary(BinaryOp op, DType dtype, const Loop& loop) {
   switch (op) {
 #define VG_BINARY(NAME, NODE, KIND, ...) \
   case BinaryOp::NAME: return KIND<functors::NAME>(#NAME, dtype, loop);
-#define VG_DISCRETE(NAME) \
+#define VG_DISCRETE(NAME, ...) \
   case BinaryOp::NAME: return Numeric<functors::NAME>(#NAME, dtype, loop);
 #include "verigrad/binary.def"
     default: compare(op, dtype, loop);

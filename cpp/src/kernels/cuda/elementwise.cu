@@ -137,7 +137,7 @@ void binary(BinaryOp op, DType dtype, const Loop& loop) {
   switch (op) {
 #define VG_BINARY(NAME, NODE, KIND, ...) \
   case BinaryOp::NAME: return run_binary<functors::NAME, Kind::KIND>(#NAME, dtype, loop);
-#define VG_DISCRETE(NAME) \
+#define VG_DISCRETE(NAME, ...) \
   case BinaryOp::NAME: return run_binary<functors::NAME, Kind::Numeric>(#NAME, dtype, loop);
 #define VG_COMPARE(NAME) \
   case BinaryOp::NAME: return run_compare<functors::NAME>(#NAME, dtype, loop);
