@@ -1,10 +1,12 @@
 // Several threads over one leaf: passes, hooks and `.grad` at the same time, and forks in between. Most of these tests
 // are about races, so they say the most under the thread sanitizer.
 #include <atomic>
+#include <chrono>
 #include <thread>
 #include <vector>
 
 #include "harness.h"
+#include "kernels/cpu/cblas.h"
 #include "verigrad/autograd.h"
 #include "verigrad/generator.h"
 #include "verigrad/ops.h"
@@ -150,5 +152,29 @@ TEST(a_fork_during_a_pass_leaves_a_child_that_computes) {
   done = true;
   worker.join();
   set_num_threads(before);
+}
+
+TEST(a_fork_waits_until_no_thread_is_in_a_call_of_blas) {
+  std::atomic<bool> inside{false}, left{false};
+  std::thread other([&] {
+    const kernels::cpu::BlasCall call;
+    inside = true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    left = true;
+  });
+  while (!inside) std::this_thread::yield();
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(60);
+    const kernels::cpu::BlasCall call;
+    _exit(left ? 0 : 1);
+  }
+  CHECK(left.load());
+  other.join();
+  int status = -1;
+  REQUIRE(child > 0);
+  REQUIRE(waitpid(child, &status, 0) == child);
+  CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  const kernels::cpu::BlasCall again;  // the parent's calls go on
 }
 #endif

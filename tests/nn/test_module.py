@@ -306,6 +306,13 @@ def test_repr_with_extra_lines_and_absent_children():
     )
 
 
+def test_repr_of_a_module_that_contains_itself():
+    module = nn.Module()
+    module.add_module("child", nn.ModuleList([module]))
+    assert repr(module) == "Module(\n  (child): ModuleList(\n    (0): ...\n  )\n)"
+    assert repr(module.child) == "ModuleList(\n  (0): Module(\n    (child): ...\n  )\n)"
+
+
 def test_repr_is_that_of_torch():
     torch = pytest.importorskip("torch")
 

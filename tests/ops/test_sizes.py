@@ -49,6 +49,10 @@ REFUSED: dict[str, Callable[[], Any]] = {
     "arange": lambda: vg.arange(-MOST, MOST, dtype=vg.int64),
     "eye": lambda: vg.eye(1, MOST),
     "randperm": lambda: vg.randperm(MOST),
+    "unbind": lambda: huge(2**58).unbind(),
+    "iteration": lambda: iter(huge(2**58)),
+    "split of so many lengths": lambda: vg.utils.data.random_split([1, 2], huge(2**58)),
+    "stride of so many numbers": lambda: vg.nn.AvgPool1d(1, stride=huge(2**58)),
     "repeated index": lambda: huge(2**40)[huge(2**40).long()],
 }
 

@@ -20,7 +20,6 @@ namespace {
 constexpr std::int64_t kAlignment = 64;
 constexpr std::int64_t kMaxCachedBytes = std::int64_t{512} << 20;  // per thread
 constexpr int kClasses = 4 * 48;
-constexpr std::int64_t kMaxBlockBytes = std::int64_t{1} << 47;  // the address space of a process
 
 std::atomic<std::int64_t> allocated_bytes{0};
 

@@ -5,6 +5,9 @@
 
 namespace verigrad {
 
+/// The address space of a process: what needs more can be refused before it begins.
+inline constexpr std::int64_t kMaxBlockBytes = std::int64_t{1} << 47;
+
 /// Memory aligned to 64 bytes; raises RuntimeError (naming the size) where the system has none left.
 void* cpu_allocate(std::int64_t nbytes);
 /// Gives a block back, to the calling thread's cache while that is small enough. `nbytes` as it was asked for.

@@ -1,5 +1,6 @@
 // Views: another shape over the same memory. Each VJP undoes the view.
 #include "autograd/record.h"
+#include "core/allocator.h"
 #include "ops/elementwise.h"
 
 namespace verigrad::ops {
@@ -227,8 +228,12 @@ Tensor narrow(const Tensor& self, std::int64_t dim, std::int64_t start, std::int
 TensorList unbind(const Tensor& self, std::int64_t dim) {
   VG_CHECK(self.ndim() > 0, IndexError, "unbind: Dimension specified as ", dim, " but tensor has no dimensions");
   const int d = wrap_dim("unbind", dim, self.ndim());
+  const std::int64_t count = self.shape()[d];
+  // An expanded dimension may have any size; refused here, not when the machine's memory is full.
+  VG_CHECK(count <= kMaxBlockBytes / static_cast<std::int64_t>(sizeof(TensorImpl)), RuntimeError,
+           "unbind: not enough memory: you tried to make ", count, " tensors");
   TensorList out;
-  for (std::int64_t i = 0; i < self.shape()[d]; ++i) out.push_back(select(self, d, i));
+  for (std::int64_t i = 0; i < count; ++i) out.push_back(select(self, d, i));
   // One node for all of them; each stays a view that can be taken again on its own.
   if (!out.empty() && is_floating_point(self.dtype())) {
     record_list("UnbindBackward0", out, {self}, {},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
+from reprlib import recursive_repr
 from typing import Any, TypeVar, overload
 
 from .module import Module, indent, layout
@@ -219,6 +220,7 @@ class ModuleList(_Indexed):
     def __iadd__(self, other: Iterable[Module]) -> ModuleList:
         return self.extend(other)
 
+    @recursive_repr()
     def __repr__(self) -> str:
         # Neighbours that print alike share a line.
         groups: list[tuple[int, int, str]] = []

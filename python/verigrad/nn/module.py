@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
+from reprlib import recursive_repr
 from typing import Any, TypeVar
 
 from .. import _C
@@ -259,6 +260,7 @@ class Module(Hooked):
         """What ``repr`` shows between the parentheses; a subclass may define it."""
         return ""
 
+    @recursive_repr()  # a module may contain itself
     def __repr__(self) -> str:
         extra = self.extra_repr()
         lines = extra.split("\n") if extra else []

@@ -125,14 +125,6 @@ void plain_product(const Tile<T>& t) {
   }
 }
 
-void limit_blas_threads() {
-#ifdef VG_CBLAS_PREFIX
-  // Our threads share the tiles; OpenBLAS must not start its own.
-  static const bool done = (VG_BLAS(openblas_set_num_threads)(1), true);
-  static_cast<void>(done);
-#endif
-}
-
 /// A leading dimension for CBLAS, which wants at least the row length also where there is a single row.
 bool leading(std::int64_t rows, std::int64_t columns, std::int64_t ld, int& out) {
   const std::int64_t least = std::max<std::int64_t>(1, columns);
@@ -216,7 +208,6 @@ void run(const Gemm& g) {
 }  // namespace
 
 void gemm(DType dtype, const Gemm& g) {
-  limit_blas_threads();
   dispatch(dtype, [&]<class T>(TypeTag<T>) { run<T>(g); });
 }
 

@@ -250,7 +250,6 @@ class Pool {
   std::vector<std::unique_ptr<Worker>> workers_;
 };
 
-std::mutex g_mutex;  // guards the creation of the pool
 std::atomic<Pool*> g_pool{nullptr};
 Pool* g_abandoned = nullptr;  // the parent's pool, kept reachable; its threads do not exist in a child process
 std::atomic<int> g_threads{0};
@@ -265,24 +264,19 @@ struct PoolShutdown {
     if (Pool* p = g_pool.load()) p->stop();
   }
 };
+[[maybe_unused]] const PoolShutdown g_shutdown;
 
+#if defined(__unix__) || defined(__APPLE__)
+[[maybe_unused]] const int g_registered =
+    pthread_atfork(nullptr, nullptr, [] { g_abandoned = g_pool.exchange(nullptr); });
+#endif
+
+/// Made on the first use, without a lock, which a fork could leave locked in the child.
 Pool& pool() {
   Pool* p = g_pool.load(std::memory_order_acquire);
   if (p) return *p;
-  const std::lock_guard lock(g_mutex);
-  p = g_pool.load(std::memory_order_acquire);
-  if (p) return *p;
-#if defined(__unix__) || defined(__APPLE__)
-  static const int registered = pthread_atfork([] { g_mutex.lock(); }, [] { g_mutex.unlock(); },
-                                               [] {
-                                                 g_abandoned = g_pool.exchange(nullptr);
-                                                 g_mutex.unlock();
-                                               });
-  static_cast<void>(registered);
-#endif
-  static PoolShutdown shutdown;
-  p = new Pool;
-  g_pool.store(p, std::memory_order_release);
+  auto made = std::make_unique<Pool>();
+  if (g_pool.compare_exchange_strong(p, made.get(), std::memory_order_acq_rel)) p = made.release();
   return *p;
 }
 
