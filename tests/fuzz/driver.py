@@ -49,7 +49,7 @@ def _environment() -> dict[str, str]:
     env = dict(os.environ)
     env["PYTHONPATH"] = os.pathsep.join(p for p in (env.get("PYTHONPATH"), str(ROOT)) if p)
     options = env.get("ASAN_OPTIONS", "")
-    if "detect_leaks" in options and "allocator_may_return_null" not in options:
+    if "detect_leaks" in options and "max_allocation_size_mb" not in options:
         env["ASAN_OPTIONS"] = f"{options}:allocator_may_return_null=1:max_allocation_size_mb=4096"
     return env
 

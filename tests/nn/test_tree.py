@@ -359,7 +359,6 @@ ENDLESS = {
     "load_state_dict": lambda model: model.load_state_dict({}),
     "train": lambda model: model.train(),
     "apply": lambda model: model.apply(lambda module: None),
-    "repr": repr,
 }
 
 
