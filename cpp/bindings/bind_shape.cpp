@@ -3,6 +3,27 @@
 
 namespace verigrad::bindings {
 
+/// A sequence of tensors. A tensor, which is a sequence of its rows, is refused as in PyTorch.
+struct SeveralTensors {
+  TensorList list;
+};
+
+}  // namespace verigrad::bindings
+
+template <>
+struct pybind11::detail::type_caster<verigrad::bindings::SeveralTensors> {
+  using List = make_caster<verigrad::TensorList>;
+  PYBIND11_TYPE_CASTER(verigrad::bindings::SeveralTensors, List::name);
+  bool load(handle source, bool convert) {
+    List inner;
+    if (verigrad::bindings::is_tensor(source.ptr()) || !inner.load(source, convert)) return false;
+    value.list = cast_op<verigrad::TensorList&&>(std::move(inner));
+    return true;
+  }
+};
+
+namespace verigrad::bindings {
+
 void bind_shape(py::module_& m, TensorClass& cls) {
   def_method(cls, "view", true,
              [](const Tensor& x, const py::args& size) { return ops::view(x, parse_size("view", size)); });
@@ -39,11 +60,12 @@ void bind_shape(py::module_& m, TensorClass& cls) {
       [](const Tensor& x, std::int64_t dim) { return py::tuple(py::cast(ops::unbind(x, dim))); }, py::arg("dim") = 0);
   def_op(m, cls, "detach", false, &ops::detach);
 
-  const auto cat = [](const TensorList& tensors, std::int64_t dim) { return ops::cat(tensors, dim); };
+  const auto cat = [](const SeveralTensors& tensors, std::int64_t dim) { return ops::cat(tensors.list, dim); };
+  const auto stack = [](const SeveralTensors& tensors, std::int64_t dim) { return ops::stack(tensors.list, dim); };
   def_function(m, "cat", true, cat, py::arg("tensors"), py::arg("dim") = 0);
   m.def("concat", cat, py::arg("tensors"), py::arg("dim") = 0);
   m.def("cat", cat, py::arg("tensors"), py::arg("axis"));
-  def_function(m, "stack", true, &ops::stack, py::arg("tensors"), py::arg("dim") = 0);
+  def_function(m, "stack", true, stack, py::arg("tensors"), py::arg("dim") = 0);
 
   def_op(m, cls, "gather", true, &ops::gather, py::arg("dim"), py::arg("index"));
   def_op(m, cls, "scatter_add", true, &ops::scatter_add, py::arg("dim"), py::arg("index"), py::arg("src"));

@@ -24,6 +24,8 @@ ROOT = Path(__file__).parents[2]
 BATCH = 2000  # programs of one worker process
 TRIES = 150  # runs to make one program smaller
 KILLED_FOR_MEMORY = "killed"  # by the system's limit: not a finding of ours
+# The address sanitizer's operator new ends the process where the standard one raises std::bad_alloc.
+TOO_MUCH = ("allocator", "allocation-size-too-big", "out-of-memory", "requested")
 
 
 @dataclass
@@ -64,6 +66,8 @@ def signature_of(code: int, text: str) -> str:
         return (
             f"undefined behaviour in {undefined.group(1)}: {re.sub(r'-?[0-9]{3,}', 'N', undefined.group(2))}"
         )
+    if report and report.group(2) in TOO_MUCH:
+        return KILLED_FOR_MEMORY
     if report:
         return f"{report.group(1)}: {report.group(2)}{where}"
     if code < 0:

@@ -84,6 +84,12 @@ def test_what_takes_long_is_interrupted() -> None:
         (3, "Traceback\nValueError: no", "exit code 3: ValueError: no"),
         (
             1,
+            "==1==ERROR: AddressSanitizer: allocator is out of memory trying to allocate 0x1 bytes",
+            "killed",
+        ),
+        (1, "==1==ERROR: AddressSanitizer: requested allocation size 0x1 exceeds maximum", "killed"),
+        (
+            1,
             "==1==ERROR: AddressSanitizer: heap-buffer-overflow on address\n"
             "    #0 0x7f in verigrad::sum() /x/cpp/src/ops/reduce.cpp:12\n",
             "AddressSanitizer: heap-buffer-overflow in cpp/src/ops/reduce.cpp:12",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -171,3 +172,10 @@ def test_an_expanded_tensor_cannot_be_written_to() -> None:
         vg.zeros(1).expand(3).add_(1)
     with pytest.raises(RuntimeError, match="single memory location"):
         vg.zeros(1).expand(3)[0:2].fill_(1)
+
+
+@pytest.mark.parametrize("join", [vg.cat, vg.concat, vg.stack])
+def test_a_tensor_is_no_list_of_tensors(join: Callable[..., vg.Tensor]) -> None:
+    with pytest.raises(TypeError, match=r"Sequence\[Tensor\]"):
+        join(vg.ones(2, 3))
+    assert join([vg.ones(2), vg.ones(2)]).numel() == join((vg.ones(2), vg.ones(2))).numel() == 4

@@ -50,6 +50,7 @@ REFUSED: dict[str, Callable[[], Any]] = {
     "eye": lambda: vg.eye(1, MOST),
     "randperm": lambda: vg.randperm(MOST),
     "unbind": lambda: huge(2**58).unbind(),
+    "unbind of rows": lambda: huge(2**31, 2**20).unbind(),
     "iteration": lambda: iter(huge(2**58)),
     "split of so many lengths": lambda: vg.utils.data.random_split([1, 2], huge(2**58)),
     "stride of so many numbers": lambda: vg.nn.AvgPool1d(1, stride=huge(2**58)),

@@ -7,6 +7,10 @@
 
 #include "verigrad/error.h"
 
+#if defined(__unix__) || defined(__APPLE__)
+#include <unistd.h>
+#endif
+
 // Under a sanitizer every block goes straight to the system, so that a use after free is seen.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define VG_CACHE_BLOCKS 0
@@ -20,6 +24,7 @@ namespace {
 constexpr std::int64_t kAlignment = 64;
 constexpr std::int64_t kMaxCachedBytes = std::int64_t{512} << 20;  // per thread
 constexpr int kClasses = 4 * 48;
+constexpr std::int64_t kMaxBlockBytes = std::int64_t{1} << 47;  // the address space of a process
 
 std::atomic<std::int64_t> allocated_bytes{0};
 
@@ -105,6 +110,14 @@ void cpu_free(void* data, std::int64_t nbytes) {
   }
 #endif
   std::free(data);
+}
+
+std::int64_t physical_memory() {
+#if defined(_SC_PHYS_PAGES) && defined(_SC_PAGESIZE)
+  static const std::int64_t bytes = std::int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE);
+  if (bytes > 0) return bytes;
+#endif
+  return kMaxBlockBytes;
 }
 
 std::int64_t cpu_allocated_bytes() { return allocated_bytes.load(std::memory_order_relaxed); }

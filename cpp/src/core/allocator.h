@@ -5,9 +5,8 @@
 
 namespace verigrad {
 
-/// The address space of a process: what needs more can be refused before it begins.
-inline constexpr std::int64_t kMaxBlockBytes = std::int64_t{1} << 47;
-
+/// The machine's memory in bytes: what needs more of many small blocks can be refused before it begins.
+std::int64_t physical_memory();
 /// Memory aligned to 64 bytes; raises RuntimeError (naming the size) where the system has none left.
 void* cpu_allocate(std::int64_t nbytes);
 /// Gives a block back, to the calling thread's cache while that is small enough. `nbytes` as it was asked for.

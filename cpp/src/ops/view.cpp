@@ -230,7 +230,7 @@ TensorList unbind(const Tensor& self, std::int64_t dim) {
   const int d = wrap_dim("unbind", dim, self.ndim());
   const std::int64_t count = self.shape()[d];
   // An expanded dimension may have any size; refused here, not when the machine's memory is full.
-  VG_CHECK(count <= kMaxBlockBytes / static_cast<std::int64_t>(sizeof(TensorImpl)), RuntimeError,
+  VG_CHECK(count <= physical_memory() / static_cast<std::int64_t>(sizeof(TensorImpl)), RuntimeError,
            "unbind: not enough memory: you tried to make ", count, " tensors");
   TensorList out;
   for (std::int64_t i = 0; i < count; ++i) out.push_back(select(self, d, i));
