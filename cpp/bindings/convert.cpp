@@ -243,7 +243,8 @@ py::object list_of(const Tensor& t, int dim, std::int64_t offset) {
       return py::cast(static_cast<T>(t.data_as<Stored<T>>()[offset]));
     });
   }
-  py::list out(t.shape()[dim]);
+  const auto out = py::reinterpret_steal<py::list>(PyList_New(t.shape()[dim]));
+  if (!out) throw py::error_already_set();  // MemoryError
   for (std::int64_t i = 0; i < t.shape()[dim]; ++i) {
     PyList_SET_ITEM(out.ptr(), i, list_of(t, dim + 1, offset + i * t.strides()[dim]).release().ptr());
   }

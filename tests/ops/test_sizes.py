@@ -65,6 +65,11 @@ def test_refused(name: str) -> None:
     assert len(str(caught.value)) < 500
 
 
+def test_a_list_that_memory_cannot_hold() -> None:
+    with pytest.raises(MemoryError):
+        huge(2**58).tolist()
+
+
 TAKEN: dict[str, tuple[Callable[[], vg.Tensor], tuple[int, ...]]] = {
     "select": (lambda: vg.zeros(5, 0, 2**62)[3], (0, 2**62)),
     "slice": (lambda: vg.zeros(5, 0, 2**62)[3::2], (1, 0, 2**62)),
