@@ -16,7 +16,7 @@ if(VERIGRAD_SANITIZE AND CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang")
   else()
     set(_names libtsan.so libstdc++.so)
     list(APPEND _env
-      "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:ignore_noninstrumented_modules=1")
+      "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:ignore_noninstrumented_modules=1:allocator_may_return_null=1")
     # The sanitizer's memory layout does not fit every kernel's address randomisation.
     find_program(VERIGRAD_SETARCH setarch)
     if(VERIGRAD_SETARCH)

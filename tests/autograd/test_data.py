@@ -184,3 +184,42 @@ def test_data_of_a_leaf_must_be_floating_point():
     with pytest.raises(RuntimeError, match="floating point"):
         x.data = vg.zeros(3, dtype=vg.int64)
     assert x.tolist() == [1.0] * 3
+
+
+FOLLOWERS = {
+    "select": lambda y: y.select(0, -1),
+    "slice": lambda y: y[3::2],
+    "transpose": lambda y: y.t(),
+    "product": lambda y: y @ vg.ones(1, 4, dtype=y.dtype),
+    "sum": lambda y: y.sum(0),
+    "itself": lambda y: y,
+}
+
+
+@pytest.mark.parametrize("follow", FOLLOWERS.values(), ids=FOLLOWERS)
+@pytest.mark.parametrize("dtype", [vg.float32, vg.float64])
+@pytest.mark.parametrize("n", [0, 2])
+def test_a_result_with_data_of_another_shape_has_no_way_back(follow, dtype, n):
+    x = leaf(n)
+    y = x.clone()
+    y.data = vg.ones(17, 1, dtype=dtype)
+    assert y.grad_fn.name() == "CloneBackward0"
+    with pytest.raises(
+        RuntimeError, match=rf"CloneBackward0: expected a gradient of shape \[{n}\] and dtype float32"
+    ):
+        follow(y).sum().backward()
+    assert x.grad is None
+
+
+def test_a_result_whose_data_fits_again_finds_its_way_back():
+    x = leaf(2)
+    y = x * 3
+    y.retain_grad()
+    y.data = vg.ones(5, dtype=vg.float64)
+    y.data = vg.ones(4)
+    lost = y.sum()
+    y.data = vg.full((2,), 7.0)
+    (y * y).sum().backward()
+    assert y.grad.tolist() == [14.0, 14.0] and x.grad.tolist() == [42.0, 42.0]
+    with pytest.raises(RuntimeError, match=r"expected a gradient of shape \[2\].*, got \[4\]"):
+        lost.backward()

@@ -134,6 +134,45 @@ void Tensor::set_grad(const Tensor& grad) const {
   autograd_meta(*this).store_grad(grad);
 }
 
+namespace {
+
+bool fits(const GradMeta& meta, const Tensor& tensor) {
+  return meta.shape == tensor.shape() && meta.dtype == tensor.dtype() && meta.device == tensor.device();
+}
+
+/// Stands between a tensor whose .data was replaced by one of another shape, dtype or device, and its history, which
+/// takes gradients like the old one: what follows is recorded with the new shape, and its gradient has nowhere to go.
+class ReplacedData final : public Node {
+ public:
+  ReplacedData(const Tensor& tensor, Edge history) : Node(history.node->name()) {
+    edges.push_back(std::move(history));
+    outputs.emplace_back(tensor);
+  }
+  TensorList apply(TensorList&&) override {
+    const GradMeta &old = edges[0].node->outputs[static_cast<std::size_t>(edges[0].output_nr)], &now = outputs[0];
+    VG_THROW(RuntimeError, name(), ": expected a gradient of shape ", old.shape, " and dtype ", old.dtype, " on ",
+             old.device, ", got ", now.shape, " and ", now.dtype, " on ", now.device,
+             ": the .data of its result was replaced");
+  }
+};
+
+/// Fits the history of a computed tensor to its new data.
+void fit_history(const Tensor& tensor) {
+  AutogradMeta& meta = *tensor.impl()->meta;
+  if (!meta.grad_fn) return;
+  Edge history{meta.grad_fn, meta.output_nr};
+  if (const auto* replaced = dynamic_cast<const ReplacedData*>(history.node.get())) history = replaced->edges[0];
+  if (!fits(history.node->outputs[static_cast<std::size_t>(history.output_nr)], tensor)) {
+    history = {make_ref<ReplacedData>(tensor, history), 0};
+  }
+  if (history.node == meta.grad_fn) return;
+  if (meta.retains_grad) meta.grad_fn->drop_retained(meta.weak.get());
+  set_history(tensor, history.node, history.output_nr);
+  if (meta.retains_grad) meta.grad_fn->retain_grad(meta.output_nr, meta.weak);
+}
+
+}  // namespace
+
 void Tensor::set_data(const Tensor& other) const {
   VG_CHECK(!requires_grad() || is_floating_point(other.dtype()), RuntimeError,
            "data set to a tensor that requires gradients must be floating point dtype, got ", other.dtype());
@@ -158,6 +197,7 @@ void Tensor::set_data(const Tensor& other) const {
   to.offset = from.offset;
   to.numel = from.numel;
   to.contiguous = from.contiguous;
+  fit_history(*this);
 }
 
 Edge gradient_edge(const Tensor& tensor) {
