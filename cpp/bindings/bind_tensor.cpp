@@ -36,7 +36,7 @@ Index parse_index(py::handle item) {
     }
   } else if (PyBool_Check(object)) {
     index.kind = Index::Kind::Tensor;
-    index.tensor = ops::full({}, object == Py_True, DType::Bool);
+    index.tensor = ops::full({}, object == Py_True, DType::Bool, kHost);
   } else if (PyIndex_Check(object) && !is_ndarray(object)) {
     index.kind = Index::Kind::Integer;
     const py::object number = py::reinterpret_steal<py::object>(PyNumber_Index(object));
@@ -96,10 +96,10 @@ void check_has_dims(const Tensor& t, std::int64_t dim) {
 }
 
 Tensor construct(const py::args& args) {
-  if (args.empty()) return ops::empty({0}, default_dtype());
+  if (args.empty()) return ops::empty({0}, default_dtype(), kHost);
   const py::handle first = args[0];
   if (args.size() == 1 && is_tensor(first.ptr())) return ops::detach(unwrap(first.ptr()));
-  if (PyLong_Check(first.ptr())) return ops::empty(parse_dims("Tensor", args), default_dtype());
+  if (PyLong_Check(first.ptr())) return ops::empty(parse_dims("Tensor", args), default_dtype(), kHost);
   VG_CHECK(args.size() == 1, TypeError, "Tensor: expected data, sizes or a tensor, got ", args.size(), " arguments");
   return tensor_from_data(first, default_dtype(), {});
 }

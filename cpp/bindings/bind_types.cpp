@@ -248,7 +248,7 @@ void bind_types(py::module_& m) {
           "get_state",
           [](const Generator& self) {
             const Generator::State state = self.state();
-            const Tensor out = ops::empty({static_cast<std::int64_t>(sizeof(state))}, DType::UInt8);
+            const Tensor out = ops::empty({static_cast<std::int64_t>(sizeof(state))}, DType::UInt8, kHost);
             std::memcpy(out.data(), &state, sizeof(state));
             return out;
           },

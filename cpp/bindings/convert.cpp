@@ -177,14 +177,14 @@ Tensor tensor_from_numpy(const py::object& object) {
            "from_numpy: expected memory aligned to the element size; copy the numpy array first");
   PyObject* keep = array.ptr();
   Py_INCREF(keep);
-  auto storage = make_ref<Storage>(data, array.nbytes(), [keep] {
+  auto storage = make_ref<Storage>(data, array.nbytes(), kHost, [keep] {
     if (!Py_IsInitialized()) return;
     const py::gil_scoped_acquire gil;
     Py_DECREF(keep);
   });
   const std::int64_t numel = checked_numel("from_numpy", shape);
   if (numel == 0) strides = contiguous_strides(shape);
-  return Tensor(make_ref<TensorImpl>(std::move(storage), dtype, Device{}, shape, strides, 0, numel));
+  return Tensor(make_ref<TensorImpl>(std::move(storage), dtype, shape, strides, 0, numel));
 }
 
 py::object tensor_to_numpy(const Tensor& tensor) {

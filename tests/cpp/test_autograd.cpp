@@ -12,7 +12,7 @@ using namespace verigrad;
 namespace {
 
 Tensor leaf(double value) {
-  const Tensor x = ops::full({}, value, DType::Float64);
+  const Tensor x = ops::full({}, value, DType::Float64, kHost);
   x.set_requires_grad(true);
   return x;
 }
@@ -55,9 +55,9 @@ TEST(engine_walks_a_long_chain_without_recursion) {
 }
 
 TEST(engine_names_the_node_that_returns_a_wrong_shape) {
-  const Tensor x = ops::ones({2}, DType::Float64);
+  const Tensor x = ops::ones({2}, DType::Float64, kHost);
   x.set_requires_grad(true);
-  const Tensor y = record("WrongBackward0", ops::ones({2, 2}, DType::Float64), {x}, {},
+  const Tensor y = record("WrongBackward0", ops::ones({2, 2}, DType::Float64, kHost), {x}, {},
                           [](Node&, const Tensor& g) -> TensorList { return {g}; });
   const std::string text = message([&] { backward({ops::sum(y)}, {}, false, false); });
   CHECK(text.find("WrongBackward0") != std::string::npos);
@@ -67,7 +67,7 @@ TEST(engine_names_the_node_that_returns_a_wrong_shape) {
 
 TEST(engine_names_the_node_that_returns_a_wrong_dtype) {
   const Tensor x = leaf(1);
-  const Tensor y = record("CastBackward0", ops::ones({}, DType::Float64), {x}, {},
+  const Tensor y = record("CastBackward0", ops::ones({}, DType::Float64, kHost), {x}, {},
                           [](Node&, const Tensor& g) -> TensorList { return {ops::to(g, DType::Float32)}; });
   CHECK(message([&] { backward({y}, {}, false, false); }).find("CastBackward0") != std::string::npos);
 }
@@ -104,7 +104,7 @@ TEST(engine_second_order) {
 TEST(saved_tensors_notice_a_change_in_place) {
   const Tensor x = leaf(2);
   const Tensor a = ops::mul(x, 1.0), y = ops::mul(a, a);
-  ops::add_(a, ops::ones({}, DType::Float64));
+  ops::add_(a, ops::ones({}, DType::Float64, kHost));
   CHECK(message([&] { backward({y}, {}, false, false); }).find("modified by an inplace operation") !=
         std::string::npos);
 }
@@ -119,13 +119,13 @@ TEST(in_place_on_a_leaf_is_refused_and_changes_nothing) {
 }
 
 TEST(a_view_changed_in_place_changes_its_base_and_the_other_views) {
-  const Tensor x = ops::ones({4}, DType::Float64);
+  const Tensor x = ops::ones({4}, DType::Float64, kHost);
   x.set_requires_grad(true);
   const Tensor base = ops::mul(x, 2.0);
   const Tensor first = ops::slice(base, 0, 0, 2), last = ops::slice(base, 0, 1, 4);
-  ops::mul_(first, ops::full({}, 3, DType::Float64));
+  ops::mul_(first, ops::full({}, 3, DType::Float64, kHost));
   backward({ops::sum(last)}, {}, false, false);  // element 1 through both views, 2 and 3 untouched
-  const Tensor expected = ops::mul(ops::ones({4}, DType::Float64), 2.0);
+  const Tensor expected = ops::mul(ops::ones({4}, DType::Float64, kHost), 2.0);
   ops::fill_(ops::select(expected, 0, 0), 0);
   ops::fill_(ops::select(expected, 0, 1), 6);
   CHECK(ops::equal(x.grad(), expected));
@@ -140,7 +140,7 @@ TEST(hooks_replace_gradients_and_can_be_removed) {
   hooks->remove(id);
   backward({ops::mul(x, 2.0)}, {}, false, false);
   CHECK(value(x.grad()) == 22);
-  hooks->add([](const Tensor&) { return ops::ones({3}, DType::Float64); });
+  hooks->add([](const Tensor&) { return ops::ones({3}, DType::Float64, kHost); });
   CHECK_THROWS(backward({ops::mul(x, 2.0)}, {}, false, false), Error);
 }
 
@@ -158,7 +158,7 @@ TEST(retained_gradients_do_not_keep_their_tensor_alive) {
 
 TEST(grad_does_not_share_memory_with_what_the_graph_saved) {
   const Tensor x = leaf(2), w = leaf(3);
-  const Tensor seed = ops::ones({}, DType::Float64);
+  const Tensor seed = ops::ones({}, DType::Float64, kHost);
   backward({ops::add(x, w)}, {seed}, false, false);
   CHECK(x.grad().data() != w.grad().data() && x.grad().data() != seed.data());
 }
@@ -178,7 +178,7 @@ TEST(planted_faults_spoil_gradients_until_cleared) {
 
 TEST(inference_tensors_cannot_be_saved) {
   InferenceMode::set_enabled(true);
-  const Tensor frozen = ops::ones({}, DType::Float64);
+  const Tensor frozen = ops::ones({}, DType::Float64, kHost);
   InferenceMode::set_enabled(false);
   const Tensor x = leaf(2);
   CHECK_THROWS(ops::mul(x, frozen), Error);

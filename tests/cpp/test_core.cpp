@@ -106,7 +106,7 @@ TEST(allocator_aligns_and_counts) {
 }
 
 TEST(allocator_reports_what_it_cannot_give) {
-  CHECK_THROWS(empty_tensor({std::int64_t{1} << 55}, DType::Float32), Error);
+  CHECK_THROWS(empty_tensor({std::int64_t{1} << 55}, DType::Float32, kHost), Error);
 }
 
 TEST(storage_is_freed_with_its_last_tensor) {
@@ -115,8 +115,8 @@ TEST(storage_is_freed_with_its_last_tensor) {
   {
     Tensor part;
     {
-      const Tensor whole(make_ref<TensorImpl>(make_ref<Storage>(memory, 16, [&] { released = true; }), DType::Float32,
-                                              Device{}, Dims{4}, Dims{1}, 0, 4));
+      const Tensor whole(make_ref<TensorImpl>(make_ref<Storage>(memory, 16, kHost, [&] { released = true; }),
+                                              DType::Float32, Dims{4}, Dims{1}, 0, 4));
       part = ops::slice(whole, 0, 1, 3);
     }
     CHECK(!released);
@@ -126,7 +126,7 @@ TEST(storage_is_freed_with_its_last_tensor) {
 }
 
 TEST(versions_are_shared_by_views_but_not_by_a_counter_of_its_own) {
-  const Tensor x = ops::zeros({4}, DType::Float32), view = ops::slice(x, 0, 0, 2);
+  const Tensor x = ops::zeros({4}, DType::Float32, kHost), view = ops::slice(x, 0, 0, 2);
   Tensor data = ops::detach(x);
   data.impl()->own_version = make_ref<Version>();
   ops::fill_(view, 1);
@@ -139,11 +139,11 @@ TEST(versions_are_shared_by_views_but_not_by_a_counter_of_its_own) {
 TEST(generator_continues_from_a_saved_state) {
   const Ref<Generator> g = make_ref<Generator>();
   g->manual_seed(7);
-  ops::rand({5}, g, DType::Float32);
+  ops::rand({5}, g, DType::Float32, kHost);
   const Generator::State state = g->state();
-  const Tensor first = ops::randn({9}, g, DType::Float64);
+  const Tensor first = ops::randn({9}, g, DType::Float64, kHost);
   g->set_state(state);
-  CHECK(ops::equal(first, ops::randn({9}, g, DType::Float64)));
+  CHECK(ops::equal(first, ops::randn({9}, g, DType::Float64, kHost)));
   CHECK(g->initial_seed() == 7);
-  CHECK(!ops::equal(first, ops::randn({9}, g, DType::Float64)));
+  CHECK(!ops::equal(first, ops::randn({9}, g, DType::Float64, kHost)));
 }

@@ -24,7 +24,7 @@ namespace {
 constexpr int kRounds = 300;
 
 Tensor leaf(std::int64_t n) {
-  const Tensor x = ops::ones({n}, DType::Float64);
+  const Tensor x = ops::ones({n}, DType::Float64, kHost);
   x.set_requires_grad(true);
   return x;
 }
@@ -51,7 +51,7 @@ TEST(passes_on_two_threads_lose_no_gradient) {
 }
 
 TEST(a_gradient_is_cleared_while_two_threads_add_to_it) {
-  const Tensor x = leaf(100), given = ops::ones({100}, DType::Float64);
+  const Tensor x = leaf(100), given = ops::ones({100}, DType::Float64, kHost);
   std::atomic<int> running{2};
   const auto passes = [&] {
     for (int i = 0; i < kRounds; ++i) pass(x);

@@ -19,6 +19,9 @@ struct Device {
   bool operator==(const Device&) const = default;
 };
 
+/// Where Python's numbers, numpy's arrays and random streams are.
+inline constexpr Device kHost{};
+
 std::ostream& operator<<(std::ostream& out, Device device);
 
 }  // namespace verigrad

@@ -20,27 +20,27 @@ using DimList = std::vector<std::int64_t>;
 using OptDType = std::optional<DType>;
 
 // Creation.
-Tensor empty(const Dims& shape, DType dtype, Device device = {});
-Tensor full(const Dims& shape, Scalar value, DType dtype, Device device = {});
-Tensor zeros(const Dims& shape, DType dtype, Device device = {});
-Tensor ones(const Dims& shape, DType dtype, Device device = {});
+Tensor empty(const Dims& shape, DType dtype, Device device);
+Tensor full(const Dims& shape, Scalar value, DType dtype, Device device);
+Tensor zeros(const Dims& shape, DType dtype, Device device);
+Tensor ones(const Dims& shape, DType dtype, Device device);
 Tensor empty_like(const Tensor& self, OptDType dtype = {});
 Tensor full_like(const Tensor& self, Scalar value, OptDType dtype = {});
 Tensor zeros_like(const Tensor& self, OptDType dtype = {});
 Tensor ones_like(const Tensor& self, OptDType dtype = {});
-Tensor arange(Scalar start, Scalar end, Scalar step, OptDType dtype = {}, Device device = {});
-Tensor linspace(Scalar start, Scalar end, std::int64_t steps, OptDType dtype = {}, Device device = {});
-Tensor eye(std::int64_t n, std::int64_t m, OptDType dtype = {}, Device device = {});
+Tensor arange(Scalar start, Scalar end, Scalar step, OptDType dtype, Device device);
+Tensor linspace(Scalar start, Scalar end, std::int64_t steps, OptDType dtype, Device device);
+Tensor eye(std::int64_t n, std::int64_t m, OptDType dtype, Device device);
 /// A 0-d tensor that takes part in promotion as the Python number that it is.
-Tensor wrapped_scalar(Scalar value, DType dtype, Device device = {});
+Tensor wrapped_scalar(Scalar value, DType dtype, Device device);
 
 // Random numbers. A null generator is the default one.
 using OptGenerator = Ref<Generator>;
-Tensor rand(const Dims& shape, OptGenerator generator, DType dtype, Device device = {});
-Tensor randn(const Dims& shape, OptGenerator generator, DType dtype, Device device = {});
+Tensor rand(const Dims& shape, OptGenerator generator, DType dtype, Device device);
+Tensor randn(const Dims& shape, OptGenerator generator, DType dtype, Device device);
 Tensor randint(std::int64_t low, std::int64_t high, const Dims& shape, OptGenerator generator, DType dtype,
-               Device device = {});
-Tensor randperm(std::int64_t n, OptGenerator generator, DType dtype, Device device = {});
+               Device device);
+Tensor randperm(std::int64_t n, OptGenerator generator, DType dtype, Device device);
 const Tensor& uniform_(const Tensor& self, double low, double high, OptGenerator generator);
 const Tensor& normal_(const Tensor& self, double mean, double std, OptGenerator generator);
 

@@ -27,17 +27,18 @@ class Version final : public RefCounted {
   std::atomic<std::uint32_t> value_;
 };
 
-/// A block of memory. Its version counts in-place changes through any of the tensors that share it.
+/// A block of one device's memory. Its version counts in-place changes through any of the tensors that share it.
 class Storage final : public RefCounted {
  public:
   /// Uninitialised memory of the device's caching allocator, aligned to 64 bytes.
   Storage(std::int64_t nbytes, Device device);
-  /// Foreign memory; `release` runs when the last tensor goes.
-  Storage(void* data, std::int64_t nbytes, std::function<void()> release);
+  /// Foreign memory of the device; `release` runs when the last tensor goes.
+  Storage(void* data, std::int64_t nbytes, Device device, std::function<void()> release);
   ~Storage() override;
 
   void* data() const { return data_; }
   std::int64_t nbytes() const { return nbytes_; }
+  Device device() const { return device_; }
   Version& version() { return version_; }
 
  private:
@@ -50,8 +51,8 @@ class Storage final : public RefCounted {
 
 class TensorImpl final : public RefCounted {
  public:
-  TensorImpl(Ref<Storage> storage, DType dtype, Device device, const Dims& shape, const Dims& strides,
-             std::int64_t offset, std::int64_t numel);
+  TensorImpl(Ref<Storage> storage, DType dtype, const Dims& shape, const Dims& strides, std::int64_t offset,
+             std::int64_t numel);
   /// The same view of the same storage, without autograd state.
   TensorImpl(const TensorImpl& other);
   ~TensorImpl() override;
@@ -62,7 +63,6 @@ class TensorImpl final : public RefCounted {
   std::int64_t offset;  // in elements
   std::int64_t numel;
   DType dtype;
-  Device device;
   bool contiguous;
   /// Made from a Python number: takes part in promotion with its category only.
   bool wrapped_number = false;
@@ -98,7 +98,7 @@ class Tensor {
   std::int64_t numel() const { return impl_->numel; }
   std::int64_t offset() const { return impl_->offset; }
   DType dtype() const { return impl_->dtype; }
-  Device device() const { return impl_->device; }
+  Device device() const { return impl_->storage->device(); }
   bool is_contiguous() const { return impl_->contiguous; }
 
   void* data() const { return static_cast<char*>(impl_->storage->data()) + impl_->offset * itemsize(impl_->dtype); }
@@ -127,7 +127,7 @@ class Tensor {
 };
 
 /// A new contiguous tensor with uninitialised elements.
-Tensor empty_tensor(const Dims& shape, DType dtype, Device device = {});
+Tensor empty_tensor(const Dims& shape, DType dtype, Device device);
 /// Another tensor over the same storage, without autograd state.
 Tensor alias(const Tensor& self, const Dims& shape, const Dims& strides, std::int64_t offset);
 Tensor alias(const Tensor& self);

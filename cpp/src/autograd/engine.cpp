@@ -131,7 +131,7 @@ class BackwardPass {
                                                                 [](const Edge& edge) { return edge.valid(); });
     if (task.execute && any && has_receiver) {
       for (std::size_t i = 0; i < grads.size(); ++i) {
-        if (!grads[i].defined()) grads[i] = ops::zeros(node.outputs[i].shape, node.outputs[i].dtype);
+        if (!grads[i].defined()) grads[i] = ops::zeros(node.outputs[i].shape, node.outputs[i].dtype, node.outputs[i].device);
       }
       results = filter_ ? filter_->apply(node, std::move(grads)) : node.apply(std::move(grads));
       if (!keep_graph_) node.release_saved();
@@ -178,7 +178,7 @@ TensorList root_gradients(const TensorList& roots, const TensorList& grads) {
     } else {
       VG_CHECK(root.numel() == 1, RuntimeError, "grad can be implicitly created only for scalar outputs, got shape ",
                root.shape());
-      out.push_back(ops::ones(root.shape(), root.dtype()));
+      out.push_back(ops::ones(root.shape(), root.dtype(), root.device()));
     }
   }
   return out;

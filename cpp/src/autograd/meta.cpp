@@ -183,7 +183,7 @@ void Tensor::set_data(const Tensor& other) const {
   meta.base = {};
   to.untracked_view = false;
   ++meta.swaps;
-  if (to.shape != from.shape || to.dtype != from.dtype || to.device != from.device) {
+  if (to.shape != from.shape || to.dtype != from.dtype || to.storage->device() != from.storage->device()) {
     // An accumulator expects gradients of the old shape and dtype: older graphs keep it, newer ones get another.
     const std::lock_guard guard(meta.lock);
     meta.accumulator = nullptr;
@@ -191,7 +191,6 @@ void Tensor::set_data(const Tensor& other) const {
   if (!to.own_version) to.own_version = make_ref<Version>(version());
   to.storage = from.storage;
   to.dtype = from.dtype;
-  to.device = from.device;
   to.shape = from.shape;
   to.strides = from.strides;
   to.offset = from.offset;

@@ -11,8 +11,8 @@ Storage::Storage(std::int64_t nbytes, Device device) : data_(nullptr), nbytes_(n
   data_ = cpu_allocate(nbytes);
 }
 
-Storage::Storage(void* data, std::int64_t nbytes, std::function<void()> release)
-    : data_(data), nbytes_(nbytes), release_(std::move(release)) {}
+Storage::Storage(void* data, std::int64_t nbytes, Device device, std::function<void()> release)
+    : data_(data), nbytes_(nbytes), device_(device), release_(std::move(release)) {}
 
 Storage::~Storage() {
   if (release_) {
@@ -22,7 +22,7 @@ Storage::~Storage() {
   }
 }
 
-TensorImpl::TensorImpl(Ref<Storage> storage_, DType dtype_, Device device_, const Dims& shape_, const Dims& strides_,
+TensorImpl::TensorImpl(Ref<Storage> storage_, DType dtype_, const Dims& shape_, const Dims& strides_,
                        std::int64_t offset_, std::int64_t numel_)
     : storage(std::move(storage_)),
       shape(shape_),
@@ -30,7 +30,6 @@ TensorImpl::TensorImpl(Ref<Storage> storage_, DType dtype_, Device device_, cons
       offset(offset_),
       numel(numel_),
       dtype(dtype_),
-      device(device_),
       contiguous(verigrad::is_contiguous(shape_, strides_)),
       inference(InferenceMode::enabled()) {}
 
@@ -41,7 +40,6 @@ TensorImpl::TensorImpl(const TensorImpl& other)
       offset(other.offset),
       numel(other.numel),
       dtype(other.dtype),
-      device(other.device),
       contiguous(other.contiguous),
       wrapped_number(other.wrapped_number),
       inference(InferenceMode::enabled()),
@@ -60,13 +58,12 @@ void TensorImpl::destroy() {
 
 Tensor empty_tensor(const Dims& shape, DType dtype, Device device) {
   const std::int64_t numel = checked_numel("empty", shape);
-  return Tensor(make_ref<TensorImpl>(make_ref<Storage>(numel * itemsize(dtype), device), dtype, device, shape,
+  return Tensor(make_ref<TensorImpl>(make_ref<Storage>(numel * itemsize(dtype), device), dtype, shape,
                                      contiguous_strides(shape), 0, numel));
 }
 
 Tensor alias(const Tensor& self, const Dims& shape, const Dims& strides, std::int64_t offset) {
-  Tensor out(make_ref<TensorImpl>(self.storage(), self.dtype(), self.device(), shape, strides, offset,
-                                  checked_numel("view", shape)));
+  Tensor out(make_ref<TensorImpl>(self.storage(), self.dtype(), shape, strides, offset, checked_numel("view", shape)));
   out.impl()->own_version = self.impl()->own_version;
   return out;
 }

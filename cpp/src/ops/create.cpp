@@ -102,8 +102,8 @@ Tensor linspace(Scalar start, Scalar end, std::int64_t steps, OptDType dtype, De
   check_fits("linspace", end, result);
   if (!is_floating_point(result)) {
     // Distances of the whole numbers that the bounds are in the dtype, each truncated.
-    const double low = item(wrapped_scalar(start, result, Device{})).to_double();
-    const double high = item(wrapped_scalar(end, result, Device{})).to_double();
+    const double low = item(wrapped_scalar(start, result, kHost)).to_double();
+    const double high = item(wrapped_scalar(end, result, kHost)).to_double();
     copy_out(out, linspace(low, high, steps, DType::Float64, device));
     return out;
   }
@@ -188,10 +188,10 @@ Tensor randperm(std::int64_t n, OptGenerator generator, DType dtype, Device devi
   const std::int64_t exact = std::int64_t{1} << (dtype == DType::Float32 ? 24 : 53);  // all integers up to it
   VG_CHECK(n == 0 || (is_floating_point(dtype) ? n - 1 <= exact : fits(n - 1, dtype)), RuntimeError,
            "randperm: n - 1 = ", n - 1, " cannot be converted to type ", dtype, " without overflow");
-  const Tensor order = arange(Scalar(std::int64_t{0}), Scalar(n), Scalar(1), DType::Int64);
+  const Tensor order = arange(Scalar(std::int64_t{0}), Scalar(n), Scalar(1), DType::Int64, kHost);
   if (n > 1) {
     // Fisher and Yates' shuffle (Knuth, TAOCP vol. 2, 3.4.2, algorithm P) with 63 random bits a step.
-    const Tensor draws = randint(0, INT64_MAX, {n}, generator, DType::Int64, Device{});
+    const Tensor draws = randint(0, INT64_MAX, {n}, generator, DType::Int64, kHost);
     auto* p = order.data_as<std::int64_t>();
     const auto* r = draws.data_as<std::int64_t>();
     for (std::int64_t i = n - 1; i > 0; --i) std::swap(p[i], p[r[i] % (i + 1)]);
