@@ -8,6 +8,7 @@
 
 #include <cstdint>
 
+#include "kernels/pool_axis.h"
 #include "verigrad/device.h"
 #include "verigrad/dtype.h"
 #include "verigrad/shape.h"
@@ -209,19 +210,16 @@ struct Columns {
   void* out = nullptr;
 };
 
-/// Contiguous planes; window (i, j) covers rows start_h[i], start_h[i] + step_h, ... below stop_h[i] and columns
-/// likewise, all of them inside of the plane. max writes the greatest element and its position in the plane (the
-/// first one of equals; a NaN wins), max_backward adds gradients [planes, out_h, out_w] into zeros at those positions,
-/// max_gather reads a plane there. average divides by divisor_h[i] * divisor_w[j]; average_backward is its transpose.
+/// Contiguous planes [h.in, w.in]; window (i, j) covers the rows of window i of `h` and the columns of window j of `w`,
+/// and at least one element. max writes the greatest element and its position in the plane (the first one of equals; a
+/// NaN wins), max_backward adds gradients [planes, h.out, w.out] into zeros at those positions, max_gather reads a
+/// plane there. average divides by `divisor` or, where that is 0, by the number of elements; average_backward is its
+/// transpose.
 struct Pool {
-  std::int64_t planes = 0, in_h = 0, in_w = 0, out_h = 0, out_w = 0;
-  std::int64_t step_h = 1, step_w = 1;
-  const std::int64_t* start_h = nullptr;
-  const std::int64_t* stop_h = nullptr;
-  const std::int64_t* start_w = nullptr;
-  const std::int64_t* stop_w = nullptr;
-  const double* divisor_h = nullptr;
-  const double* divisor_w = nullptr;
+  std::int64_t planes = 0;
+  PoolAxis h, w;
+  bool count_include_pad = true;
+  double divisor = 0;
   const void* in = nullptr;
   void* out = nullptr;
   std::int64_t* index = nullptr;  // written by max, read by max_backward and max_gather

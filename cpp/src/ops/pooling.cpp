@@ -5,8 +5,6 @@
 // of kernels is a linear map and its transpose, recorded as ops of their own: any order of derivatives works.
 #include "verigrad/nn/pooling.h"
 
-#include <memory>
-
 #include "autograd/record.h"
 #include "ops/elementwise.h"
 
@@ -15,18 +13,10 @@ namespace {
 
 using kernels::PoolOp;
 
-/// The windows along one dimension.
-struct Axis {
-  std::int64_t in = 1, out = 1, step = 1;
-  std::vector<std::int64_t> start, stop;
-  std::vector<double> divisor;
-};
+using kernels::PoolAxis;
 
-/// Two axes, shared by a node and the nodes of its derivatives.
-struct Geometry {
-  Axis h, w;
-};
-using SharedGeometry = std::shared_ptr<const Geometry>;
+/// How windows lie in a plane and what averages are divided by: all of a kernel's arguments but the tensors.
+using Geometry = kernels::Pool;
 
 constexpr const char* kMaxNames[] = {"max_pool1d", "max_pool2d"};
 constexpr const char* kAverageNames[] = {"avg_pool1d", "avg_pool2d"};
@@ -116,46 +106,16 @@ Specs make_specs(const char* op, int dims, const Tensor& self, const PoolWindows
   return s;
 }
 
-/// The elements of each window that lie inside of the input.
-Axis max_axis(const char* op, const Spec& s) {
-  Axis a{s.in, s.out, s.dilation, {}, {}, {}};
-  for (std::int64_t i = 0; i < s.out; ++i) {
-    std::int64_t start = i * s.stride - s.pad;
-    const std::int64_t stop = std::min(start + (s.kernel - 1) * s.dilation + 1, s.in);
-    if (start < 0) start += (-start + s.dilation - 1) / s.dilation * s.dilation;
-    VG_CHECK(start < stop, RuntimeError, op, ": expected an element of the input in every window, got none in window ",
-             i, " for an input of size ", s.in, ", kernel size ", s.kernel, ", padding ", s.pad, " and dilation ",
-             s.dilation);
-    a.start.push_back(start);
-    a.stop.push_back(stop);
-  }
-  return a;
-}
+PoolAxis axis_of(const Spec& s) { return {s.in, s.out, s.kernel, s.stride, s.pad, s.dilation}; }
+PoolAxis adaptive_axis(std::int64_t in, std::int64_t out) { return {in, out, 1, 1, 0, 1, true}; }
 
-Axis average_axis(const Spec& s, bool count_include_pad) {
-  Axis a{s.in, s.out, 1, {}, {}, {}};
-  for (std::int64_t i = 0; i < s.out; ++i) {
-    const std::int64_t start = i * s.stride - s.pad;
-    const std::int64_t padded = std::min(start + s.kernel, s.in + s.pad);
-    a.start.push_back(std::max<std::int64_t>(start, 0));
-    a.stop.push_back(std::min(padded, s.in));
-    a.divisor.push_back(static_cast<double>(count_include_pad ? padded - start : a.stop.back() - a.start.back()));
+/// A maximum needs an element.
+void check_windows(const char* op, const PoolAxis& a) {
+  for (std::int64_t i = 0; i < a.out; ++i) {
+    VG_CHECK(a.start(i) < a.stop(i), RuntimeError, op,
+             ": expected an element of the input in every window, got none in window ", i, " for an input of size ",
+             a.in, ", kernel size ", a.kernel, ", padding ", a.pad, " and dilation ", a.dilation);
   }
-  return a;
-}
-
-/// Window i goes from floor(i in / out) up to ceil((i + 1) in / out).
-Axis adaptive_axis(std::int64_t in, std::int64_t out) {
-  Axis a{in, out, 1, {}, {}, {}};
-  for (std::int64_t i = 0; i < out; ++i) {
-    // i / out and i % out apart, so that no product exceeds int64.
-    const std::int64_t start = in / out * i + in % out * i / out;
-    const std::int64_t stop = in / out * (i + 1) + (in % out * (i + 1) + out - 1) / out;
-    a.start.push_back(start);
-    a.stop.push_back(stop);
-    a.divisor.push_back(static_cast<double>(stop - start));
-  }
-  return a;
 }
 
 /// The input's shape with other sizes of the planes.
@@ -166,26 +126,11 @@ Dims with_planes(int dims, const Dims& shape, std::int64_t h, std::int64_t w) {
   return result;
 }
 
-void run(PoolOp op, const char* name, const Geometry& geometry, const Tensor& in, const Tensor& out,
-         std::int64_t* index) {
+void run(PoolOp op, const char* name, Geometry p, const Tensor& in, const Tensor& out, std::int64_t* index) {
   if (in.numel() == 0 || out.numel() == 0) return;
   const Tensor source = contiguous(detach(in));
-  const Axis &h = geometry.h, &w = geometry.w;
   const bool forward = op == PoolOp::max || op == PoolOp::average || op == PoolOp::max_gather;
-  kernels::Pool p;
-  p.planes = (forward ? in : out).numel() / (h.in * w.in);
-  p.in_h = h.in;
-  p.in_w = w.in;
-  p.out_h = h.out;
-  p.out_w = w.out;
-  p.step_h = h.step;
-  p.step_w = w.step;
-  p.start_h = h.start.data();
-  p.stop_h = h.stop.data();
-  p.start_w = w.start.data();
-  p.stop_w = w.stop.data();
-  p.divisor_h = h.divisor.empty() ? nullptr : h.divisor.data();
-  p.divisor_w = w.divisor.empty() ? nullptr : w.divisor.data();
+  p.planes = (forward ? in : out).numel() / (p.h.in * p.w.in);
   p.in = source.data();
   p.out = out.data();
   p.index = index;
@@ -197,12 +142,12 @@ struct Names {
   const char *op, *node, *backward;
 };
 
-Tensor max_backward(const Tensor& g, const Tensor& index, const SharedGeometry& geometry, const Dims& shape,
+Tensor max_backward(const Tensor& g, const Tensor& index, const Geometry& geometry, const Dims& shape,
                     const Names& names);
 
-Tensor max_gather(const Tensor& x, const Tensor& index, const SharedGeometry& geometry, const Names& names) {
+Tensor max_gather(const Tensor& x, const Tensor& index, const Geometry& geometry, const Names& names) {
   const Tensor out = empty_tensor(index.shape(), x.dtype(), x.device());
-  run(PoolOp::max_gather, names.op, *geometry, x, out, index.data_as<std::int64_t>());
+  run(PoolOp::max_gather, names.op, geometry, x, out, index.data_as<std::int64_t>());
   return record(names.node, out, {x}, {Save::input(index)}, [geometry, names](Node& n, const Tensor& g) -> TensorList {
     return {max_backward(g, n.saved(0), geometry, input_meta(n, 0).shape, names)};
   });
@@ -213,44 +158,43 @@ Tensor gradient_output(const Tensor& g, const Dims& shape) {
   return g.numel() == 0 ? zeros(shape, g.dtype(), g.device()) : empty_tensor(shape, g.dtype(), g.device());
 }
 
-Tensor max_backward(const Tensor& g, const Tensor& index, const SharedGeometry& geometry, const Dims& shape,
+Tensor max_backward(const Tensor& g, const Tensor& index, const Geometry& geometry, const Dims& shape,
                     const Names& names) {
   const Tensor out = gradient_output(g, shape);
-  run(PoolOp::max_backward, names.op, *geometry, g, out, index.data_as<std::int64_t>());
+  run(PoolOp::max_backward, names.op, geometry, g, out, index.data_as<std::int64_t>());
   return record(names.backward, out, {g}, {Save::input(index)},
                 [geometry, names](Node& n, const Tensor& gg) -> TensorList {
                   return {max_gather(gg, n.saved(0), geometry, names)};
                 });
 }
 
-std::pair<Tensor, Tensor> max_over(const Names& names, const Tensor& self, SharedGeometry geometry, const Tensor& out,
+std::pair<Tensor, Tensor> max_over(const Names& names, const Tensor& self, const Geometry& geometry, const Tensor& out,
                                    bool indices) {
   const bool recorded = is_floating_point(self.dtype()) && recording(self);
   Tensor index;
   if (indices || recorded) index = empty_tensor(out.shape(), DType::Int64, self.device());
-  run(PoolOp::max, names.op, *geometry, self, out, index.defined() ? index.data_as<std::int64_t>() : nullptr);
+  run(PoolOp::max, names.op, geometry, self, out, index.defined() ? index.data_as<std::int64_t>() : nullptr);
   if (recorded) {
-    record(names.node, out, {self}, {Save::input(index)},
-           [geometry = std::move(geometry), names](Node& n, const Tensor& g) -> TensorList {
-             return {max_backward(g, n.saved(0), geometry, input_meta(n, 0).shape, names)};
-           });
+    record(names.node, out, {self}, {Save::input(index)}, [geometry, names](Node& n, const Tensor& g) -> TensorList {
+      return {max_backward(g, n.saved(0), geometry, input_meta(n, 0).shape, names)};
+    });
   }
   return {out, indices ? index : Tensor()};
 }
 
-Tensor average_backward(const Tensor& g, const SharedGeometry& geometry, const Dims& shape, const Names& names);
+Tensor average_backward(const Tensor& g, const Geometry& geometry, const Dims& shape, const Names& names);
 
-Tensor average(const Tensor& x, const SharedGeometry& geometry, const Tensor& out, const Names& names) {
-  run(PoolOp::average, names.op, *geometry, x, out, nullptr);
+Tensor average(const Tensor& x, const Geometry& geometry, const Tensor& out, const Names& names) {
+  run(PoolOp::average, names.op, geometry, x, out, nullptr);
   if (!is_floating_point(x.dtype())) return out;
   return record(names.node, out, {x}, {}, [geometry, names](Node& n, const Tensor& g) -> TensorList {
     return {average_backward(g, geometry, input_meta(n, 0).shape, names)};
   });
 }
 
-Tensor average_backward(const Tensor& g, const SharedGeometry& geometry, const Dims& shape, const Names& names) {
+Tensor average_backward(const Tensor& g, const Geometry& geometry, const Dims& shape, const Names& names) {
   const Tensor out = gradient_output(g, shape);
-  run(PoolOp::average_backward, names.op, *geometry, g, out, nullptr);
+  run(PoolOp::average_backward, names.op, geometry, g, out, nullptr);
   return record(names.backward, out, {g}, {}, [geometry, names](Node& n, const Tensor& gg) -> TensorList {
     return {average(gg, geometry, empty_tensor(input_meta(n, 0).shape, gg.dtype(), gg.device()), names)};
   });
@@ -273,16 +217,10 @@ Tensor adaptive_output(const char* op, int dims, const Tensor& self, const DimLi
   return empty_tensor(shape, self.dtype(), self.device());
 }
 
-/// The windows, or none where there is nothing to compute: sizes are bounded by memory only where elements exist.
-SharedGeometry adaptive_geometry(int dims, const Tensor& self, const Tensor& out) {
-  const auto geometry = std::make_shared<Geometry>();
-  if (out.numel() == 0) return geometry;
-  if (dims == 2) {
-    geometry->h = adaptive_axis(self.size(-2), out.size(-2));
-  } else {
-    geometry->h = Axis{1, 1, 1, {0}, {1}, {1.0}};
-  }
-  geometry->w = adaptive_axis(self.size(-1), out.size(-1));
+Geometry adaptive_geometry(int dims, const Tensor& self, const Tensor& out) {
+  Geometry geometry;
+  if (dims == 2) geometry.h = adaptive_axis(self.size(-2), out.size(-2));
+  geometry.w = adaptive_axis(self.size(-1), out.size(-1));
   return geometry;
 }
 
@@ -295,10 +233,12 @@ std::pair<Tensor, Tensor> max_pool(int dims, const Tensor& self, const PoolWindo
   const Dims shape = with_planes(dims, self.shape(), s.h.out, s.w.out);
   checked_numel(names.op, shape);
   const Tensor out = empty_tensor(shape, self.dtype(), self.device());
-  const auto geometry = std::make_shared<Geometry>();
+  Geometry geometry;
+  geometry.h = axis_of(s.h);
+  geometry.w = axis_of(s.w);
   if (out.numel() > 0) {
-    geometry->h = max_axis(names.op, s.h);
-    geometry->w = max_axis(names.op, s.w);
+    check_windows(names.op, geometry.h);
+    check_windows(names.op, geometry.w);
   }
   return max_over(names, self, geometry, out, indices);
 }
@@ -314,15 +254,11 @@ Tensor avg_pool(int dims, const Tensor& self, const PoolWindows& windows, bool c
   const Dims shape = with_planes(dims, self.shape(), s.h.out, s.w.out);
   checked_numel(names.op, shape);
   const Tensor out = empty_tensor(shape, self.dtype(), self.device());
-  const auto geometry = std::make_shared<Geometry>();
-  if (out.numel() > 0) {
-    geometry->h = average_axis(s.h, count_include_pad);
-    geometry->w = average_axis(s.w, count_include_pad);
-    if (divisor_override) {
-      geometry->h.divisor.assign(geometry->h.divisor.size(), static_cast<double>(*divisor_override));
-      geometry->w.divisor.assign(geometry->w.divisor.size(), 1.0);
-    }
-  }
+  Geometry geometry;
+  geometry.h = axis_of(s.h);
+  geometry.w = axis_of(s.w);
+  geometry.count_include_pad = count_include_pad;
+  if (divisor_override) geometry.divisor = static_cast<double>(*divisor_override);
   return average(self, geometry, out, names);
 }
 

@@ -347,7 +347,7 @@ Written written(ColumnsOp op, DType dtype, const Columns& c) {
 template <bool kAdds>
 Written written(PoolOp op, DType dtype, const Pool& p) {
   Written w;
-  const std::int64_t small = p.planes * p.out_h * p.out_w, large = p.planes * p.in_h * p.in_w;
+  const std::int64_t small = p.planes * p.h.out * p.w.out, large = p.planes * p.h.in * p.w.in;
   w.add(dtype, p.out, op == PoolOp::max_backward || op == PoolOp::average_backward ? large : small);
   // Not the positions: the gradient's kernel writes to them as they are.
   w.cut = small + large >= boundary::serial_elements;

@@ -22,47 +22,45 @@ std::int64_t taps(std::int64_t start, std::int64_t stop, std::int64_t step) {
   return start < stop ? (stop - start - 1) / step + 1 : 0;
 }
 
-std::vector<Run> runs_of(const std::int64_t* start, const std::int64_t* stop, std::int64_t step, std::int64_t count) {
+std::vector<Run> runs_of(const PoolAxis& a) {
   std::vector<Run> runs;
-  for (std::int64_t j = 0; j < count; ++j) {
-    const std::int64_t size = taps(start[j], stop[j], step);
+  for (std::int64_t j = 0, before = 0; j < a.out; ++j) {
+    const std::int64_t start = a.start(j), size = taps(start, a.stop(j), a.dilation), distance = start - before;
+    before = start;
     if (!runs.empty()) {
       Run& last = runs.back();
-      const std::int64_t distance = start[j] - start[j - 1];
       if (last.taps == size && (last.count == 1 || last.stride == distance)) {
         last.stride = distance;
         ++last.count;
         continue;
       }
     }
-    runs.push_back({j, 1, start[j], 1, size});
+    runs.push_back({j, 1, start, 1, size});
   }
   return runs;
 }
 
-/// Windows of two elements side by side.
-bool is_pairs(const std::int64_t* start, const std::int64_t* stop, std::int64_t step, std::int64_t count) {
-  if (step != 1) return false;
-  for (std::int64_t j = 0; j < count; ++j) {
-    if (start[j] != 2 * j || stop[j] != 2 * j + 2) return false;
-  }
-  return true;
+/// What the sums of the windows of row i and of column j are divided by is the product of two numbers.
+double row_divisor(const Pool& p, std::int64_t i) {
+  return p.divisor != 0 ? p.divisor : static_cast<double>(p.h.count(i, p.count_include_pad));
+}
+std::vector<double> column_divisors(const Pool& p) {
+  std::vector<double> divisors(static_cast<std::size_t>(p.w.out), 1.0);
+  if (p.divisor != 0) return divisors;
+  std::int64_t j = 0;
+  for (double& divisor : divisors) divisor = static_cast<double>(p.w.count(j++, p.count_include_pad));
+  return divisors;
 }
 
-bool all_equal(const double* values, std::int64_t count) {
-  for (std::int64_t j = 1; j < count; ++j) {
-    if (values[j] != values[0]) return false;
-  }
-  return true;
+/// Windows of two elements side by side.
+bool is_pairs(const PoolAxis& a) {
+  if (a.adaptive) return a.in == 2 * a.out;
+  return a.kernel == 2 && a.stride == 2 && a.pad == 0 && a.dilation == 1 && 2 * a.out <= a.in;
 }
 
 /// Whether the fast loops over pairs apply. Places are counted in int32 beside float32.
-bool is_pairs(PoolOp op, const Pool& p) {
-  if (p.in_h * p.in_w > std::numeric_limits<std::int32_t>::max()) return false;
-  if (!is_pairs(p.start_h, p.stop_h, p.step_h, p.out_h) || !is_pairs(p.start_w, p.stop_w, p.step_w, p.out_w))
-    return false;
-  return op == PoolOp::max || op == PoolOp::max_backward ||
-         (all_equal(p.divisor_h, p.out_h) && all_equal(p.divisor_w, p.out_w));
+bool is_pairs(const Pool& p) {
+  return p.h.in * p.w.in <= std::numeric_limits<std::int32_t>::max() && is_pairs(p.h) && is_pairs(p.w);
 }
 
 /// Rows [begin, end) of outputs, counted through all planes.
@@ -70,12 +68,12 @@ template <class T, int Bytes>
 struct PairRows {
   VG_INLINE static void run(PoolOp op, const Pool* p, std::int64_t begin, std::int64_t end) {
     const bool forward = op == PoolOp::max || op == PoolOp::average;
-    const std::int64_t in_w = p->in_w, out_w = p->out_w;
-    const T divisor = p->divisor_h ? static_cast<T>(p->divisor_h[0] * p->divisor_w[0]) : T(1);
-    std::int64_t plane = begin / p->out_h, i = begin % p->out_h;
+    const std::int64_t in_w = p->w.in, out_w = p->w.out;
+    const T divisor = static_cast<T>(p->divisor != 0 ? p->divisor : 4.0);
+    std::int64_t plane = begin / p->h.out, i = begin % p->h.out;
     for (std::int64_t row = begin; row < end; ++row) {
       const std::int64_t small = row * out_w, base = 2 * i * in_w;
-      const std::int64_t large = plane * p->in_h * in_w + base;
+      const std::int64_t large = plane * p->h.in * in_w + base;
       if (forward) {
         const T* upper = static_cast<const T*>(p->in) + large;
         T* out = static_cast<T*>(p->out) + small;
@@ -97,11 +95,11 @@ struct PairRows {
           for_lanes<T, Bytes>(out_w, loop);
         }
         for (std::int64_t c = 2 * out_w; c < in_w; ++c) upper[c] = upper[in_w + c] = T(0);
-        if (i == p->out_h - 1) {  // what no window reaches
-          for (std::int64_t k = 2 * in_w; k < (p->in_h - 2 * i) * in_w; ++k) upper[k] = T(0);
+        if (i == p->h.out - 1) {  // what no window reaches
+          for (std::int64_t k = 2 * in_w; k < (p->h.in - 2 * i) * in_w; ++k) upper[k] = T(0);
         }
       }
-      if (++i == p->out_h) {
+      if (++i == p->h.out) {
         i = 0;
         ++plane;
       }
@@ -112,14 +110,14 @@ struct PairRows {
 /// Calls f(begin, end) for rows of outputs of all planes, in chunks.
 template <class F>
 void for_rows(const Pool& p, const F& f) {
-  const std::int64_t rows = p.planes * p.out_h;
-  const std::int64_t work = std::max<std::int64_t>(1, p.in_h * p.in_w / p.out_h + p.out_w);  // elements of a row
+  const std::int64_t rows = p.planes * p.h.out;
+  const std::int64_t work = std::max<std::int64_t>(1, p.h.in * p.w.in / p.h.out + p.w.out);  // elements of a row
   const bool serial = rows * work < kSerialElements;
   parallel_for(rows, serial ? rows : std::max<std::int64_t>(1, kGrainElements / work), f);
 }
 template <class F>
 void for_planes(const Pool& p, const F& f) {
-  const std::int64_t work = p.in_h * p.in_w + p.out_h * p.out_w;
+  const std::int64_t work = p.h.in * p.w.in + p.h.out * p.w.out;
   const bool serial = p.planes * work < kSerialElements;
   parallel_for(p.planes, serial ? p.planes : std::max<std::int64_t>(1, kGrainElements / work), f);
 }
@@ -201,13 +199,13 @@ struct MaxRows {
   VG_INLINE static void run(const Pool* p, const std::vector<Run>* runs, T* best, I* at, I* out_at, std::int64_t begin,
                             std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row) {
-      const std::int64_t i = row % p->out_h;
-      const T* plane = static_cast<const T*>(p->in) + row / p->out_h * p->in_h * p->in_w;
-      MaxDown<T, I>::run(best, at, plane, p->in_w, p->start_h[i], p->stop_h[i], p->step_h);
-      T* out = static_cast<T*>(p->out) + row * p->out_w;
+      const std::int64_t i = row % p->h.out;
+      const T* plane = static_cast<const T*>(p->in) + row / p->h.out * p->h.in * p->w.in;
+      MaxDown<T, I>::run(best, at, plane, p->w.in, p->h.start(i), p->h.stop(i), p->h.dilation);
+      T* out = static_cast<T*>(p->out) + row * p->w.out;
       for (const Run& r : *runs) {
         for (std::int64_t t = 0; t < r.taps; ++t) {
-          const std::int64_t from = r.start + t * p->step_w;
+          const std::int64_t from = r.start + t * p->w.dilation;
           if (r.stride == 1) {
             MaxTap<T, I, 1>::run(out + r.first, out_at + r.first, best + from, at + from, 1, r.count, t == 0);
           } else if (r.stride == 2) {
@@ -218,9 +216,9 @@ struct MaxRows {
         }
       }
       if (p->index) {
-        std::int64_t* index = p->index + row * p->out_w;
+        std::int64_t* index = p->index + row * p->w.out;
 #pragma GCC ivdep
-        for (std::int64_t j = 0; j < p->out_w; ++j) index[j] = out_at[j];
+        for (std::int64_t j = 0; j < p->w.out; ++j) index[j] = out_at[j];
       }
     }
   }
@@ -228,18 +226,18 @@ struct MaxRows {
 
 template <class T, class I>
 void max_rows(const Pool& p) {
-  const std::vector<Run> runs = runs_of(p.start_w, p.stop_w, p.step_w, p.out_w);
+  const std::vector<Run> runs = runs_of(p.w);
   for_rows(p, [&](std::int64_t begin, std::int64_t end) {
-    const std::unique_ptr<T[]> best(new T[static_cast<std::size_t>(p.in_w)]);
-    const std::unique_ptr<I[]> at(new I[static_cast<std::size_t>(p.in_w + p.out_w)]);
-    simd_run<MaxRows<T, I>>(&p, &runs, best.get(), at.get(), at.get() + p.in_w, begin, end);
+    const std::unique_ptr<T[]> best(new T[static_cast<std::size_t>(p.w.in)]);
+    const std::unique_ptr<I[]> at(new I[static_cast<std::size_t>(p.w.in + p.w.out)]);
+    simd_run<MaxRows<T, I>>(&p, &runs, best.get(), at.get(), at.get() + p.w.in, begin, end);
   });
 }
 
 template <class T>
 void max_backward(const Pool& p) {
   for_planes(p, [&](std::int64_t begin, std::int64_t end) {
-    const std::int64_t large = p.in_h * p.in_w, small = p.out_h * p.out_w;
+    const std::int64_t large = p.h.in * p.w.in, small = p.h.out * p.w.out;
     T* out = static_cast<T*>(p.out) + begin * large;
     const T* g = static_cast<const T*>(p.in) + begin * small;
     const std::int64_t* index = p.index + begin * small;
@@ -253,7 +251,7 @@ void max_backward(const Pool& p) {
 template <class T>
 void max_gather(const Pool& p) {
   for_planes(p, [&](std::int64_t begin, std::int64_t end) {
-    const std::int64_t large = p.in_h * p.in_w, small = p.out_h * p.out_w;
+    const std::int64_t large = p.h.in * p.w.in, small = p.h.out * p.w.out;
     for (std::int64_t k = begin; k < end; ++k) {
       const T* in = static_cast<const T*>(p.in) + k * large;
       T* out = static_cast<T*>(p.out) + k * small;
@@ -280,27 +278,27 @@ struct SumTap {
 template <class T>
 struct AverageRows {
   using S = Sum<T>;
-  VG_INLINE static void run(const Pool* p, const std::vector<Run>* runs, S* columns, S* sums, std::int64_t begin,
-                            std::int64_t end) {
+  VG_INLINE static void run(const Pool* p, const std::vector<Run>* runs, const double* divisor, S* columns, S* sums,
+                            std::int64_t begin, std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row) {
-      const std::int64_t i = row % p->out_h;
-      const T* plane = static_cast<const T*>(p->in) + row / p->out_h * p->in_h * p->in_w;
-      for (std::int64_t c = 0; c < p->in_w; ++c) columns[c] = 0;
-      for (std::int64_t r = p->start_h[i]; r < p->stop_h[i]; r += p->step_h) {
-        const T* from = plane + r * p->in_w;
+      const std::int64_t i = row % p->h.out;
+      const T* plane = static_cast<const T*>(p->in) + row / p->h.out * p->h.in * p->w.in;
+      for (std::int64_t c = 0; c < p->w.in; ++c) columns[c] = 0;
+      for (std::int64_t r = p->h.start(i), stop = p->h.stop(i); r < stop; r += p->h.dilation) {
+        const T* from = plane + r * p->w.in;
 #pragma GCC ivdep
-        for (std::int64_t c = 0; c < p->in_w; ++c) columns[c] += static_cast<S>(from[c]);
+        for (std::int64_t c = 0; c < p->w.in; ++c) columns[c] += static_cast<S>(from[c]);
       }
-      for (std::int64_t j = 0; j < p->out_w; ++j) sums[j] = 0;
+      for (std::int64_t j = 0; j < p->w.out; ++j) sums[j] = 0;
       for (const Run& r : *runs) {
         if (r.count == 1) {  // a wide window on its own: one sum
           S sum = 0;
-          for (std::int64_t t = 0; t < r.taps; ++t) sum += columns[r.start + t * p->step_w];
+          for (std::int64_t t = 0; t < r.taps; ++t) sum += columns[r.start + t * p->w.dilation];
           sums[r.first] = sum;
           continue;
         }
         for (std::int64_t t = 0; t < r.taps; ++t) {
-          const S* from = columns + r.start + t * p->step_w;
+          const S* from = columns + r.start + t * p->w.dilation;
           if (r.stride == 1) {
             SumTap<T, 1>::run(sums + r.first, from, 1, r.count);
           } else if (r.stride == 2) {
@@ -310,11 +308,10 @@ struct AverageRows {
           }
         }
       }
-      T* out = static_cast<T*>(p->out) + row * p->out_w;
-      const double* divisor = p->divisor_w;
-      const double high = p->divisor_h[i];
+      T* out = static_cast<T*>(p->out) + row * p->w.out;
+      const double high = row_divisor(*p, i);
 #pragma GCC ivdep
-      for (std::int64_t j = 0; j < p->out_w; ++j) out[j] = static_cast<T>(sums[j] / static_cast<S>(high * divisor[j]));
+      for (std::int64_t j = 0; j < p->w.out; ++j) out[j] = static_cast<T>(sums[j] / static_cast<S>(high * divisor[j]));
     }
   }
 };
@@ -323,25 +320,26 @@ struct AverageRows {
 template <class T>
 struct AverageBackwardPlanes {
   using S = Sum<T>;
-  VG_INLINE static void run(const Pool* p, const std::vector<Run>* runs, S* plane, S* columns, std::int64_t begin,
-                            std::int64_t end) {
-    const std::int64_t large = p->in_h * p->in_w, small = p->out_h * p->out_w;
+  VG_INLINE static void run(const Pool* p, const std::vector<Run>* runs, const double* divisor, S* plane, S* columns,
+                            std::int64_t begin, std::int64_t end) {
+    const std::int64_t large = p->h.in * p->w.in, small = p->h.out * p->w.out;
     for (std::int64_t k = begin; k < end; ++k) {
       const T* g = static_cast<const T*>(p->in) + k * small;
       for (std::int64_t c = 0; c < large; ++c) plane[c] = 0;
-      for (std::int64_t i = 0; i < p->out_h; ++i, g += p->out_w) {
-        for (std::int64_t c = 0; c < p->in_w; ++c) columns[c] = 0;
+      for (std::int64_t i = 0; i < p->h.out; ++i, g += p->w.out) {
+        const double high = row_divisor(*p, i);
+        for (std::int64_t c = 0; c < p->w.in; ++c) columns[c] = 0;
         for (const Run& r : *runs) {
           for (std::int64_t j = r.first; j < r.first + r.count; ++j) {
-            const S share = static_cast<S>(g[j]) / static_cast<S>(p->divisor_h[i] * p->divisor_w[j]);
+            const S share = static_cast<S>(g[j]) / static_cast<S>(high * divisor[j]);
             S* to = columns + r.start + (j - r.first) * r.stride;
-            for (std::int64_t t = 0; t < r.taps; ++t) to[t * p->step_w] += share;
+            for (std::int64_t t = 0; t < r.taps; ++t) to[t * p->w.dilation] += share;
           }
         }
-        for (std::int64_t h = p->start_h[i]; h < p->stop_h[i]; h += p->step_h) {
-          S* to = plane + h * p->in_w;
+        for (std::int64_t h = p->h.start(i), stop = p->h.stop(i); h < stop; h += p->h.dilation) {
+          S* to = plane + h * p->w.in;
 #pragma GCC ivdep
-          for (std::int64_t c = 0; c < p->in_w; ++c) to[c] += columns[c];
+          for (std::int64_t c = 0; c < p->w.in; ++c) to[c] += columns[c];
         }
       }
       T* out = static_cast<T*>(p->out) + k * large;
@@ -353,27 +351,30 @@ struct AverageBackwardPlanes {
 
 template <class T>
 void average(const Pool& p) {
-  const std::vector<Run> runs = runs_of(p.start_w, p.stop_w, p.step_w, p.out_w);
+  const std::vector<Run> runs = runs_of(p.w);
+  const std::vector<double> divisors = column_divisors(p);
   for_rows(p, [&](std::int64_t begin, std::int64_t end) {
     using S = Sum<T>;
-    const std::unique_ptr<S[]> sums(new S[static_cast<std::size_t>(p.in_w + p.out_w)]);
-    simd_run<AverageRows<T>>(&p, &runs, sums.get(), sums.get() + p.in_w, begin, end);
+    const std::unique_ptr<S[]> sums(new S[static_cast<std::size_t>(p.w.in + p.w.out)]);
+    simd_run<AverageRows<T>>(&p, &runs, divisors.data(), sums.get(), sums.get() + p.w.in, begin, end);
   });
 }
 
 template <class T>
 void average_backward(const Pool& p) {
-  const std::vector<Run> runs = runs_of(p.start_w, p.stop_w, p.step_w, p.out_w);
+  const std::vector<Run> runs = runs_of(p.w);
+  const std::vector<double> divisors = column_divisors(p);
   for_planes(p, [&](std::int64_t begin, std::int64_t end) {
     using S = Sum<T>;
-    const std::unique_ptr<S[]> sums(new S[static_cast<std::size_t>(p.in_h * p.in_w + p.in_w)]);
-    simd_run<AverageBackwardPlanes<T>>(&p, &runs, sums.get(), sums.get() + p.in_h * p.in_w, begin, end);
+    const std::unique_ptr<S[]> sums(new S[static_cast<std::size_t>(p.h.in * p.w.in + p.w.in)]);
+    simd_run<AverageBackwardPlanes<T>>(&p, &runs, divisors.data(), sums.get(), sums.get() + p.h.in * p.w.in, begin,
+                                       end);
   });
 }
 
 template <class T>
 void max_forward(const Pool& p) {
-  if (p.in_h * p.in_w <= std::numeric_limits<std::int32_t>::max() && sizeof(T) < 8) {
+  if (p.h.in * p.w.in <= std::numeric_limits<std::int32_t>::max() && sizeof(T) < 8) {
     max_rows<T, std::int32_t>(p);
   } else {
     max_rows<T, std::int64_t>(p);
@@ -383,7 +384,7 @@ void max_forward(const Pool& p) {
 template <class T>
 void run(PoolOp op, const Pool& p) {
   if constexpr (std::is_floating_point_v<T>) {
-    if (op != PoolOp::max_gather && is_pairs(op, p)) return run_pairs<T>(op, p);
+    if (op != PoolOp::max_gather && is_pairs(p)) return run_pairs<T>(op, p);
   }
   switch (op) {
     case PoolOp::max: return max_forward<T>(p);
