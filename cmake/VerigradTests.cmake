@@ -42,6 +42,10 @@ add_test(NAME package_is_of_this_build
 add_test(NAME cpp COMMAND ${_launcher} $<TARGET_FILE:verigrad_cpp_tests>)
 add_test(NAME pytest COMMAND ${_launcher} "${Python_EXECUTABLE}" -m pytest -q -p no:cacheprovider
   WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
+if(TARGET verigrad_emulation_tests)
+  add_test(NAME emulation COMMAND ${_launcher} $<TARGET_FILE:verigrad_emulation_tests>)
+  set_tests_properties(emulation PROPERTIES ENVIRONMENT "${_env}")
+endif()
 set_tests_properties(package_is_of_this_build cpp pytest PROPERTIES ENVIRONMENT "${_env}")
 set_tests_properties(package_is_of_this_build PROPERTIES FIXTURES_SETUP package)
 set_tests_properties(pytest PROPERTIES FIXTURES_REQUIRED package TIMEOUT 7200)

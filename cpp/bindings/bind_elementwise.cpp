@@ -25,20 +25,23 @@ Tensor scaled(const Tensor& input, const Operand& other, Scalar alpha) {
   return tt(input, ops::mul(other.as_tensor(input.device()), alpha));
 }
 
-using InPlace = const Tensor& (*)(const Tensor&, const Tensor&);
-template <InPlace f>
+using InPlaceTensor = const Tensor& (*)(const Tensor&, const Tensor&);
+using InPlaceScalar = const Tensor& (*)(const Tensor&, Scalar);
+template <InPlaceTensor tt, InPlaceScalar ts>
 py::object inplace(const py::object& self, const Operand& other) {
   const Tensor x = unwrap(self.ptr());
-  f(x, other.as_tensor(x.device()));
+  other.is_tensor() ? tt(x, other.tensor) : ts(x, other.scalar);
   return self;
 }
-template <InPlace f>
+template <InPlaceTensor tt, InPlaceScalar ts>
 py::object inplace_scaled(const py::object& self, const Operand& other, Scalar alpha) {
+  if (!alpha.is_bool() && alpha.to_double() == 1.0) return inplace<tt, ts>(self, other);
   const Tensor x = unwrap(self.ptr());
-  const Tensor y = other.as_tensor(x.device());
-  f(x, !alpha.is_bool() && alpha.to_double() == 1.0 ? y : ops::mul(y, alpha));
+  tt(x, ops::mul(other.as_tensor(x.device()), alpha));
   return self;
 }
+#define VG_INPLACE(TEMPLATE, NAME) \
+  TEMPLATE<static_cast<InPlaceTensor>(&ops::NAME), static_cast<InPlaceScalar>(&ops::NAME)>
 
 Tensor where(const Tensor& condition, const Operand& input, const Operand& other) {
   return ops::where(condition, input.as_tensor(condition.device()), other.as_tensor(condition.device()));
@@ -90,15 +93,15 @@ void bind_elementwise(py::module_& m, TensorClass& cls) {
   def_function(gradients, "sigmoid_backward", true, static_cast<TensorTensor>(&ops::sigmoid_backward), py::arg("grad"),
                py::arg("output"));
 
-  def_inplace(cls, "add_", true, &inplace_scaled<&ops::add_>, py::arg("other"), py::kw_only(),
+  def_inplace(cls, "add_", true, &VG_INPLACE(inplace_scaled, add_), py::arg("other"), py::kw_only(),
               py::arg("alpha") = Scalar(1));
-  def_inplace(cls, "sub_", true, &inplace_scaled<&ops::sub_>, py::arg("other"), py::kw_only(),
+  def_inplace(cls, "sub_", true, &VG_INPLACE(inplace_scaled, sub_), py::arg("other"), py::kw_only(),
               py::arg("alpha") = Scalar(1));
-  def_inplace(cls, "mul_", true, &inplace<&ops::mul_>, py::arg("other"));
-  def_inplace(cls, "div_", true, &inplace<&ops::div_>, py::arg("other"));
-  def_inplace(cls, "pow_", true, &inplace<&ops::pow_>, py::arg("exponent"));
-  def_inplace(cls, "remainder_", true, &inplace<&ops::remainder_>, py::arg("other"));
-  def_inplace(cls, "floor_divide_", false, &inplace<&ops::floor_divide_>, py::arg("other"));
+  def_inplace(cls, "mul_", true, &VG_INPLACE(inplace, mul_), py::arg("other"));
+  def_inplace(cls, "div_", true, &VG_INPLACE(inplace, div_), py::arg("other"));
+  def_inplace(cls, "pow_", true, &VG_INPLACE(inplace, pow_), py::arg("exponent"));
+  def_inplace(cls, "remainder_", true, &VG_INPLACE(inplace, remainder_), py::arg("other"));
+  def_inplace(cls, "floor_divide_", false, &VG_INPLACE(inplace, floor_divide_), py::arg("other"));
   def_inplace(
       cls, "copy_", true,
       [](const py::object& self, const Tensor& src, bool) {

@@ -53,21 +53,24 @@ PyObject* binary(PyObject* a, PyObject* b) {
 
 PyObject* power(PyObject* a, PyObject* b, PyObject*) { return VG_SLOT_BINARY(pow)(a, b); }
 
-using InPlace = const Tensor& (*)(const Tensor&, const Tensor&);
+using InPlaceTensor = const Tensor& (*)(const Tensor&, const Tensor&);
+using InPlaceScalar = const Tensor& (*)(const Tensor&, Scalar);
 
-template <InPlace f>
+template <InPlaceTensor tt, InPlaceScalar ts>
 PyObject* inplace(PyObject* self, PyObject* other) {
   return guarded([&]() -> PyObject* {
     Operand y;
     if (!load_operand(other, y)) return not_implemented();
     const Tensor x = unwrap(self);
     const Uninterrupted whole;
-    f(x, y.as_tensor(x.device()));
+    y.is_tensor() ? tt(x, y.tensor) : ts(x, y.scalar);
     Py_INCREF(self);
     return self;
   });
 }
-PyObject* inplace_power(PyObject* self, PyObject* other, PyObject*) { return inplace<&ops::pow_>(self, other); }
+#define VG_SLOT_INPLACE(NAME) inplace<static_cast<InPlaceTensor>(&ops::NAME), static_cast<InPlaceScalar>(&ops::NAME)>
+
+PyObject* inplace_power(PyObject* self, PyObject* other, PyObject*) { return VG_SLOT_INPLACE(pow_)(self, other); }
 
 PyObject* matmul(PyObject* a, PyObject* b) {
   return guarded([&]() -> PyObject* {
@@ -143,12 +146,12 @@ void bind_operators(PyHeapTypeObject* type) {
   number.nb_and = logical<&ops::logical_and>;
   number.nb_or = logical<&ops::logical_or>;
   number.nb_xor = logical<&ops::logical_xor>;
-  number.nb_inplace_add = inplace<&ops::add_>;
-  number.nb_inplace_subtract = inplace<&ops::sub_>;
-  number.nb_inplace_multiply = inplace<&ops::mul_>;
-  number.nb_inplace_true_divide = inplace<&ops::div_>;
-  number.nb_inplace_floor_divide = inplace<&ops::floor_divide_>;
-  number.nb_inplace_remainder = inplace<&ops::remainder_>;
+  number.nb_inplace_add = VG_SLOT_INPLACE(add_);
+  number.nb_inplace_subtract = VG_SLOT_INPLACE(sub_);
+  number.nb_inplace_multiply = VG_SLOT_INPLACE(mul_);
+  number.nb_inplace_true_divide = VG_SLOT_INPLACE(div_);
+  number.nb_inplace_floor_divide = VG_SLOT_INPLACE(floor_divide_);
+  number.nb_inplace_remainder = VG_SLOT_INPLACE(remainder_);
   number.nb_inplace_power = inplace_power;
   type->ht_type.tp_richcompare = compare;
   type->ht_type.tp_hash = hash;

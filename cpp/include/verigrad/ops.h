@@ -80,13 +80,17 @@ Scalar item(const Tensor& self);
 // In place. Each raises on a leaf that requires a gradient (while recording) and on overlapping memory.
 const Tensor& copy_(const Tensor& self, const Tensor& source);
 const Tensor& fill_(const Tensor& self, Scalar value);
-const Tensor& add_(const Tensor& self, const Tensor& other);
-const Tensor& sub_(const Tensor& self, const Tensor& other);
-const Tensor& mul_(const Tensor& self, const Tensor& other);
-const Tensor& div_(const Tensor& self, const Tensor& other);
-const Tensor& pow_(const Tensor& self, const Tensor& other);
-const Tensor& remainder_(const Tensor& self, const Tensor& other);
-const Tensor& floor_divide_(const Tensor& self, const Tensor& other);
+#define VG_INPLACE(NAME)                                         \
+  const Tensor& NAME(const Tensor& self, const Tensor& other); \
+  const Tensor& NAME(const Tensor& self, Scalar other);
+VG_INPLACE(add_)
+VG_INPLACE(sub_)
+VG_INPLACE(mul_)
+VG_INPLACE(div_)
+VG_INPLACE(pow_)
+VG_INPLACE(remainder_)
+VG_INPLACE(floor_divide_)
+#undef VG_INPLACE
 
 // Views.
 Tensor view(const Tensor& self, const Dims& shape);

@@ -109,7 +109,7 @@ Node::Node(const char* name) : name_(name), sequence_(next_sequence.fetch_add(1,
 Node::~Node() { delete extras_.load(std::memory_order_acquire); }
 
 void Node::release_saved() {
-  if (saved_tensors.empty()) return;
+  if (saved_tensors.empty() && !saved_numbers) return;
   saved_tensors.clear();
   released = true;
 }

@@ -21,8 +21,11 @@ namespace verigrad {
 struct Save {
   const Tensor& tensor;
   bool is_output;
+  bool is_number = false;
   static Save input(const Tensor& t) { return {t, false}; }
   static Save output(const Tensor& t) { return {t, true}; }
+  /// A number that the VJP has captured: it is as gone after the pass as a saved tensor.
+  static Save number(const Tensor& none) { return {none, false, true}; }
 };
 
 /// True when an op over these inputs has to be recorded.
@@ -79,7 +82,10 @@ inline void attach(const Ref<Node>& node, const Tensor& output) {
 inline void save(Node& node, std::initializer_list<Save> saves) {
   // A node that saves nothing has no list either, and can be used again after the pass.
   bool any = false;
-  for (const Save& save : saves) any = any || save.tensor.defined();
+  for (const Save& save : saves) {
+    any = any || save.tensor.defined();
+    node.saved_numbers = node.saved_numbers || save.is_number;
+  }
   if (!any) return;
   node.saved_tensors.reserve(saves.size());
   for (const Save& save : saves) {

@@ -253,6 +253,34 @@ struct pow {
   }
 };
 
+/// Powers with one exponent for all elements.
+template <int kExponent>
+struct power_of {
+  template <class T>
+  VG_HD T operator()(T x) const {
+    if constexpr (kExponent == 2) {
+      return x * x;
+    } else if constexpr (kExponent == 3) {
+      return x * x * x;
+    } else if constexpr (kExponent == -1) {
+      return T(1) / x;
+    } else {
+      return T(1) / (x * x);
+    }
+  }
+};
+/// f(power_of) where a number as exponent is a common one; false elsewhere.
+template <class T, class F>
+bool common_power(T exponent, F f) {
+  if constexpr (kFloating<T>) {
+    if (exponent == T(2)) return f(power_of<2>()), true;
+    if (exponent == T(3)) return f(power_of<3>()), true;
+    if (exponent == T(-1)) return f(power_of<-1>()), true;
+    if (exponent == T(-2)) return f(power_of<-2>()), true;
+  }
+  return false;
+}
+
 struct maximum {
   template <class T>
   VG_HD T operator()(T a, T b) const {

@@ -6,7 +6,9 @@
 // null, and the ops layer raises "<op>: no <device> implementation".
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "kernels/pool_axis.h"
 #include "verigrad/device.h"
@@ -47,12 +49,32 @@ inline constexpr int kMaxOperands = 4;
 
 /// An elementwise loop. Operand 0 is the output. Dimensions are already coalesced: neighbours that every operand can
 /// walk as one are one. Strides are 0 where an operand is broadcast. `shape` may be empty (one element); no size is 0.
+///
+/// An input may be a number that travels in the loop itself: its data is null, its strides are 0.
 struct Loop {
   Dims shape;
   int operands = 0;
   void* data[kMaxOperands] = {};
   Dims strides[kMaxOperands];
   std::int64_t numel = 0;
+  std::int8_t number_at = 0;  // the operand that is a number; 0: none
+  alignas(8) std::byte number[8] = {};
+
+  void set_number(int operand, DType dtype, Scalar value) {
+    number_at = static_cast<std::int8_t>(operand);
+    dispatch(dtype, [&](auto tag) {
+      const typename decltype(tag)::type v = value.to<typename decltype(tag)::type>();
+      std::memcpy(number, &v, sizeof v);
+    });
+  }
+  template <class T>
+  T number_as() const {
+    T v;
+    std::memcpy(&v, number, sizeof v);
+    return v;
+  }
+  /// Where operand k begins, also a number.
+  const void* input(int k) const { return k > 0 && k == number_at ? number : data[k]; }
 };
 
 /// A reduction: for each index of `kept`, over all indices of `reduced`. `out` has one element per kept index. Both

@@ -26,7 +26,8 @@ struct Promotion {
   DType result() const { return *combine(dimensioned, combine(zero_dim, wrapped)); }
 };
 
-DType result_type(const Tensor& a, Scalar b) {
+DType promoted(const Tensor& a, const Tensor& b) { return ops::result_type(a, b); }
+DType promoted(const Tensor& a, Scalar b) {
   const DType number = b.dtype(default_dtype());
   return category(number) <= category(a.dtype()) ? a.dtype() : number;
 }
@@ -40,14 +41,6 @@ DType operation_dtype(DType dtype) {
   return dtype;
 }
 
-template <class Spec>
-Tensor vjp_node(Node& n, const Tensor& g, int i) {
-  if (!n.needs(i)) return {};
-  const Tensor grad =
-      i == 0 ? Spec::vjp_a(g, n.saved(0), n.saved(1), n.saved(2)) : Spec::vjp_b(g, n.saved(0), n.saved(1), n.saved(2));
-  return sum_to_shape(grad, input_meta(n, i).shape);
-}
-
 /// What grad_fn.name() answers. PyTorch tells a power with a tensor exponent from one with a number.
 template <class Spec>
 constexpr const char* node_name(bool scalar_exponent) {
@@ -55,21 +48,78 @@ constexpr const char* node_name(bool scalar_exponent) {
   return Spec::node;
 }
 
-/// Both operands have the operation's dtype.
-template <class Spec>
-Tensor binary_same(const Tensor& a, const Tensor& b) {
-  check_same_device(Spec::name, a, b);
-  const Tensor out = empty_tensor(broadcast_shapes(Spec::name, a.shape(), b.shape()),
-                                  Spec::compares ? DType::Bool : a.dtype(), a.device());
+// An operand is a tensor or a Python number. A number has no gradient, and stays a number in the VJP of the other one.
+
+const Tensor& as_input(const Tensor& x) { return x; }
+const Tensor& as_input(Scalar) {
+  static const Tensor none;
+  return none;
+}
+bool wants_gradient(const Tensor& x) { return x.requires_grad(); }
+bool wants_gradient(Scalar) { return false; }
+bool is_number(const Tensor& x) { return x.impl()->wrapped_number; }
+bool is_number(Scalar) { return true; }
+Save kept(const Tensor& x) { return Save::input(x); }
+Save kept(Scalar x) { return Save::number(as_input(x)); }
+Tensor in_dtype(const Tensor& x, DType dtype) { return to(x, dtype); }
+Scalar in_dtype(Scalar x, DType) { return x; }  // the loop converts it
+
+/// An operand in the backward pass: a tensor is saved by the node, a number kept here.
+template <class T>
+struct Kept {
+  explicit Kept(const Tensor&) {}
+  Tensor get(Node& n, int i) const { return n.saved(i); }
+};
+template <>
+struct Kept<Scalar> {
+  Scalar value;
+  explicit Kept(Scalar v) : value(v) {}
+  Scalar get(Node& n, int i) const {
+    n.saved(i);  // raises where the graph is freed
+    return value;
+  }
+};
+
+Dims result_shape(const char* op, const Tensor& a, const Tensor& b) {
+  check_same_device(op, a, b);
+  return broadcast_shapes(op, a.shape(), b.shape());
+}
+const Dims& result_shape(const char*, const Tensor& a, Scalar) { return a.shape(); }
+const Dims& result_shape(const char*, Scalar, const Tensor& b) { return b.shape(); }
+
+const Tensor& tensor_of(const Tensor& a, const Tensor&) { return a; }
+const Tensor& tensor_of(const Tensor& a, Scalar) { return a; }
+const Tensor& tensor_of(Scalar, const Tensor& b) { return b; }
+
+/// Tensors have the operation's dtype.
+template <class Spec, class Left, class Right>
+Tensor binary_same(const Left& a, const Right& b) {
+  const Tensor& model = tensor_of(a, b);
+  const Tensor out =
+      empty_tensor(result_shape(Spec::name, a, b), Spec::compares ? DType::Bool : model.dtype(), model.device());
   binary_out(Spec::op, out, a, b);
   if constexpr (Spec::differentiable) {
-    if (recording(a, b)) {
-      const int reads = (a.requires_grad() ? Spec::reads_a : 0) | (b.requires_grad() ? Spec::reads_b : 0);
+    if (GradMode::enabled() && (wants_gradient(a) || wants_gradient(b))) {
+      const int reads = (wants_gradient(a) ? Spec::reads_a : 0) | (wants_gradient(b) ? Spec::reads_b : 0);
       static const Tensor none;
-      return record(
-          node_name<Spec>(b.impl()->wrapped_number), out, {a, b},
-          {Save::input(reads & A ? a : none), Save::input(reads & B ? b : none), Save::output(reads & Y ? out : none)},
-          [](Node& n, const Tensor& g) -> TensorList { return {vjp_node<Spec>(n, g, 0), vjp_node<Spec>(n, g, 1)}; });
+      const Kept<Left> kept_a(a);
+      const Kept<Right> kept_b(b);
+      return record(node_name<Spec>(is_number(b)), out, {as_input(a), as_input(b)},
+                    {reads & A ? kept(a) : Save::input(none), reads & B ? kept(b) : Save::input(none),
+                     Save::output(reads & Y ? out : none)},
+                    [kept_a, kept_b](Node& n, const Tensor& g) -> TensorList {
+                      const auto a = kept_a.get(n, 0);
+                      const auto b = kept_b.get(n, 1);
+                      const Tensor y = n.saved(2);
+                      TensorList grads(2);
+                      if constexpr (std::is_same_v<Left, Tensor>) {
+                        if (n.needs(0)) grads[0] = sum_to_shape(Spec::vjp_a(g, a, b, y), input_meta(n, 0).shape);
+                      }
+                      if constexpr (std::is_same_v<Right, Tensor>) {
+                        if (n.needs(1)) grads[1] = sum_to_shape(Spec::vjp_b(g, a, b, y), input_meta(n, 1).shape);
+                      }
+                      return grads;
+                    });
     }
   }
   return out;
@@ -93,33 +143,34 @@ void check_exponent(DType dtype, Scalar exponent) {
 
 template <class Spec>
 Tensor binary(const Tensor& a, Scalar b) {
-  const DType dtype = operation_dtype<Spec>(result_type(a, b));
+  const DType dtype = operation_dtype<Spec>(promoted(a, b));
   check_exponent<Spec>(dtype, b);
-  return binary_same<Spec>(to(a, dtype), wrapped_scalar(b, dtype, a.device()));
+  return binary_same<Spec>(to(a, dtype), b);
 }
 
 template <class Spec>
 Tensor binary(Scalar a, const Tensor& b) {
-  const DType dtype = operation_dtype<Spec>(result_type(b, a));
-  return binary_same<Spec>(wrapped_scalar(a, dtype, b.device()), to(b, dtype));
+  return binary_same<Spec>(a, to(b, operation_dtype<Spec>(promoted(b, a))));
 }
 
-#define VG_BINARY(NAME, NODE, KIND, READS_A, READS_B, VJP_A, VJP_B)                           \
-  struct Spec_##NAME {                                                                        \
-    static constexpr auto op = kernels::BinaryOp::NAME;                                       \
-    static constexpr const char* name = #NAME;                                                \
-    static constexpr const char* node = NODE;                                                 \
-    static constexpr Kind kind = Kind::KIND;                                                  \
-    static constexpr int reads_a = READS_A, reads_b = READS_B;                                \
-    static constexpr bool compares = false, differentiable = true;                            \
-    static Tensor vjp_a([[maybe_unused]] const Tensor& g, [[maybe_unused]] const Tensor& a,   \
-                        [[maybe_unused]] const Tensor& b, [[maybe_unused]] const Tensor& y) { \
-      return VJP_A;                                                                           \
-    }                                                                                         \
-    static Tensor vjp_b([[maybe_unused]] const Tensor& g, [[maybe_unused]] const Tensor& a,   \
-                        [[maybe_unused]] const Tensor& b, [[maybe_unused]] const Tensor& y) { \
-      return VJP_B;                                                                           \
-    }                                                                                         \
+#define VG_BINARY(NAME, NODE, KIND, READS_A, READS_B, VJP_A, VJP_B)                          \
+  struct Spec_##NAME {                                                                       \
+    static constexpr auto op = kernels::BinaryOp::NAME;                                      \
+    static constexpr const char* name = #NAME;                                               \
+    static constexpr const char* node = NODE;                                                \
+    static constexpr Kind kind = Kind::KIND;                                                 \
+    static constexpr int reads_a = READS_A, reads_b = READS_B;                               \
+    static constexpr bool compares = false, differentiable = true;                           \
+    template <class Left, class Right>                                                       \
+    static Tensor vjp_a([[maybe_unused]] const Tensor& g, [[maybe_unused]] const Left& a,    \
+                        [[maybe_unused]] const Right& b, [[maybe_unused]] const Tensor& y) { \
+      return VJP_A;                                                                          \
+    }                                                                                        \
+    template <class Left, class Right>                                                       \
+    static Tensor vjp_b([[maybe_unused]] const Tensor& g, [[maybe_unused]] const Left& a,    \
+                        [[maybe_unused]] const Right& b, [[maybe_unused]] const Tensor& y) { \
+      return VJP_B;                                                                          \
+    }                                                                                        \
   };
 #define VG_PLAIN(NAME, KIND, COMPARES, NODE)                           \
   struct Spec_##NAME {                                                 \
@@ -134,27 +185,29 @@ Tensor binary(Scalar a, const Tensor& b) {
 #define VG_DISCRETE(NAME, NODE) VG_PLAIN(NAME, Numeric, false, NODE)
 #include "verigrad/binary.def"
 
-/// self = self op other, in place.
-template <class Spec>
-const Tensor& binary_inplace(const Tensor& self, const Tensor& other) {
-  const bool record_it = Spec::differentiable && recording(self, other);
+/// An operand that a change of self in place does not change while it is read.
+Tensor apart(const Tensor& b, const Tensor& self) {
+  const bool shared = b.storage() == self.storage() &&
+                      !(b.offset() == self.offset() && b.shape() == self.shape() && b.strides() == self.strides());
+  return shared ? clone(b) : b;
+}
+Scalar apart(Scalar b, const Tensor&) { return b; }
+
+/// self = self op other, in place; other is a tensor or a number.
+template <class Spec, class Other>
+const Tensor& binary_inplace(const Tensor& self, const Other& other) {
+  const bool record_it = Spec::differentiable && GradMode::enabled() && (wants_gradient(self) || wants_gradient(other));
   const bool cut_off = !Spec::differentiable && recording(self);  // the old value's gradient is zero
   check_inplace(self, record_it || cut_off);
-  check_same_device(Spec::name, self, other);
-  const DType dtype = operation_dtype<Spec>(ops::result_type(self, other));
-  if (Spec::op == kernels::BinaryOp::pow && other.impl()->wrapped_number) check_exponent<Spec>(dtype, item(other));
+  const Dims& shape = result_shape(Spec::name, self, other);
+  const DType dtype = operation_dtype<Spec>(promoted(self, other));
+  if constexpr (std::is_same_v<Other, Scalar>) check_exponent<Spec>(dtype, other);
   VG_CHECK(can_cast(dtype, self.dtype()), RuntimeError, Spec::name, "_: result type ", dtype,
            " can't be cast to the desired output type ", self.dtype());
-  const Dims shape = broadcast_shapes(Spec::name, self.shape(), other.shape());
   VG_CHECK(shape == self.shape(), RuntimeError, Spec::name, "_: output with shape ", self.shape(),
            " doesn't match the broadcast shape ", shape);
   if (!record_it) {
-    Tensor b = to(other, dtype);
-    // Memory shared with another view would be read after it was written.
-    if (b.storage() == self.storage() &&
-        !(b.offset() == self.offset() && b.shape() == self.shape() && b.strides() == self.strides())) {
-      b = clone(b);
-    }
+    const Other b = apart(in_dtype(other, dtype), self);
     if (self.dtype() == dtype) {
       binary_out(Spec::op, self, self, b);
     } else {
@@ -164,7 +217,7 @@ const Tensor& binary_inplace(const Tensor& self, const Tensor& other) {
     return self;
   }
   // Where a gradient needs the old value of self, that value must outlive the change.
-  const bool keep = (other.requires_grad() && (Spec::reads_b & A)) || (self.requires_grad() && (Spec::reads_a & A));
+  const bool keep = (wants_gradient(other) && (Spec::reads_b & A)) || (self.requires_grad() && (Spec::reads_a & A));
   const Tensor result = to(binary<Spec>(keep ? clone(self) : self, other), self.dtype());
   copy_out(self, result);
   finish_inplace(self, result);
@@ -189,17 +242,16 @@ DType result_type(const Tensor& a, const Tensor& b) {
 #define VG_DISCRETE(NAME, ...) VG_DEFINE(NAME)
 #include "verigrad/binary.def"
 
-const Tensor& add_(const Tensor& self, const Tensor& other) { return binary_inplace<Spec_add>(self, other); }
-const Tensor& sub_(const Tensor& self, const Tensor& other) { return binary_inplace<Spec_sub>(self, other); }
-const Tensor& mul_(const Tensor& self, const Tensor& other) { return binary_inplace<Spec_mul>(self, other); }
-const Tensor& div_(const Tensor& self, const Tensor& other) { return binary_inplace<Spec_div>(self, other); }
-const Tensor& pow_(const Tensor& self, const Tensor& other) { return binary_inplace<Spec_pow>(self, other); }
-const Tensor& remainder_(const Tensor& self, const Tensor& other) {
-  return binary_inplace<Spec_remainder>(self, other);
-}
-const Tensor& floor_divide_(const Tensor& self, const Tensor& other) {
-  return binary_inplace<Spec_floor_divide>(self, other);
-}
+#define VG_INPLACE(NAME)                                                                                              \
+  const Tensor& NAME##_(const Tensor& self, const Tensor& other) { return binary_inplace<Spec_##NAME>(self, other); } \
+  const Tensor& NAME##_(const Tensor& self, Scalar other) { return binary_inplace<Spec_##NAME>(self, other); }
+VG_INPLACE(add)
+VG_INPLACE(sub)
+VG_INPLACE(mul)
+VG_INPLACE(div)
+VG_INPLACE(pow)
+VG_INPLACE(remainder)
+VG_INPLACE(floor_divide)
 
 Tensor extremum_backward(const Tensor& g, const Tensor& wins, const Tensor& ties) {
   const Tensor zero = wrapped_scalar(0, g.dtype(), g.device());
@@ -211,6 +263,12 @@ Tensor pow_backward_base(const Tensor& g, const Tensor& a, const Tensor& b) {
   const Tensor grad = mul(g, mul(b, pow(a, sub(b, 1.0))));
   return where(eq(b, 0.0), zeros_like(grad), grad);
 }
+Tensor pow_backward_base(const Tensor& g, const Tensor& a, Scalar b) {
+  // The exponent as the forward pass had it.
+  const double exponent = a.dtype() == DType::Float32 ? static_cast<float>(b.to_double()) : b.to_double();
+  if (exponent == 0) return zeros_like(g);
+  return mul(g, mul(exponent, pow(a, exponent - 1.0)));
+}
 
 // d/db a^b = a^b ln a, which is taken as 0 for a = 0 and b >= 0.
 Tensor pow_backward_exponent(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor& y) {
@@ -218,6 +276,9 @@ Tensor pow_backward_exponent(const Tensor& g, const Tensor& a, const Tensor& b, 
   const Tensor log_a = log(where(base_zero, ones_like(a), a));
   const Tensor grad = mul(g, mul(y, log_a));
   return where(base_zero, zeros_like(grad), grad);
+}
+Tensor pow_backward_exponent(const Tensor& g, Scalar a, const Tensor& b, const Tensor& y) {
+  return pow_backward_exponent(g, wrapped_scalar(a, y.dtype(), y.device()), b, y);
 }
 
 }  // namespace verigrad::ops

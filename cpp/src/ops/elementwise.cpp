@@ -14,20 +14,24 @@ bool make_loop(Loop& loop, const Tensor& out, std::initializer_list<const Tensor
   bool flat = out.is_contiguous();
   int i = 1;
   for (const Tensor* in : inputs) {
-    loop.data[i++] = in->data();
+    loop.data[i++] = in ? in->data() : nullptr;
+    if (!in) continue;
     flat = flat && (in->numel() == 1 || (in->is_contiguous() && in->shape() == out.shape()));
   }
   if (flat) {
     loop.shape = Dims{out.numel()};
     loop.strides[0] = Dims{1};
     i = 1;
-    for (const Tensor* in : inputs) loop.strides[i++] = Dims{in->numel() == 1 ? 0 : 1};
+    for (const Tensor* in : inputs) loop.strides[i++] = Dims{!in || in->numel() == 1 ? 0 : 1};
     return true;
   }
   Dims strides[kernels::kMaxOperands];
   strides[0] = out.strides();
   i = 1;
-  for (const Tensor* in : inputs) strides[i++] = broadcast_strides(in->shape(), in->strides(), out.shape());
+  for (const Tensor* in : inputs) {
+    strides[i++] =
+        in ? broadcast_strides(in->shape(), in->strides(), out.shape()) : broadcast_strides({}, {}, out.shape());
+  }
   // Coalesce: leave out sizes of 1 and merge each dimension into the one before where all operands allow it.
   loop.shape = {};
   for (int k = 0; k < loop.operands; ++k) loop.strides[k] = {};
@@ -55,6 +59,20 @@ void unary_out(kernels::UnaryOp op, const char* name, const Tensor& out, const T
 void binary_out(kernels::BinaryOp op, const Tensor& out, const Tensor& a, const Tensor& b) {
   Loop loop;
   if (make_loop(loop, out, {&a, &b})) VG_KERNEL(binary, "binary", a.device())(op, a.dtype(), loop);
+}
+
+void binary_out(kernels::BinaryOp op, const Tensor& out, const Tensor& a, Scalar b) {
+  Loop loop;
+  if (!make_loop(loop, out, {&a, nullptr})) return;
+  loop.set_number(2, a.dtype(), b);
+  VG_KERNEL(binary, "binary", a.device())(op, a.dtype(), loop);
+}
+
+void binary_out(kernels::BinaryOp op, const Tensor& out, Scalar a, const Tensor& b) {
+  Loop loop;
+  if (!make_loop(loop, out, {nullptr, &b})) return;
+  loop.set_number(1, b.dtype(), a);
+  VG_KERNEL(binary, "binary", b.device())(op, b.dtype(), loop);
 }
 
 void copy_out(const Tensor& out, const Tensor& in) {

@@ -16,12 +16,15 @@ F require(F kernel, const char* op, Device device) {
 }
 #define VG_KERNEL(SLOT, OP, DEVICE) (::verigrad::ops::require(::verigrad::kernels::table(DEVICE).SLOT, OP, DEVICE))
 
-/// The loop of `out` over operands broadcast to its shape; false where there is nothing to do.
+/// The loop of `out` over operands broadcast to its shape; false where there is nothing to do. A null input stands for
+/// the number of the loop, which the caller sets.
 bool make_loop(kernels::Loop& loop, const Tensor& out, std::initializer_list<const Tensor*> inputs);
 
 void unary_out(kernels::UnaryOp op, const char* name, const Tensor& out, const Tensor& x);
-/// out = a op b. The operands have the operation's dtype; `out` may be `a` or `b` itself.
+/// out = a op b. Tensors have the operation's dtype, numbers are converted to it; `out` may be `a` or `b` itself.
 void binary_out(kernels::BinaryOp op, const Tensor& out, const Tensor& a, const Tensor& b);
+void binary_out(kernels::BinaryOp op, const Tensor& out, const Tensor& a, Scalar b);
+void binary_out(kernels::BinaryOp op, const Tensor& out, Scalar a, const Tensor& b);
 void copy_out(const Tensor& out, const Tensor& in);
 void fill_out(const Tensor& out, Scalar value);
 
@@ -38,7 +41,9 @@ Tensor as_index(const char* op, const Tensor& index);
 /// g where `wins`, g / 2 where `ties`, else 0: the one rule for equal candidates of maximum and minimum.
 Tensor extremum_backward(const Tensor& g, const Tensor& wins, const Tensor& ties);
 Tensor pow_backward_base(const Tensor& g, const Tensor& a, const Tensor& b);
+Tensor pow_backward_base(const Tensor& g, const Tensor& a, Scalar b);
 Tensor pow_backward_exponent(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor& y);
+Tensor pow_backward_exponent(const Tensor& g, Scalar a, const Tensor& b, const Tensor& y);
 
 /// Shape and dtype of the input that edge i of a node leads to.
 inline const GradMeta& input_meta(const Node& node, int i) {

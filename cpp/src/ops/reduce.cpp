@@ -205,8 +205,7 @@ Tensor mean(const Tensor& self, const DimList& dims, bool keepdim, OptDType dtyp
   const Tensor x = to(self, result);
   const double count = static_cast<double>(reduced_count(x.shape(), reduced));
   const Tensor total = reduce(ReduceOp::sum, "mean", x, reduced, keepdim, result, 0);
-  const Tensor divisor = wrapped_scalar(count, result, x.device());
-  binary_out(kernels::BinaryOp::div, total, total, divisor);
+  binary_out(kernels::BinaryOp::div, total, total, Scalar(count));
   return record(dims.empty() ? "MeanBackward0" : "MeanBackward1", total, {x}, {},
                 [reduced, count](Node& n, const Tensor& g) -> TensorList {
                   const Dims& shape = input_meta(n, 0).shape;

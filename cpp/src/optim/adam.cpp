@@ -28,7 +28,7 @@ void adam(const TensorList& params, const TensorList& grads, const TensorList& e
   }
   for (std::size_t i = 0; i < params.size(); ++i) {
     const Tensor& param = params[i];
-    ops::add_(steps[i], ops::wrapped_scalar(1.0, DType::Float32, steps[i].device()));
+    ops::add_(steps[i], Scalar(1.0));
     const double t = ops::item(steps[i]).to_double();
     kernels::Adam step;
     step.numel = param.numel();

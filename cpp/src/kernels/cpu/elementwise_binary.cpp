@@ -10,48 +10,6 @@ namespace {
   VG_THROW(RuntimeError, op, ": no cpu implementation for dtype ", name(dtype));
 }
 
-/// Powers with one exponent for all elements, the common ones by multiplication.
-template <int kExponent>
-struct PowerOf {
-  template <class T>
-  VG_INLINE T operator()(T x) const {
-    if constexpr (kExponent == 2) {
-      return x * x;
-    } else if constexpr (kExponent == 3) {
-      return x * x * x;
-    } else if constexpr (kExponent == -1) {
-      return T(1) / x;
-    } else {
-      return T(1) / (x * x);
-    }
-  }
-};
-
-template <int kExponent, class T>
-void launch_power(const Loop& loop) {
-  const std::int64_t sizes[] = {sizeof(T), sizeof(T), sizeof(T)};  // the loop still has the exponent as an operand
-  run_loop(loop, sizes, inner_loop<UnaryLoop<PowerOf<kExponent>, T, T>>());
-}
-
-bool is_scalar(const Loop& loop, int operand) {
-  const Dims& strides = loop.strides[operand];
-  return std::all_of(strides.begin(), strides.end(), [](std::int64_t s) { return s == 0; });
-}
-
-template <class T>
-bool pow_by_scalar(const Loop& loop) {
-  if constexpr (std::is_floating_point_v<T>) {
-    // The exponent may be the output's own memory only if there is a single element, read before it is written.
-    if (!is_scalar(loop, 2)) return false;
-    const T exponent = *static_cast<const T*>(loop.data[2]);
-    if (exponent == T(2)) return launch_power<2, T>(loop), true;
-    if (exponent == T(3)) return launch_power<3, T>(loop), true;
-    if (exponent == T(-1)) return launch_power<-1, T>(loop), true;
-    if (exponent == T(-2)) return launch_power<-2, T>(loop), true;
-  }
-  return false;
-}
-
 /// Looks for a zero among the divisors.
 template <class T>
 struct FindZero {
@@ -66,7 +24,7 @@ template <class T>
 void check_divisors(const char* op, const Loop& loop) {
   Loop divisors;
   divisors.operands = 1;
-  divisors.data[0] = loop.data[2];
+  divisors.data[0] = const_cast<void*>(loop.input(2));  // read only
   divisors.numel = 1;
   // Each divisor once, however often it is broadcast.
   for (int d = 0; d < loop.shape.size(); ++d) {
@@ -86,7 +44,11 @@ void check_divisors(const char* op, const Loop& loop) {
 template <class Op, class T>
 void launch(const char* op, const Loop& loop) {
   if constexpr (std::is_same_v<Op, functors::pow>) {
-    if (pow_by_scalar<T>(loop)) return;
+    const auto power = [&]<class Power>(Power) {
+      const std::int64_t sizes[] = {sizeof(T), sizeof(T), 0};
+      run_loop(loop, sizes, inner_loop<UnaryLoop<Power, T, T>>());
+    };
+    if (loop.number_at == 2 && functors::common_power(loop.number_as<T>(), power)) return;
   }
   constexpr bool kDivides = std::is_same_v<Op, functors::floor_divide> || std::is_same_v<Op, functors::remainder>;
   if constexpr (kDivides && std::is_integral_v<T>) check_divisors<T>(op, loop);

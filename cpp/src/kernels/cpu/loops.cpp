@@ -15,6 +15,11 @@ struct Nest {
   int operands = 0;
 };
 
+/// Only operand 0 is written.
+char* pointer(const Loop& loop, int operand) {
+  return const_cast<char*>(static_cast<const char*>(loop.input(operand)));
+}
+
 Nest make_nest(const Loop& loop, const std::int64_t* sizes) {
   Nest nest;
   const int rank = loop.shape.size();
@@ -33,7 +38,7 @@ Nest make_nest(const Loop& loop, const std::int64_t* sizes) {
 void run_range(const Nest& nest, const Loop& loop, InnerLoop inner, std::int64_t begin, std::int64_t end) {
   std::int64_t position[kMaxDims];
   char* row[kMaxOperands];
-  for (int o = 0; o < nest.operands; ++o) row[o] = static_cast<char*>(loop.data[o]);
+  for (int o = 0; o < nest.operands; ++o) row[o] = pointer(loop, o);
   std::int64_t rest = begin / nest.inner;
   std::int64_t first = begin % nest.inner;
   for (int d = nest.outer - 1; d >= 0; --d) {
@@ -64,7 +69,7 @@ void run_loop(const Loop& loop, const std::int64_t* sizes, InnerLoop inner) {
     char* data[kMaxOperands];
     std::int64_t strides[kMaxOperands];
     for (int o = 0; o < loop.operands; ++o) {
-      data[o] = static_cast<char*>(loop.data[o]);
+      data[o] = pointer(loop, o);
       strides[o] = loop.shape.empty() ? sizes[o] : loop.strides[o][0] * sizes[o];
     }
     inner(data, strides, loop.numel);

@@ -22,8 +22,20 @@ __global__ void unary_kernel(Layout<2> layout, Out* out, const In* in) {
   }
 }
 
+/// An operand: elements in memory, or the loop's number.
+template <class T>
+struct Input {
+  const T* data;
+  T number;
+
+  Input(const Loop& loop, int operand) : data(static_cast<const T*>(loop.data[operand])), number() {
+    if (loop.number_at == operand) number = loop.number_as<T>();
+  }
+  __device__ T operator[](std::int64_t offset) const { return data ? data[offset] : number; }
+};
+
 template <class Op, class In, class Out>
-__global__ void binary_kernel(Layout<3> layout, Out* out, const In* a, const In* b) {
+__global__ void binary_kernel(Layout<3> layout, Out* out, Input<In> a, Input<In> b) {
   const std::int64_t step = static_cast<std::int64_t>(blockDim.x) * gridDim.x;
   for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < layout.numel; i += step) {
     std::int64_t at[3];
@@ -33,7 +45,7 @@ __global__ void binary_kernel(Layout<3> layout, Out* out, const In* a, const In*
 }
 
 template <class T>
-__global__ void count_zeros_kernel(Layout<3> layout, const T* divisors, int* zeros) {
+__global__ void count_zeros_kernel(Layout<3> layout, Input<T> divisors, int* zeros) {
   const std::int64_t step = static_cast<std::int64_t>(blockDim.x) * gridDim.x;
   for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < layout.numel; i += step) {
     std::int64_t at[3];
@@ -56,7 +68,7 @@ void check_divisors(const char* op, const Loop& loop) {
   int found = 0;
   cudaError_t status = cudaMemset(zeros, 0, sizeof(int));
   if (status == cudaSuccess) {
-    launch(op, &count_zeros_kernel<T>, Layout<3>(loop), static_cast<const T*>(loop.data[2]), zeros);
+    launch(op, &count_zeros_kernel<T>, Layout<3>(loop), Input<T>(loop, 2), zeros);
     status = cudaMemcpy(&found, zeros, sizeof(int), cudaMemcpyDeviceToHost);
   }
   cudaFree(zeros);
@@ -68,8 +80,12 @@ template <class Op, class In, class Out>
 void launch_binary(const char* op, const Loop& loop) {
   constexpr bool kDivides = std::is_same_v<Op, functors::floor_divide> || std::is_same_v<Op, functors::remainder>;
   if constexpr (kDivides && std::is_integral_v<In>) check_divisors<In>(op, loop);
-  launch(op, &binary_kernel<Op, In, Out>, Layout<3>(loop), static_cast<Out*>(loop.data[0]),
-         static_cast<const In*>(loop.data[1]), static_cast<const In*>(loop.data[2]));
+  if constexpr (std::is_same_v<Op, functors::pow>) {
+    const auto power = [&](auto kernel) { launch_unary<decltype(kernel), In, Out>(op, loop); };
+    if (loop.number_at == 2 && functors::common_power(loop.number_as<In>(), power)) return;
+  }
+  launch(op, &binary_kernel<Op, In, Out>, Layout<3>(loop), static_cast<Out*>(loop.data[0]), Input<In>(loop, 1),
+         Input<In>(loop, 2));
 }
 
 /// Which dtypes a row has, and the launch for one of them.

@@ -57,7 +57,14 @@ struct Layout {
 template <int N, class... Args>
 void launch(const char* op, void (*kernel)(Layout<N>, Args...), const Layout<N>& layout, Args... args) {
   const std::int64_t blocks = std::min(kMaxBlocks, (layout.numel + kThreads - 1) / kThreads);
+#if defined(__CUDACC__)
   kernel<<<static_cast<unsigned>(blocks), kThreads>>>(layout, args...);
+#else
+  auto body = [&] { kernel(layout, args...); };
+  emulation::run_grid(
+      op, {static_cast<unsigned>(blocks), 1, 1}, {kThreads, 1, 1}, 0,
+      [](void* run) { (*static_cast<decltype(body)*>(run))(); }, &body);
+#endif
   check(op, cudaGetLastError());
 }
 

@@ -1,0 +1,21 @@
+# The CUDA kernels compiled as host C++: the headers in cpp/emulation stand in for CUDA's, the threads of a block are
+# fibres. For tests alone; never installed.
+
+file(GLOB _cuda_sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/src/kernels/cuda/*.cu")
+if(NOT _cuda_sources)
+  message(FATAL_ERROR "VERIGRAD_CUDA_EMULATED: no .cu file in cpp/src/kernels/cuda")
+endif()
+set_source_files_properties(${_cuda_sources} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-x;c++")
+file(GLOB _emulation_sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/emulation/*.cpp")
+add_library(verigrad_cuda_emulated STATIC ${_cuda_sources} ${_emulation_sources})
+target_include_directories(verigrad_cuda_emulated PUBLIC emulation include src)
+target_link_libraries(verigrad_cuda_emulated PRIVATE verigrad_flags PUBLIC verigrad_core)
+# Fibres jump between stacks, which the checked longjmp of glibc takes for an error.
+target_compile_options(verigrad_cuda_emulated PRIVATE -U_FORTIFY_SOURCE)
+
+if(VERIGRAD_BUILD_TESTS)
+  file(GLOB _emulation_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/emulation/*.cpp")
+  add_executable(verigrad_emulation_tests ${_emulation_tests} "${PROJECT_SOURCE_DIR}/tests/cpp/main.cpp")
+  target_include_directories(verigrad_emulation_tests PRIVATE src "${PROJECT_SOURCE_DIR}/tests/cpp")
+  target_link_libraries(verigrad_emulation_tests PRIVATE verigrad_flags verigrad_cuda_emulated Threads::Threads)
+endif()

@@ -1,0 +1,185 @@
+// The elementwise slots of CUDA, emulated, against those of the CPU: one formula, so the same bits.
+
+#include <limits>
+
+#include "kernel_fixture.h"
+
+namespace verigrad::kernels {
+void register_cuda_kernels(KernelTable& table);
+}
+
+using namespace kernel_test;
+
+namespace {
+
+const KernelTable& cuda_table() {
+  static const KernelTable filled = [] {
+    KernelTable t;
+    register_cuda_kernels(t);
+    return t;
+  }();
+  return filled;
+}
+
+/// Around the sizes of a block and of a grid that strides.
+const std::vector<std::int64_t> kSizes = {1, 2, 255, 256, 257, 1000, 65537};
+
+/// A bool in memory is a byte.
+template <class T>
+using Cell = std::conditional_t<std::is_same_v<T, bool>, std::uint8_t, T>;
+
+template <class T>
+std::vector<Cell<T>> values(std::int64_t n) {
+  if constexpr (std::is_same_v<T, bool>) return random_values<std::uint8_t>(n, 0, 2);
+  std::vector<Cell<T>> x = random_values<Cell<T>>(n, std::is_floating_point_v<T> ? -4 : 0, 9);
+  if constexpr (std::is_floating_point_v<T>) {
+    const T special[] = {T(0),
+                         -T(0),
+                         std::numeric_limits<T>::infinity(),
+                         -std::numeric_limits<T>::infinity(),
+                         std::numeric_limits<T>::quiet_NaN(),
+                         T(1e30),
+                         T(-1e5),
+                         T(1e-40)};
+    for (std::size_t i = 0; i < x.size(); i += 7) x[i] = special[i / 7 % 8];
+  }
+  return x;
+}
+
+/// What `call` writes through the table of either device.
+template <class Out, class Call>
+bool agree(std::int64_t n, const Call& call) {
+  std::vector<Cell<Out>> ours(static_cast<std::size_t>(n), Cell<Out>(3)), theirs = ours;
+  call(cuda_table(), ours.data());
+  call(cpu_table(), theirs.data());
+  for (std::size_t i = 0; i < ours.size(); ++i) {
+    const Cell<Out> a = ours[i], b = theirs[i];
+    if (a != a && b != b) continue;  // which NaN it is depends on the order of operands that a compiler chose
+    if (std::memcmp(&a, &b, sizeof a) != 0) return false;
+  }
+  return true;
+}
+
+template <class T, class Out>
+void check_unary(const char* name, UnaryOp op) {
+  for (const std::int64_t n : kSizes) {
+    const std::vector<Cell<T>> x = values<T>(n);
+    CHECK(agree<Out>(
+        n, [&](const KernelTable& t, Cell<Out>* y) { t.unary(op, DTypeOf<T>::value, flat_loop(n, {y, x.data()})); }));
+    if (!verigrad_test::failures().empty()) return verigrad_test::fail(name, static_cast<int>(n), "differs");
+  }
+}
+
+template <class T, class Out>
+void check_binary(const char* name, BinaryOp op) {
+  const DType dtype = DTypeOf<T>::value;
+  constexpr bool divides_integers = std::is_integral_v<T>;
+  for (const std::int64_t n : kSizes) {
+    const std::vector<Cell<T>> a = values<T>(n);
+    std::vector<Cell<T>> b = values<T>(n);
+    if (divides_integers) {
+      for (auto& v : b) v = v == 0 ? Cell<T>(1) : v;
+    }
+    CHECK(agree<Out>(
+        n, [&](const KernelTable& t, Cell<Out>* y) { t.binary(op, dtype, flat_loop(n, {y, a.data(), b.data()})); }));
+    for (const int at : {1, 2}) {
+      Loop loop = flat_loop(n, {nullptr, a.data(), b.data()});
+      loop.data[at] = nullptr;
+      loop.strides[at] = {0};
+      loop.set_number(at, dtype, Scalar(3));
+      CHECK(agree<Out>(n, [&](const KernelTable& t, Cell<Out>* y) {
+        loop.data[0] = y;
+        t.binary(op, dtype, loop);
+      }));
+    }
+    if (!verigrad_test::failures().empty()) return verigrad_test::fail(name, static_cast<int>(n), "differs");
+  }
+  // A row and a column, broadcast, into memory with gaps.
+  const std::vector<Cell<T>> row = values<T>(70);
+  std::vector<Cell<T>> column = values<T>(45);
+  if (divides_integers) {
+    for (auto& v : column) v = v == 0 ? Cell<T>(1) : v;
+  }
+  CHECK(agree<Out>(45 * 140, [&](const KernelTable& t, Cell<Out>* y) {
+    t.binary(op, dtype, make_loop({45, 70}, {{y, {140, 2}}, {row.data(), {0, 1}}, {column.data(), {1, 0}}}));
+  }));
+}
+
+TEST(unary_slots) {
+#define VG_UNARY(NAME, NODE, KIND, ...) VG_UNARY_##KIND(NAME)
+#define VG_UNARY_Any(NAME) VG_UNARY_Numeric(NAME) check_unary<bool, bool>(#NAME, UnaryOp::NAME);
+#define VG_UNARY_Numeric(NAME)                                                        \
+  VG_UNARY_Float(NAME) check_unary<std::uint8_t, std::uint8_t>(#NAME, UnaryOp::NAME); \
+  check_unary<std::int32_t, std::int32_t>(#NAME, UnaryOp::NAME);                      \
+  check_unary<std::int64_t, std::int64_t>(#NAME, UnaryOp::NAME);
+#define VG_UNARY_Float(NAME)                       \
+  check_unary<float, float>(#NAME, UnaryOp::NAME); \
+  check_unary<double, double>(#NAME, UnaryOp::NAME);
+#define VG_PREDICATE(NAME)                               \
+  check_unary<float, bool>(#NAME, UnaryOp::NAME);        \
+  check_unary<double, bool>(#NAME, UnaryOp::NAME);       \
+  check_unary<bool, bool>(#NAME, UnaryOp::NAME);         \
+  check_unary<std::uint8_t, bool>(#NAME, UnaryOp::NAME); \
+  check_unary<std::int32_t, bool>(#NAME, UnaryOp::NAME); \
+  check_unary<std::int64_t, bool>(#NAME, UnaryOp::NAME);
+#include "verigrad/unary.def"
+}
+
+TEST(binary_slots) {
+#define VG_BINARY(NAME, NODE, KIND, ...) VG_BINARY_##KIND(NAME)
+#define VG_BINARY_Any(NAME) VG_BINARY_Numeric(NAME) check_binary<bool, bool>(#NAME, BinaryOp::NAME);
+#define VG_BINARY_Numeric(NAME)                                                          \
+  VG_BINARY_Float(NAME) check_binary<std::uint8_t, std::uint8_t>(#NAME, BinaryOp::NAME); \
+  check_binary<std::int32_t, std::int32_t>(#NAME, BinaryOp::NAME);                       \
+  check_binary<std::int64_t, std::int64_t>(#NAME, BinaryOp::NAME);
+#define VG_BINARY_Float(NAME)                        \
+  check_binary<float, float>(#NAME, BinaryOp::NAME); \
+  check_binary<double, double>(#NAME, BinaryOp::NAME);
+#define VG_DISCRETE(NAME, ...) VG_BINARY_Numeric(NAME)
+#define VG_COMPARE(NAME)                                   \
+  check_binary<float, bool>(#NAME, BinaryOp::NAME);        \
+  check_binary<double, bool>(#NAME, BinaryOp::NAME);       \
+  check_binary<bool, bool>(#NAME, BinaryOp::NAME);         \
+  check_binary<std::uint8_t, bool>(#NAME, BinaryOp::NAME); \
+  check_binary<std::int32_t, bool>(#NAME, BinaryOp::NAME); \
+  check_binary<std::int64_t, bool>(#NAME, BinaryOp::NAME);
+#include "verigrad/binary.def"
+}
+
+template <class T>
+void check_activation(const char* name, ActivationOp op) {
+  for (const std::int64_t n : kSizes) {
+    const std::vector<Cell<T>> x = values<T>(n), g = random_values<T>(n);
+    Activation a;
+    a.a = 0.5;
+    a.b = 1.5;
+    a.c = 1.25;
+    for (const bool backward : {false, true}) {
+      a.backward = backward;
+      CHECK(agree<T>(n, [&](const KernelTable& t, T* y) {
+        a.loop = backward ? flat_loop(n, {y, g.data(), x.data()}) : flat_loop(n, {y, x.data()});
+        t.activation(op, DTypeOf<T>::value, a);
+      }));
+    }
+    if (!verigrad_test::failures().empty()) return verigrad_test::fail(name, static_cast<int>(n), "differs");
+  }
+}
+
+TEST(activation_slots) {
+#define VG_ACTIVATION(NAME, ...)                      \
+  check_activation<float>(#NAME, ActivationOp::NAME); \
+  check_activation<double>(#NAME, ActivationOp::NAME);
+#include "verigrad/activation.def"
+}
+
+TEST(integer_division_by_zero_is_refused_before_anything_is_written) {
+  const std::vector<std::int32_t> a(300, 7);
+  std::vector<std::int32_t> b(300, 2), y(300, 5);
+  b[299] = 0;
+  CHECK_THROWS(
+      cuda_table().binary(BinaryOp::floor_divide, DType::Int32, flat_loop(300, {y.data(), a.data(), b.data()})),
+      RuntimeError);
+  CHECK(y == std::vector<std::int32_t>(300, 5));
+}
+
+}  // namespace
