@@ -80,7 +80,7 @@ Scalar item(const Tensor& self);
 // In place. Each raises on a leaf that requires a gradient (while recording) and on overlapping memory.
 const Tensor& copy_(const Tensor& self, const Tensor& source);
 const Tensor& fill_(const Tensor& self, Scalar value);
-#define VG_INPLACE(NAME)                                         \
+#define VG_INPLACE(NAME)                                       \
   const Tensor& NAME(const Tensor& self, const Tensor& other); \
   const Tensor& NAME(const Tensor& self, Scalar other);
 VG_INPLACE(add_)

@@ -131,7 +131,8 @@ class BackwardPass {
                                                                 [](const Edge& edge) { return edge.valid(); });
     if (task.execute && any && has_receiver) {
       for (std::size_t i = 0; i < grads.size(); ++i) {
-        if (!grads[i].defined()) grads[i] = ops::zeros(node.outputs[i].shape, node.outputs[i].dtype, node.outputs[i].device);
+        if (!grads[i].defined())
+          grads[i] = ops::zeros(node.outputs[i].shape, node.outputs[i].dtype, node.outputs[i].device);
       }
       results = filter_ ? filter_->apply(node, std::move(grads)) : node.apply(std::move(grads));
       if (!keep_graph_) node.release_saved();

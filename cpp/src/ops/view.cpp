@@ -286,7 +286,8 @@ Tensor cat(const TensorList& tensors, std::int64_t dim) {
       for (std::size_t i = 0; i < sizes.size(); ++i) {
         if (const int k = static_cast<int>(i); n.needs(k)) {
           const GradMeta& meta = input_meta(n, k);
-          grads[i] = sizes[i] < 0 ? zeros(meta.shape, meta.dtype, meta.device) : to(narrow(g[0], d, first, sizes[i]), meta.dtype);
+          grads[i] = sizes[i] < 0 ? zeros(meta.shape, meta.dtype, meta.device)
+                                  : to(narrow(g[0], d, first, sizes[i]), meta.dtype);
         }
         first += std::max<std::int64_t>(sizes[i], 0);
       }
