@@ -58,7 +58,7 @@ struct Loop {
   Dims strides[kMaxOperands];
   std::int64_t numel = 0;
   std::int8_t number_at = 0;  // the operand that is a number; 0: none
-  alignas(8) std::byte number[8] = {};
+  alignas(double) std::byte number[sizeof(double)] = {};
 
   void set_number(int operand, DType dtype, Scalar value) {
     number_at = static_cast<std::int8_t>(operand);
