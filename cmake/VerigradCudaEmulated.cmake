@@ -5,9 +5,16 @@ file(GLOB _cuda_sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/src/kerne
 if(NOT _cuda_sources)
   message(FATAL_ERROR "VERIGRAD_CUDA_EMULATED: no .cu file in cpp/src/kernels/cuda")
 endif()
-set_source_files_properties(${_cuda_sources} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-x;c++")
+# By way of C++ files: the language of a source is one for all targets, and VerigradCuda.cmake gives these to nvcc.
+set(_wrapped "")
+foreach(_source IN LISTS _cuda_sources)
+  get_filename_component(_name "${_source}" NAME_WE)
+  set(_wrapper "${CMAKE_CURRENT_BINARY_DIR}/emulated/${_name}.cpp")
+  file(CONFIGURE OUTPUT "${_wrapper}" CONTENT "#include \"${_source}\"\n")
+  list(APPEND _wrapped "${_wrapper}")
+endforeach()
 file(GLOB _emulation_sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/emulation/*.cpp")
-add_library(verigrad_cuda_emulated STATIC ${_cuda_sources} ${_emulation_sources})
+add_library(verigrad_cuda_emulated STATIC ${_wrapped} ${_emulation_sources})
 target_include_directories(verigrad_cuda_emulated PUBLIC emulation include src)
 target_link_libraries(verigrad_cuda_emulated PRIVATE verigrad_flags PUBLIC verigrad_core)
 # Fibres jump between stacks, which the checked longjmp of glibc takes for an error.
