@@ -25,4 +25,7 @@ if(VERIGRAD_BUILD_TESTS)
   add_executable(verigrad_emulation_tests ${_emulation_tests} "${PROJECT_SOURCE_DIR}/tests/cpp/main.cpp")
   target_include_directories(verigrad_emulation_tests PRIVATE src "${PROJECT_SOURCE_DIR}/tests/cpp")
   target_link_libraries(verigrad_emulation_tests PRIVATE verigrad_flags verigrad_cuda_emulated Threads::Threads)
+  if(TARGET verigrad_package)
+    add_dependencies(verigrad_emulation_tests verigrad_package) # which brings OpenBLAS
+  endif()
 endif()
