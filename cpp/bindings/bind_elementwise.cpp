@@ -4,9 +4,6 @@
 namespace verigrad::bindings {
 namespace {
 
-using TensorTensor = Tensor (*)(const Tensor&, const Tensor&);
-using TensorScalar = Tensor (*)(const Tensor&, Scalar);
-
 /// f(tensor, tensor or number)
 template <TensorTensor tt, TensorScalar ts>
 Tensor mixed(const Tensor& input, const Operand& other) {
@@ -25,12 +22,9 @@ Tensor scaled(const Tensor& input, const Operand& other, Scalar alpha) {
   return tt(input, ops::mul(other.as_tensor(input.device()), alpha));
 }
 
-using InPlaceTensor = const Tensor& (*)(const Tensor&, const Tensor&);
-using InPlaceScalar = const Tensor& (*)(const Tensor&, Scalar);
 template <InPlaceTensor tt, InPlaceScalar ts>
 py::object inplace(const py::object& self, const Operand& other) {
-  const Tensor x = unwrap(self.ptr());
-  other.is_tensor() ? tt(x, other.tensor) : ts(x, other.scalar);
+  change_in_place<tt, ts>(unwrap(self.ptr()), other);
   return self;
 }
 template <InPlaceTensor tt, InPlaceScalar ts>
@@ -40,8 +34,6 @@ py::object inplace_scaled(const py::object& self, const Operand& other, Scalar a
   tt(x, ops::mul(other.as_tensor(x.device()), alpha));
   return self;
 }
-#define VG_INPLACE(TEMPLATE, NAME) \
-  TEMPLATE<static_cast<InPlaceTensor>(&ops::NAME), static_cast<InPlaceScalar>(&ops::NAME)>
 
 Tensor where(const Tensor& condition, const Operand& input, const Operand& other) {
   return ops::where(condition, input.as_tensor(condition.device()), other.as_tensor(condition.device()));

@@ -34,8 +34,6 @@ PyObject* guarded(F body) {
   }
 }
 
-using TensorTensor = Tensor (*)(const Tensor&, const Tensor&);
-using TensorScalar = Tensor (*)(const Tensor&, Scalar);
 using ScalarTensor = Tensor (*)(Scalar, const Tensor&);
 
 template <TensorTensor tt, TensorScalar ts, ScalarTensor st>
@@ -53,9 +51,6 @@ PyObject* binary(PyObject* a, PyObject* b) {
 
 PyObject* power(PyObject* a, PyObject* b, PyObject*) { return VG_SLOT_BINARY(pow)(a, b); }
 
-using InPlaceTensor = const Tensor& (*)(const Tensor&, const Tensor&);
-using InPlaceScalar = const Tensor& (*)(const Tensor&, Scalar);
-
 template <InPlaceTensor tt, InPlaceScalar ts>
 PyObject* inplace(PyObject* self, PyObject* other) {
   return guarded([&]() -> PyObject* {
@@ -63,14 +58,12 @@ PyObject* inplace(PyObject* self, PyObject* other) {
     if (!load_operand(other, y)) return not_implemented();
     const Tensor x = unwrap(self);
     const Uninterrupted whole;
-    y.is_tensor() ? tt(x, y.tensor) : ts(x, y.scalar);
+    change_in_place<tt, ts>(x, y);
     Py_INCREF(self);
     return self;
   });
 }
-#define VG_SLOT_INPLACE(NAME) inplace<static_cast<InPlaceTensor>(&ops::NAME), static_cast<InPlaceScalar>(&ops::NAME)>
-
-PyObject* inplace_power(PyObject* self, PyObject* other, PyObject*) { return VG_SLOT_INPLACE(pow_)(self, other); }
+PyObject* inplace_power(PyObject* self, PyObject* other, PyObject*) { return VG_INPLACE(inplace, pow_)(self, other); }
 
 PyObject* matmul(PyObject* a, PyObject* b) {
   return guarded([&]() -> PyObject* {
@@ -146,12 +139,12 @@ void bind_operators(PyHeapTypeObject* type) {
   number.nb_and = logical<&ops::logical_and>;
   number.nb_or = logical<&ops::logical_or>;
   number.nb_xor = logical<&ops::logical_xor>;
-  number.nb_inplace_add = VG_SLOT_INPLACE(add_);
-  number.nb_inplace_subtract = VG_SLOT_INPLACE(sub_);
-  number.nb_inplace_multiply = VG_SLOT_INPLACE(mul_);
-  number.nb_inplace_true_divide = VG_SLOT_INPLACE(div_);
-  number.nb_inplace_floor_divide = VG_SLOT_INPLACE(floor_divide_);
-  number.nb_inplace_remainder = VG_SLOT_INPLACE(remainder_);
+  number.nb_inplace_add = VG_INPLACE(inplace, add_);
+  number.nb_inplace_subtract = VG_INPLACE(inplace, sub_);
+  number.nb_inplace_multiply = VG_INPLACE(inplace, mul_);
+  number.nb_inplace_true_divide = VG_INPLACE(inplace, div_);
+  number.nb_inplace_floor_divide = VG_INPLACE(inplace, floor_divide_);
+  number.nb_inplace_remainder = VG_INPLACE(inplace, remainder_);
   number.nb_inplace_power = inplace_power;
   type->ht_type.tp_richcompare = compare;
   type->ht_type.tp_hash = hash;

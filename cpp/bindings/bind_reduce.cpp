@@ -83,7 +83,6 @@ void bind_reduce(py::module_& m, TensorClass& cls) {
   PyTypeObject* min_type = make_pair_type(types, "verigrad.return_types.min");
   using Full = Tensor (*)(const Tensor&);
   using ByDim = std::pair<Tensor, Tensor> (*)(const Tensor&, std::int64_t, bool);
-  using TensorTensor = Tensor (*)(const Tensor&, const Tensor&);
   def_extremum<static_cast<Full>(&ops::max), static_cast<ByDim>(&ops::max)>(m, cls, "max", max_type,
                                                                             static_cast<TensorTensor>(&ops::maximum));
   def_extremum<static_cast<Full>(&ops::min), static_cast<ByDim>(&ops::min)>(m, cls, "min", min_type,

@@ -80,6 +80,20 @@ struct Operand {
   /// The number as a tensor that takes part in promotion as a number.
   Tensor as_tensor(Device device) const;
 };
+
+using TensorTensor = Tensor (*)(const Tensor&, const Tensor&);
+using TensorScalar = Tensor (*)(const Tensor&, Scalar);
+using InPlaceTensor = const Tensor& (*)(const Tensor&, const Tensor&);
+using InPlaceScalar = const Tensor& (*)(const Tensor&, Scalar);
+/// TEMPLATE of both overloads of an in-place op.
+#define VG_INPLACE(TEMPLATE, NAME) \
+  TEMPLATE<static_cast<InPlaceTensor>(&ops::NAME), static_cast<InPlaceScalar>(&ops::NAME)>
+
+template <InPlaceTensor tt, InPlaceScalar ts>
+void change_in_place(const Tensor& x, const Operand& other) {
+  other.is_tensor() ? tt(x, other.tensor) : ts(x, other.scalar);
+}
+
 /// One dimension, several, or none.
 struct DimArg {
   std::optional<ops::DimList> dims;

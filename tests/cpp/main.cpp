@@ -8,6 +8,11 @@
 
 #include "harness.h"
 
+#if defined(__SANITIZE_THREAD__)
+// The child of a fork knows its parent's threads, and never joins them.
+extern "C" const char* __tsan_default_options() { return "report_thread_leaks=0"; }
+#endif
+
 namespace {
 
 /// Runs one case and prints its failures. Returns whether it passed.

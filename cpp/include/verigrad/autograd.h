@@ -125,7 +125,7 @@ class Node : public RefCounted {
   std::vector<Edge> edges;
   OutputList outputs;
   std::vector<SavedTensor> saved_tensors;
-  bool saved_numbers = false;
+  bool saved_numbers = false;  // the VJP holds numbers that go with the saved tensors
   bool released = false;
 
   // Of the output with that number; created on first use.

@@ -61,13 +61,19 @@ void set_history(const Tensor& tensor, Ref<Node> node, int output_nr) {
   meta.output_nr = output_nr;
 }
 
-void move_history(const Tensor& tensor, const Tensor& from) {
+namespace {
+/// Another history for a tensor that may have one; retain_grad goes with it.
+void change_history(const Tensor& tensor, Ref<Node> node, int output_nr) {
   AutogradMeta& meta = autograd_meta(tensor);
-  const AutogradMeta* source = from.impl()->meta.get();
   if (meta.retains_grad && meta.grad_fn) meta.grad_fn->drop_retained(meta.weak.get());
-  meta.grad_fn = source ? source->grad_fn : Ref<Node>();
-  meta.output_nr = source ? source->output_nr : 0;
+  set_history(tensor, std::move(node), output_nr);
   if (meta.retains_grad && meta.grad_fn) meta.grad_fn->retain_grad(meta.output_nr, meta.weak);
+}
+}  // namespace
+
+void move_history(const Tensor& tensor, const Tensor& from) {
+  const AutogradMeta* source = from.impl()->meta.get();
+  change_history(tensor, source ? source->grad_fn : Ref<Node>(), source ? source->output_nr : 0);
 }
 
 Tensor base_of(const Tensor& view) {
@@ -165,10 +171,7 @@ void fit_history(const Tensor& tensor) {
   if (!fits(history.node->outputs[static_cast<std::size_t>(history.output_nr)], tensor)) {
     history = {make_ref<ReplacedData>(tensor, history), 0};
   }
-  if (history.node == meta.grad_fn) return;
-  if (meta.retains_grad) meta.grad_fn->drop_retained(meta.weak.get());
-  set_history(tensor, history.node, history.output_nr);
-  if (meta.retains_grad) meta.grad_fn->retain_grad(meta.output_nr, meta.weak);
+  if (!(history.node == meta.grad_fn)) change_history(tensor, history.node, history.output_nr);
 }
 
 }  // namespace

@@ -29,8 +29,7 @@ bool make_loop(Loop& loop, const Tensor& out, std::initializer_list<const Tensor
   strides[0] = out.strides();
   i = 1;
   for (const Tensor* in : inputs) {
-    strides[i++] =
-        in ? broadcast_strides(in->shape(), in->strides(), out.shape()) : broadcast_strides({}, {}, out.shape());
+    strides[i++] = in ? broadcast_strides(in->shape(), in->strides(), out.shape()) : Dims(out.ndim(), 0);
   }
   // Coalesce: leave out sizes of 1 and merge each dimension into the one before where all operands allow it.
   loop.shape = {};

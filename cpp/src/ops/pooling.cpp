@@ -57,15 +57,9 @@ Pair expand_pair(const char* op, const char* name, int dims, const DimList& valu
   return {values[0], values[static_cast<std::size_t>(count - 1)]};
 }
 
-/// One dimension of a window before its size is known to fit.
-struct Spec {
-  std::int64_t in, kernel, stride, pad, dilation;
-  std::int64_t out = 0;
-};
-
 std::int64_t floor_div(std::int64_t a, std::int64_t b) { return a / b - (a % b != 0 && a < 0 ? 1 : 0); }
 
-void check_spec(const char* op, const Spec& s) {
+void check_axis(const char* op, const PoolAxis& s) {
   VG_CHECK(s.kernel > 0, RuntimeError, op, ": kernel size should be greater than zero, but got ", s.kernel);
   VG_CHECK(s.stride > 0, RuntimeError, op, ": stride should be greater than zero, but got ", s.stride);
   VG_CHECK(s.dilation > 0, RuntimeError, op, ": dilation should be greater than zero, but got ", s.dilation);
@@ -74,7 +68,7 @@ void check_spec(const char* op, const Spec& s) {
            ": padding should be at most half of kernel size, but got padding=", s.pad, " and kernel_size=", s.kernel);
 }
 
-std::int64_t output_size(const char* op, const Spec& s, bool ceil_mode) {
+std::int64_t output_size(const char* op, const PoolAxis& s, bool ceil_mode) {
   // All but the size of the input are below 2^31.
   const std::int64_t room =
       checked_add(op, s.in, 2 * s.pad + (ceil_mode ? s.stride - 1 : 0)) - s.dilation * (s.kernel - 1) - 1;
@@ -83,20 +77,18 @@ std::int64_t output_size(const char* op, const Spec& s, bool ceil_mode) {
   return ceil_mode && (out - 1) * s.stride >= s.in + s.pad ? out - 1 : out;
 }
 
-struct Specs {
-  Spec h, w;
-};
-Specs make_specs(const char* op, int dims, const Tensor& self, const PoolWindows& windows) {
+Geometry window_geometry(const char* op, int dims, const Tensor& self, const PoolWindows& windows) {
   check_rank(op, dims, self);
   const Pair kernel = expand_pair(op, "kernel_size", dims, windows.kernel_size, 1);
   const Pair stride = windows.stride.empty() ? (dims == 1 ? Pair{1, kernel.w} : kernel)
                                              : expand_pair(op, "stride", dims, windows.stride, 1);
   const Pair pad = expand_pair(op, "padding", dims, windows.padding, 0);
   const Pair dilation = expand_pair(op, "dilation", dims, windows.dilation, 1);
-  Specs s{{dims == 1 ? 1 : self.size(-2), kernel.h, stride.h, pad.h, dilation.h},
-          {self.size(-1), kernel.w, stride.w, pad.w, dilation.w}};
-  check_spec(op, s.h);
-  check_spec(op, s.w);
+  Geometry s;
+  s.h = {dims == 1 ? 1 : self.size(-2), 0, kernel.h, stride.h, pad.h, dilation.h};
+  s.w = {self.size(-1), 0, kernel.w, stride.w, pad.w, dilation.w};
+  check_axis(op, s.h);
+  check_axis(op, s.w);
   check_sizes(op, dims, self);
   s.h.out = output_size(op, s.h, windows.ceil_mode);
   s.w.out = output_size(op, s.w, windows.ceil_mode);
@@ -106,7 +98,6 @@ Specs make_specs(const char* op, int dims, const Tensor& self, const PoolWindows
   return s;
 }
 
-PoolAxis axis_of(const Spec& s) { return {s.in, s.out, s.kernel, s.stride, s.pad, s.dilation}; }
 PoolAxis adaptive_axis(std::int64_t in, std::int64_t out) { return {in, out, 1, 1, 0, 1, true}; }
 
 /// A maximum needs an element.
@@ -228,14 +219,11 @@ Geometry adaptive_geometry(int dims, const Tensor& self, const Tensor& out) {
 
 std::pair<Tensor, Tensor> max_pool(int dims, const Tensor& self, const PoolWindows& windows, bool indices) {
   const Names names{kMaxNames[dims - 1], "MaxPool2DWithIndicesBackward0", "MaxPool2DWithIndicesBackwardBackward0"};
-  const Specs s = make_specs(names.op, dims, self, windows);
+  const Geometry geometry = window_geometry(names.op, dims, self, windows);
   check_dtype(names.op, self, self.dtype() != DType::Bool);
-  const Dims shape = with_planes(dims, self.shape(), s.h.out, s.w.out);
+  const Dims shape = with_planes(dims, self.shape(), geometry.h.out, geometry.w.out);
   checked_numel(names.op, shape);
   const Tensor out = empty_tensor(shape, self.dtype(), self.device());
-  Geometry geometry;
-  geometry.h = axis_of(s.h);
-  geometry.w = axis_of(s.w);
   if (out.numel() > 0) {
     check_windows(names.op, geometry.h);
     check_windows(names.op, geometry.w);
@@ -249,14 +237,11 @@ Tensor avg_pool(int dims, const Tensor& self, const PoolWindows& windows, bool c
   VG_CHECK(dims == 1 || self.ndim() > 2, IndexError, names.op,
            ": Dimension out of range, expected 3D or 4D input, got ", self.shape());
   VG_CHECK(!divisor_override || *divisor_override != 0, RuntimeError, names.op, ": divisor must be not zero");
-  const Specs s = make_specs(names.op, dims, self, windows);
+  Geometry geometry = window_geometry(names.op, dims, self, windows);
   check_dtype(names.op, self, is_floating_point(self.dtype()) || self.dtype() == DType::Int64);
-  const Dims shape = with_planes(dims, self.shape(), s.h.out, s.w.out);
+  const Dims shape = with_planes(dims, self.shape(), geometry.h.out, geometry.w.out);
   checked_numel(names.op, shape);
   const Tensor out = empty_tensor(shape, self.dtype(), self.device());
-  Geometry geometry;
-  geometry.h = axis_of(s.h);
-  geometry.w = axis_of(s.w);
   geometry.count_include_pad = count_include_pad;
   if (divisor_override) geometry.divisor = static_cast<double>(*divisor_override);
   return average(self, geometry, out, names);
