@@ -1,5 +1,5 @@
-# The CUDA kernels compiled as host C++: the headers in cpp/emulation stand in for CUDA's, the threads of a block are
-# fibres. For tests alone; never installed.
+# The CUDA backend compiled as host C++: the headers in cpp/emulation stand in for CUDA's, the threads of a block are
+# fibres. It takes the place of libverigrad_cuda in the build's package, for tests alone; never installed.
 
 file(GLOB _cuda_sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/src/kernels/cuda/*.cu")
 if(NOT _cuda_sources)
@@ -14,9 +14,15 @@ foreach(_source IN LISTS _cuda_sources)
   list(APPEND _wrapped "${_wrapper}")
 endforeach()
 file(GLOB _emulation_sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/emulation/*.cpp")
-add_library(verigrad_cuda_emulated STATIC ${_wrapped} ${_emulation_sources})
+add_library(verigrad_cuda_emulated SHARED ${_wrapped} ${_emulation_sources})
 target_include_directories(verigrad_cuda_emulated PUBLIC emulation include src)
 target_link_libraries(verigrad_cuda_emulated PRIVATE verigrad_flags PUBLIC verigrad_core)
+target_compile_definitions(verigrad_cuda_emulated PRIVATE VERIGRAD_BUILD="${PROJECT_VERSION}")
+set_target_properties(verigrad_cuda_emulated PROPERTIES
+  OUTPUT_NAME verigrad_cuda
+  BUILD_WITH_INSTALL_RPATH ON
+  INSTALL_RPATH "${_origin}"
+  LIBRARY_OUTPUT_DIRECTORY "${VERIGRAD_PACKAGE_DIR}")
 # Fibres jump between stacks, which the checked longjmp of glibc takes for an error.
 target_compile_options(verigrad_cuda_emulated PRIVATE -U_FORTIFY_SOURCE)
 

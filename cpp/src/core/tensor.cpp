@@ -1,14 +1,13 @@
 #include "verigrad/tensor.h"
 
 #include "core/allocator.h"
+#include "core/backend.h"
 #include "verigrad/autograd.h"
 
 namespace verigrad {
 
 Storage::Storage(std::int64_t nbytes, Device device) : data_(nullptr), nbytes_(nbytes), device_(device) {
-  VG_CHECK(device.type == DeviceType::CPU, RuntimeError, "storage: expected device cpu, got ", device,
-           "; this build of verigrad has no CUDA support");
-  data_ = cpu_allocate(nbytes);
+  data_ = device == kHost ? cpu_allocate(nbytes) : backend(device).allocate(device.index, nbytes);
 }
 
 Storage::Storage(void* data, std::int64_t nbytes, Device device, std::function<void()> release)
@@ -17,8 +16,10 @@ Storage::Storage(void* data, std::int64_t nbytes, Device device, std::function<v
 Storage::~Storage() {
   if (release_) {
     release_();
-  } else {
+  } else if (device_ == kHost) {
     cpu_free(data_, nbytes_);
+  } else {
+    backend(device_).free(device_.index, data_);
   }
 }
 

@@ -1,9 +1,11 @@
 // The devices' tables.
 #include "kernels/table.h"
 
+#include "core/backend.h"
+
 namespace verigrad::kernels {
 
-KernelTable& table(Device device) {
+KernelTable& table(Device device, const char* op) {
   // Explicit registration: static constructors in a library may be dropped by the linker.
   static KernelTable cpu = [] {
     KernelTable t;
@@ -12,7 +14,9 @@ KernelTable& table(Device device) {
   }();
   if (device.type == DeviceType::CPU) [[likely]]
     return cpu;
-  VG_THROW(RuntimeError, "device ", device, ": this build of verigrad has no CUDA support");
+  Backend& cuda = backend(device);
+  cuda.enter(device.index, op);
+  return *cuda.kernels;
 }
 
 }  // namespace verigrad::kernels

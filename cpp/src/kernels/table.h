@@ -2,8 +2,9 @@
 //
 // A kernel loops over memory. It knows pointers, shapes and strides (in elements) and no tensor, graph or Python. The
 // ops layer has checked and allocated everything before it calls one; where a kernel must look at values to find a
-// caller's mistake (an index out of range) it does so before it writes. A device that lacks a kernel leaves the slot
-// null, and the ops layer raises "<op>: no <device> implementation".
+// caller's mistake (an index out of range), the CPU's does so before it writes; a CUDA kernel leaves out the element,
+// and the next synchronisation raises. A device that lacks a kernel leaves the slot null, and the ops layer raises
+// "<op>: no <device> implementation".
 #pragma once
 
 #include <cstddef>
@@ -318,8 +319,9 @@ struct KernelTable {
 #undef VG_SLOT
 };
 
-/// The device's table; raises RuntimeError for a device that this build has none for.
-KernelTable& table(Device device);
+/// The device's table, for a kernel that the calling thread runs next as part of `op`. Raises RuntimeError for a device
+/// that is not there.
+KernelTable& table(Device device, const char* op);
 
 /// Fills the slots that the CPU implements. Called once, by `table`.
 void register_cpu_kernels(KernelTable& table);

@@ -1,5 +1,6 @@
 // Casts and copies.
 #include "autograd/record.h"
+#include "core/backend.h"
 #include "ops/elementwise.h"
 
 namespace verigrad::ops {
@@ -28,7 +29,9 @@ Scalar item(const Tensor& self) {
   VG_CHECK(self.numel() == 1, RuntimeError, "a Tensor with ", self.numel(), " elements cannot be converted to Scalar");
   return dispatch(self.dtype(), [&](auto tag) -> Scalar {
     using T = typename decltype(tag)::type;
-    const T value = *self.data_as<Stored<T>>();
+    Stored<T> element;
+    copy_memory(kHost, &element, self.device(), self.data(), sizeof element);
+    const T value = element;
     if constexpr (std::is_same_v<T, bool>) return value;
     if constexpr (std::is_floating_point_v<T>) return static_cast<double>(value);
     return static_cast<std::int64_t>(value);

@@ -14,7 +14,7 @@ F require(F kernel, const char* op, Device device) {
   VG_CHECK(kernel != nullptr, NotImplementedError, op, ": no ", device, " implementation");
   return kernel;
 }
-#define VG_KERNEL(SLOT, OP, DEVICE) (::verigrad::ops::require(::verigrad::kernels::table(DEVICE).SLOT, OP, DEVICE))
+#define VG_KERNEL(SLOT, OP, DEVICE) (::verigrad::ops::require(::verigrad::kernels::table(DEVICE, OP).SLOT, OP, DEVICE))
 
 /// The loop of `out` over operands broadcast to its shape; false where there is nothing to do. A null input stands for
 /// the number of the loop, which the caller sets.

@@ -510,7 +510,7 @@ std::vector<std::string> kernel_fault_kinds() { return kKernelKinds; }
 
 void plant_kernel_fault(const std::string& slot, const std::string& kind, bool once) {
   const auto chosen = static_cast<Kind>(kind_of("plant_kernel_fault", kKernelKinds, kind));
-  KernelTable& cpu = table(Device{});
+  KernelTable& cpu = table(kHost, "plant");
 #define VG_SLOT(NAME, PARAMS)                                                 \
   if (slot == #NAME) {                                                        \
     Planted& planted = planted_kernels[slot];                                 \
@@ -526,7 +526,7 @@ void plant_kernel_fault(const std::string& slot, const std::string& kind, bool o
 }
 
 void clear_kernel_faults() {
-  KernelTable& cpu = table(Device{});
+  KernelTable& cpu = table(kHost, "plant");
 #define VG_SLOT(NAME, PARAMS) \
   if (original.NAME) cpu.NAME = original.NAME;
   VG_KERNEL_SLOTS(VG_SLOT)

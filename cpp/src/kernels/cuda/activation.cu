@@ -10,43 +10,42 @@ using activations::Numbers;
 
 template <class Op, class T>
 __global__ void value_kernel(Layout<2> layout, T* out, const T* x, Numbers<T> k) {
-  const std::int64_t step = static_cast<std::int64_t>(blockDim.x) * gridDim.x;
-  for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < layout.numel; i += step) {
+  for_each_element(layout.numel, [&](std::int64_t i) {
     std::int64_t at[2];
     layout.offsets(i, at);
     out[at[0]] = Op::value(x[at[1]], k);
-  }
+  });
 }
 
 template <class Op, class T>
 __global__ void gradient_kernel(Layout<3> layout, T* out, const T* g, const T* x, Numbers<T> k) {
-  const std::int64_t step = static_cast<std::int64_t>(blockDim.x) * gridDim.x;
-  for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < layout.numel; i += step) {
+  for_each_element(layout.numel, [&](std::int64_t i) {
     std::int64_t at[3];
     layout.offsets(i, at);
     out[at[0]] = activations::gradient<Op>(g[at[1]], x[at[2]], k);
-  }
+  });
 }
 
 template <class Op, class T>
-void run(const char* op, const Activation& a) {
+void run(const Activation& a) {
   const Numbers<T> k{static_cast<T>(a.a), static_cast<T>(a.b), static_cast<T>(a.c)};
   const Loop& loop = a.loop;
   T* out = static_cast<T*>(loop.data[0]);
   const T* first = static_cast<const T*>(loop.data[1]);
   if (a.backward) {
-    launch(op, &gradient_kernel<Op, T>, Layout<3>(loop), out, first, static_cast<const T*>(loop.data[2]), k);
+    launch_over(loop.numel, &gradient_kernel<Op, T>, Layout<3>(loop), out, first, static_cast<const T*>(loop.data[2]),
+                k);
   } else {
-    launch(op, &value_kernel<Op, T>, Layout<2>(loop), out, first, k);
+    launch_over(loop.numel, &value_kernel<Op, T>, Layout<2>(loop), out, first, k);
   }
 }
 
 template <class Op>
-void dispatch_activation(const char* op, DType dtype, const Activation& a) {
+void dispatch_activation(DType dtype, const Activation& a) {
   switch (dtype) {
-    case DType::Float32: return run<Op, float>(op, a);
-    case DType::Float64: return run<Op, double>(op, a);
-    default: VG_THROW(RuntimeError, op, ": no cuda implementation for dtype ", name(dtype));
+    case DType::Float32: return run<Op, float>(a);
+    case DType::Float64: return run<Op, double>(a);
+    default: refuse_dtype(dtype);
   }
 }
 
@@ -55,7 +54,7 @@ void dispatch_activation(const char* op, DType dtype, const Activation& a) {
 void activation(ActivationOp op, DType dtype, const Activation& a) {
   switch (op) {
 #define VG_ACTIVATION(NAME, ...) \
-  case ActivationOp::NAME: return dispatch_activation<activations::NAME>(#NAME, dtype, a);
+  case ActivationOp::NAME: return dispatch_activation<activations::NAME>(dtype, a);
 #include "verigrad/activation.def"
   }
 }

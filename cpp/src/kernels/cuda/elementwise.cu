@@ -5,21 +5,16 @@
 #include "kernels/cuda/launch.cuh"
 #include "kernels/functors.h"
 
-namespace verigrad::kernels {
-
-void register_cuda_kernels(KernelTable& table);
-
-namespace cuda {
+namespace verigrad::kernels::cuda {
 namespace {
 
 template <class Op, class In, class Out>
 __global__ void unary_kernel(Layout<2> layout, Out* out, const In* in) {
-  const std::int64_t step = static_cast<std::int64_t>(blockDim.x) * gridDim.x;
-  for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < layout.numel; i += step) {
+  for_each_element(layout.numel, [&](std::int64_t i) {
     std::int64_t at[2];
     layout.offsets(i, at);
     out[at[0]] = Op()(in[at[1]]);
-  }
+  });
 }
 
 /// An operand: elements in memory, or the loop's number.
@@ -36,63 +31,52 @@ struct Input {
 
 template <class Op, class In, class Out>
 __global__ void binary_kernel(Layout<3> layout, Out* out, Input<In> a, Input<In> b) {
-  const std::int64_t step = static_cast<std::int64_t>(blockDim.x) * gridDim.x;
-  for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < layout.numel; i += step) {
+  for_each_element(layout.numel, [&](std::int64_t i) {
     std::int64_t at[3];
     layout.offsets(i, at);
     out[at[0]] = Op()(a[at[1]], b[at[2]]);
-  }
+  });
 }
 
-template <class T>
-__global__ void count_zeros_kernel(Layout<3> layout, Input<T> divisors, int* zeros) {
-  const std::int64_t step = static_cast<std::int64_t>(blockDim.x) * gridDim.x;
-  for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < layout.numel; i += step) {
+/// Integer division: an element whose divisor is 0 is reported and left as it is.
+template <class Op, class T>
+__global__ void division_kernel(Layout<3> layout, T* out, Input<T> a, Input<T> b, Reporter report) {
+  for_each_element(layout.numel, [&](std::int64_t i) {
     std::int64_t at[3];
     layout.offsets(i, at);
-    if (divisors[at[2]] == T(0)) atomicOr(zeros, 1);
-  }
+    const T divisor = b[at[2]];
+    if (divisor == T(0)) return report(Mistake::zero_divisor);
+    out[at[0]] = Op()(a[at[1]], divisor);
+  });
 }
 
 template <class Op, class In, class Out>
-void launch_unary(const char* op, const Loop& loop) {
-  launch(op, &unary_kernel<Op, In, Out>, Layout<2>(loop), static_cast<Out*>(loop.data[0]),
-         static_cast<const In*>(loop.data[1]));
-}
-
-/// Integer division by zero is refused before anything is written.
-template <class T>
-void check_divisors(const char* op, const Loop& loop) {
-  int* zeros = nullptr;
-  check(op, cudaMalloc(&zeros, sizeof(int)));
-  int found = 0;
-  cudaError_t status = cudaMemset(zeros, 0, sizeof(int));
-  if (status == cudaSuccess) {
-    launch(op, &count_zeros_kernel<T>, Layout<3>(loop), Input<T>(loop, 2), zeros);
-    status = cudaMemcpy(&found, zeros, sizeof(int), cudaMemcpyDeviceToHost);
-  }
-  cudaFree(zeros);
-  check(op, status);
-  VG_CHECK(found == 0, RuntimeError, op, ": expected a non-zero divisor, got 0");
+void launch_unary(const Loop& loop) {
+  launch_over(loop.numel, &unary_kernel<Op, In, Out>, Layout<2>(loop), static_cast<Out*>(loop.data[0]),
+              static_cast<const In*>(loop.data[1]));
 }
 
 template <class Op, class In, class Out>
-void launch_binary(const char* op, const Loop& loop) {
+void launch_binary(const Loop& loop) {
   constexpr bool kDivides = std::is_same_v<Op, functors::floor_divide> || std::is_same_v<Op, functors::remainder>;
-  if constexpr (kDivides && std::is_integral_v<In>) check_divisors<In>(op, loop);
-  if constexpr (std::is_same_v<Op, functors::pow>) {
-    const auto power = [&](auto kernel) { launch_unary<decltype(kernel), In, Out>(op, loop); };
-    if (loop.number_at == 2 && functors::common_power(loop.number_as<In>(), power)) return;
+  Out* out = static_cast<Out*>(loop.data[0]);
+  const Input<In> a(loop, 1), b(loop, 2);
+  if constexpr (kDivides && std::is_integral_v<In>) {
+    launch_over(loop.numel, &division_kernel<Op, In>, Layout<3>(loop), out, a, b, reporter());
+  } else {
+    if constexpr (std::is_same_v<Op, functors::pow>) {
+      const auto power = [&](auto kernel) { launch_unary<decltype(kernel), In, Out>(loop); };
+      if (loop.number_at == 2 && functors::common_power(loop.number_as<In>(), power)) return;
+    }
+    launch_over(loop.numel, &binary_kernel<Op, In, Out>, Layout<3>(loop), out, a, b);
   }
-  launch(op, &binary_kernel<Op, In, Out>, Layout<3>(loop), static_cast<Out*>(loop.data[0]), Input<In>(loop, 1),
-         Input<In>(loop, 2));
 }
 
 /// Which dtypes a row has, and the launch for one of them.
 enum class Kind { Any, Numeric, Float };
 
 template <Kind kKind, class F>
-void dispatch_kind(const char* op, DType dtype, F&& f) {
+void dispatch_kind(DType dtype, F&& f) {
   dispatch(dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     constexpr bool kHas =
@@ -100,40 +84,40 @@ void dispatch_kind(const char* op, DType dtype, F&& f) {
     if constexpr (kHas) {
       f(tag);
     } else {
-      VG_THROW(RuntimeError, op, ": no cuda implementation for dtype ", name(dtype));
+      refuse_dtype(dtype);
     }
   });
 }
 
 template <class Op, Kind kKind>
-void run_unary(const char* op, DType dtype, const Loop& loop) {
-  dispatch_kind<kKind>(op, dtype, [&](auto tag) {
+void run_unary(DType dtype, const Loop& loop) {
+  dispatch_kind<kKind>(dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    launch_unary<Op, T, T>(op, loop);
+    launch_unary<Op, T, T>(loop);
   });
 }
 
 template <class Op>
-void run_predicate(const char* op, DType dtype, const Loop& loop) {
-  dispatch_kind<Kind::Any>(op, dtype, [&](auto tag) {
+void run_predicate(DType dtype, const Loop& loop) {
+  dispatch_kind<Kind::Any>(dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    launch_unary<Op, T, bool>(op, loop);
+    launch_unary<Op, T, bool>(loop);
   });
 }
 
 template <class Op, Kind kKind>
-void run_binary(const char* op, DType dtype, const Loop& loop) {
-  dispatch_kind<kKind>(op, dtype, [&](auto tag) {
+void run_binary(DType dtype, const Loop& loop) {
+  dispatch_kind<kKind>(dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    launch_binary<Op, T, T>(op, loop);
+    launch_binary<Op, T, T>(loop);
   });
 }
 
 template <class Op>
-void run_compare(const char* op, DType dtype, const Loop& loop) {
-  dispatch_kind<Kind::Any>(op, dtype, [&](auto tag) {
+void run_compare(DType dtype, const Loop& loop) {
+  dispatch_kind<Kind::Any>(dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    launch_binary<Op, T, bool>(op, loop);
+    launch_binary<Op, T, bool>(loop);
   });
 }
 
@@ -142,9 +126,9 @@ void run_compare(const char* op, DType dtype, const Loop& loop) {
 void unary(UnaryOp op, DType dtype, const Loop& loop) {
   switch (op) {
 #define VG_UNARY(NAME, NODE, KIND, ...) \
-  case UnaryOp::NAME: return run_unary<functors::NAME, Kind::KIND>(#NAME, dtype, loop);
+  case UnaryOp::NAME: return run_unary<functors::NAME, Kind::KIND>(dtype, loop);
 #define VG_PREDICATE(NAME) \
-  case UnaryOp::NAME: return run_predicate<functors::NAME>(#NAME, dtype, loop);
+  case UnaryOp::NAME: return run_predicate<functors::NAME>(dtype, loop);
 #include "verigrad/unary.def"
   }
 }
@@ -152,22 +136,13 @@ void unary(UnaryOp op, DType dtype, const Loop& loop) {
 void binary(BinaryOp op, DType dtype, const Loop& loop) {
   switch (op) {
 #define VG_BINARY(NAME, NODE, KIND, ...) \
-  case BinaryOp::NAME: return run_binary<functors::NAME, Kind::KIND>(#NAME, dtype, loop);
+  case BinaryOp::NAME: return run_binary<functors::NAME, Kind::KIND>(dtype, loop);
 #define VG_DISCRETE(NAME, ...) \
-  case BinaryOp::NAME: return run_binary<functors::NAME, Kind::Numeric>(#NAME, dtype, loop);
+  case BinaryOp::NAME: return run_binary<functors::NAME, Kind::Numeric>(dtype, loop);
 #define VG_COMPARE(NAME) \
-  case BinaryOp::NAME: return run_compare<functors::NAME>(#NAME, dtype, loop);
+  case BinaryOp::NAME: return run_compare<functors::NAME>(dtype, loop);
 #include "verigrad/binary.def"
   }
 }
 
-}  // namespace cuda
-
-/// Fills the slots that CUDA implements.
-void register_cuda_kernels(KernelTable& table) {
-  table.unary = &cuda::unary;
-  table.binary = &cuda::binary;
-  table.activation = &cuda::activation;
-}
-
-}  // namespace verigrad::kernels
+}  // namespace verigrad::kernels::cuda

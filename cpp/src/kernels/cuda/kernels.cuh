@@ -1,4 +1,4 @@
-// The slots that CUDA implements.
+// The slots that CUDA implements, in namespaces of their device.
 #pragma once
 
 #include "kernels/table.h"

@@ -1,0 +1,94 @@
+#include "core/backend.h"
+
+#include <cstring>
+
+#include "verigrad/error.h"
+
+#if defined(__linux__)
+#include <dlfcn.h>
+#include <unistd.h>
+#endif
+
+namespace verigrad {
+namespace {
+
+/// The backend of CUDA, or why there is none.
+struct Loaded {
+  Backend* backend = nullptr;
+  int count = 0;
+  std::string why;
+};
+
+#if defined(__linux__)
+Loaded load() {
+  Loaded out;
+  Dl_info here;
+  std::string path;
+  if (dladdr(reinterpret_cast<const void*>(&copy_memory), &here) != 0 && here.dli_fname) path = here.dli_fname;
+  path = path.substr(0, path.rfind('/') + 1) + "libverigrad_cuda.so";
+  if (access(path.c_str(), F_OK) != 0) {
+    out.why = "this build of verigrad has no CUDA support";
+    return out;
+  }
+  void* object = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);  // kept for the life of the process
+  if (!object) {
+    const char* error = dlerror();
+    out.why = std::string("libverigrad_cuda.so could not be loaded: ") + (error ? error : "unknown error");
+    return out;
+  }
+  const auto function = reinterpret_cast<BackendFunction>(dlsym(object, "verigrad_cuda_backend"));
+  Backend* found = function ? function(VERIGRAD_BUILD) : nullptr;
+  if (!found) {
+    out.why = "libverigrad_cuda.so is not of verigrad " VERIGRAD_BUILD;
+    return out;
+  }
+  try {
+    out.count = found->device_count();
+    if (out.count == 0) out.why = "no CUDA device was found";
+  } catch (const Error& error) {
+    out.why = error.what();
+  }
+  out.backend = found;
+  return out;
+}
+#else
+Loaded load() {
+  Loaded out;
+  out.why = "verigrad has CUDA support on Linux only";
+  return out;
+}
+#endif
+
+const Loaded& loaded() {
+  static const Loaded once = load();
+  return once;
+}
+
+}  // namespace
+
+Backend& backend(Device device) {
+  const Loaded& cuda = loaded();
+  VG_CHECK(cuda.count > 0, RuntimeError, "device ", device, ": ", cuda.why);
+  VG_CHECK(device.index < cuda.count, RuntimeError, "device ", device, ": expected an index below ", cuda.count,
+           ", the number of CUDA devices");
+  return *cuda.backend;
+}
+
+int device_count(DeviceType type) { return type == DeviceType::CPU ? 1 : loaded().count; }
+
+std::string why_no_device() { return loaded().why; }
+
+void copy_memory(Device to_device, void* to, Device from_device, const void* from, std::int64_t nbytes) {
+  if (nbytes == 0) return;
+  if (to_device == kHost && from_device == kHost) {
+    std::memcpy(to, from, static_cast<std::size_t>(nbytes));
+  } else if (from_device == kHost) {
+    backend(to_device).from_host(to_device.index, to, from, nbytes);
+  } else if (to_device == kHost) {
+    backend(from_device).to_host(from_device.index, to, from, nbytes);
+  } else {
+    backend(to_device).between(to_device.index, to, from_device.index, from, nbytes);
+  }
+}
+
+}  // namespace verigrad

@@ -1,0 +1,83 @@
+// What a device other than the CPU brings, in a shared object of its own that is loaded when it is first asked for.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "verigrad/device.h"
+
+namespace verigrad {
+
+namespace kernels {
+struct KernelTable;
+}
+
+/// A device as its driver describes it.
+struct DeviceProperties {
+  char name[256] = {};
+  int major = 0, minor = 0;  // compute capability
+  int multi_processor_count = 0;
+  std::int64_t total_memory = 0;  // bytes
+};
+
+/// Bytes that a device's allocator holds.
+struct MemoryUse {
+  std::int64_t allocated = 0;      // in live storages
+  std::int64_t max_allocated = 0;  // the most so far
+  std::int64_t reserved = 0;       // taken from the driver, with the cache
+};
+
+/// Queued work runs in order on a stream; each thread has a current one for each device. All functions raise
+/// RuntimeError where the driver reports an error.
+struct Backend {
+  int (*device_count)();
+  /// The kernels that this thread calls next are of the device, and `op` is the name in their errors.
+  void (*enter)(int device, const char* op);
+  kernels::KernelTable* kernels;
+
+  void* (*allocate)(int device, std::int64_t nbytes);
+  void (*free)(int device, void* data);
+  /// The host memory may change when it returns.
+  void (*from_host)(int device, void* to, const void* host, std::int64_t nbytes);
+  /// Waits for what was queued, and raises what kernels have reported.
+  void (*to_host)(int device, void* host, const void* from, std::int64_t nbytes);
+  void (*between)(int to_device, void* to, int from_device, const void* from, std::int64_t nbytes);
+  /// Waits for all work of the device, and raises what kernels have reported.
+  void (*synchronize)(int device);
+
+  MemoryUse (*memory)(int device);
+  void (*reset_peak)(int device);
+  void (*empty_cache)();
+  DeviceProperties (*properties)(int device);
+
+  /// Streams and events are handles; the stream 0 is the default one.
+  std::uint64_t (*new_stream)(int device);
+  void (*delete_stream)(int device, std::uint64_t stream);
+  std::uint64_t (*current_stream)(int device);
+  void (*set_stream)(int device, std::uint64_t stream);
+  bool (*stream_done)(int device, std::uint64_t stream);
+  void (*wait_stream)(int device, std::uint64_t stream);
+  std::uint64_t (*new_event)(int device, bool timing);
+  void (*delete_event)(int device, std::uint64_t event);
+  void (*record_event)(int device, std::uint64_t event, std::uint64_t stream);
+  void (*stream_waits)(int device, std::uint64_t stream, std::uint64_t event);
+  bool (*event_done)(int device, std::uint64_t event);
+  void (*wait_event)(int device, std::uint64_t event);
+  double (*elapsed)(int device, std::uint64_t start, std::uint64_t end);  // milliseconds
+};
+
+/// What the shared object exports as "verigrad_cuda_backend": its backend, or null if it is not of this build.
+using BackendFunction = Backend* (*)(const char* build);
+
+/// The device's backend with the device checked; raises RuntimeError that says what is missing: the shared object of
+/// this build, a library that it needs, a driver, a device of that number.
+Backend& backend(Device device);
+/// The devices that can be used; 0 where there is no shared object, library or driver.
+int device_count(DeviceType type);
+/// Why there are none; empty where there are some.
+std::string why_no_device();
+
+/// nbytes of memory from one device to another. What is queued on either comes first; host memory may change after it.
+void copy_memory(Device to_device, void* to, Device from_device, const void* from, std::int64_t nbytes);
+
+}  // namespace verigrad

@@ -1,0 +1,14 @@
+// The table of CUDA devices.
+#include "kernels/cuda/kernels.cuh"
+
+namespace verigrad::kernels {
+
+void register_cuda_kernels(KernelTable& table);
+
+void register_cuda_kernels(KernelTable& table) {
+  table.unary = &cuda::unary;
+  table.binary = &cuda::binary;
+  table.activation = &cuda::activation;
+}
+
+}  // namespace verigrad::kernels

@@ -1,0 +1,267 @@
+// The backend of CUDA devices: what the core calls, and the state of the calling thread.
+#include "kernels/cuda/runtime.cuh"
+
+#include <pthread.h>
+
+#include <atomic>
+#include <cstring>
+#include <mutex>
+
+#include "core/backend.h"
+#include "kernels/cuda/kernels.cuh"
+#include "kernels/cuda/memory.cuh"
+
+namespace verigrad::kernels {
+
+void register_cuda_kernels(KernelTable& table);
+
+namespace cuda {
+namespace {
+
+struct ThreadState {
+  int device = 0;
+  const char* op = "cuda";
+  cudaStream_t streams[kMaxDevices] = {};
+};
+thread_local ThreadState state;
+
+std::atomic<bool> forked{false};
+
+/// Where the kernels of each device report; made with the first kernel that may.
+struct Reports {
+  std::mutex mutex;
+  std::atomic<Report*> of_device[kMaxDevices] = {};
+};
+Reports& reports() {
+  static Reports* of_process = new Reports;
+  return *of_process;
+}
+
+/// Raises what the kernels of a device have reported; its work has been waited for.
+void raise_report(int device) {
+  Report* report = reports().of_device[device].load();
+  if (!report || report->mistake == 0) return;
+  const Report found = *report;
+  *report = {};
+  switch (static_cast<Mistake>(found.mistake)) {
+    case Mistake::position_out_of_range:
+      VG_THROW(RuntimeError, found.op, ": expected an index in [0, ", found.size, "), got ", found.value);
+    case Mistake::row_out_of_range:
+      VG_THROW(IndexError, found.op, ": expected an index in [0, ", found.size, "), got ", found.value);
+    default: VG_THROW(RuntimeError, found.op, ": expected a non-zero divisor, got 0");
+  }
+}
+
+cudaStream_t stream(std::uint64_t handle) { return reinterpret_cast<cudaStream_t>(handle); }
+cudaEvent_t event(std::uint64_t handle) { return reinterpret_cast<cudaEvent_t>(handle); }
+
+int device_count() {
+  int count = 0;
+  const cudaError_t status = cudaGetDeviceCount(&count);
+  if (status != cudaSuccess) {
+    cudaGetLastError();
+    VG_THROW(RuntimeError, "cuda: no device can be used: ", cudaGetErrorString(status));
+  }
+  return std::min(count, kMaxDevices);
+}
+
+void enter(int device, const char* op) {
+  VG_CHECK(!forked.load(std::memory_order_relaxed), RuntimeError, op,
+           ": Cannot re-initialize CUDA in forked subprocess. To use CUDA with multiprocessing, you must use the "
+           "'spawn' start method");
+  state.op = op;
+  if (state.device == device) return;
+  check(cudaSetDevice(device));
+  state.device = device;
+}
+
+void from_host(int device, void* to, const void* host, std::int64_t nbytes) {
+  const DeviceGuard guard(device);
+  check(cudaMemcpyAsync(to, host, static_cast<std::size_t>(nbytes), cudaMemcpyHostToDevice, stream_of(device)));
+}
+
+void wait(int device) {
+  check(cudaStreamSynchronize(stream_of(device)));
+  raise_report(device);
+}
+
+void to_host(int device, void* host, const void* from, std::int64_t nbytes) {
+  const DeviceGuard guard(device);
+  check(cudaMemcpyAsync(host, from, static_cast<std::size_t>(nbytes), cudaMemcpyDeviceToHost, stream_of(device)));
+  wait(device);
+}
+
+void between(int to_device, void* to, int from_device, const void* from, std::int64_t nbytes) {
+  if (to_device != from_device) {
+    // The receiver's stream goes on when the sender's work before this is done.
+    cudaEvent_t sent;
+    {
+      const DeviceGuard guard(from_device);
+      check(cudaEventCreateWithFlags(&sent, cudaEventDisableTiming));
+      check(cudaEventRecord(sent, stream_of(from_device)));
+    }
+    const DeviceGuard guard(to_device);
+    check(cudaStreamWaitEvent(stream_of(to_device), sent, 0));
+    check(
+        cudaMemcpyPeerAsync(to, to_device, from, from_device, static_cast<std::size_t>(nbytes), stream_of(to_device)));
+    // The sender may use the memory again when it was read.
+    check(cudaEventRecord(sent, stream_of(to_device)));
+    check(cudaStreamWaitEvent(stream_of(from_device), sent, 0));
+    check(cudaEventDestroy(sent));
+    return;
+  }
+  const DeviceGuard guard(to_device);
+  check(cudaMemcpyAsync(to, from, static_cast<std::size_t>(nbytes), cudaMemcpyDeviceToDevice, stream_of(to_device)));
+}
+
+void synchronize(int device) {
+  const DeviceGuard guard(device);
+  check(cudaDeviceSynchronize());
+  raise_report(device);
+}
+
+DeviceProperties properties(int device) {
+  cudaDeviceProp p;
+  check(cudaGetDeviceProperties(&p, device));
+  DeviceProperties out;
+  std::copy(std::begin(p.name), std::end(p.name), std::begin(out.name));
+  out.major = p.major;
+  out.minor = p.minor;
+  out.multi_processor_count = p.multiProcessorCount;
+  out.total_memory = static_cast<std::int64_t>(p.totalGlobalMem);
+  return out;
+}
+
+std::uint64_t new_stream(int device) {
+  const DeviceGuard guard(device);
+  cudaStream_t made;
+  check(cudaStreamCreateWithFlags(&made, cudaStreamNonBlocking));
+  return reinterpret_cast<std::uint64_t>(made);
+}
+void delete_stream(int device, std::uint64_t handle) {
+  const DeviceGuard guard(device);
+  check(cudaStreamSynchronize(stream(handle)));
+  check(cudaStreamDestroy(stream(handle)));
+}
+std::uint64_t current_stream_of(int device) { return reinterpret_cast<std::uint64_t>(stream_of(device)); }
+void set_stream(int device, std::uint64_t handle) { state.streams[device] = stream(handle); }
+/// Whether what a query says is "done".
+bool done(cudaError_t status) {
+  if (status == cudaErrorNotReady) {
+    cudaGetLastError();
+    return false;
+  }
+  check(status);
+  return true;
+}
+bool stream_done(int, std::uint64_t handle) { return done(cudaStreamQuery(stream(handle))); }
+void wait_stream(int device, std::uint64_t handle) {
+  check(cudaStreamSynchronize(stream(handle)));
+  raise_report(device);
+}
+std::uint64_t new_event(int device, bool timing) {
+  const DeviceGuard guard(device);
+  cudaEvent_t made;
+  check(cudaEventCreateWithFlags(&made, timing ? 0 : cudaEventDisableTiming));
+  return reinterpret_cast<std::uint64_t>(made);
+}
+void delete_event(int, std::uint64_t handle) { check(cudaEventDestroy(event(handle))); }
+void record_event(int device, std::uint64_t handle, std::uint64_t on) {
+  const DeviceGuard guard(device);
+  check(cudaEventRecord(event(handle), stream(on)));
+}
+void stream_waits(int device, std::uint64_t on, std::uint64_t handle) {
+  const DeviceGuard guard(device);
+  check(cudaStreamWaitEvent(stream(on), event(handle), 0));
+}
+bool event_done(int, std::uint64_t handle) { return done(cudaEventQuery(event(handle))); }
+void wait_event(int device, std::uint64_t handle) {
+  check(cudaEventSynchronize(event(handle)));
+  raise_report(device);
+}
+double elapsed(int, std::uint64_t start, std::uint64_t end) {
+  float milliseconds = 0;
+  check(cudaEventElapsedTime(&milliseconds, event(start), event(end)));
+  return milliseconds;
+}
+
+}  // namespace
+
+const char* current_op() { return state.op; }
+int current_device() { return state.device; }
+cudaStream_t stream_of(int device) { return state.streams[device]; }
+cudaStream_t current_stream() { return stream_of(state.device); }
+
+DeviceGuard::DeviceGuard(int device) : device_(device) {
+  if (device_ != state.device) check(cudaSetDevice(device_));
+}
+DeviceGuard::~DeviceGuard() {
+  if (device_ != state.device) cudaSetDevice(state.device);
+}
+
+Reporter reporter() {
+  Reports& all = reports();
+  Report* report = all.of_device[state.device].load(std::memory_order_acquire);
+  if (!report) {
+    const std::lock_guard lock(all.mutex);
+    report = all.of_device[state.device].load();
+    if (!report) {
+      void* memory = nullptr;
+      check(cudaHostAlloc(&memory, sizeof(Report), cudaHostAllocMapped));
+      report = new (memory) Report;
+      all.of_device[state.device].store(report, std::memory_order_release);
+    }
+  }
+  return {report, state.op};
+}
+
+void synchronize_stream() { wait(state.device); }
+
+}  // namespace cuda
+
+Backend& cuda_backend() {
+  using namespace cuda;
+  static KernelTable table = [] {
+    KernelTable t;
+    register_cuda_kernels(t);
+    return t;
+  }();
+  static Backend made = [] {
+    pthread_atfork(nullptr, nullptr, [] { forked = true; });
+    Backend b;
+    b.device_count = &device_count;
+    b.enter = &enter;
+    b.kernels = &table;
+    b.allocate = &allocate;
+    b.free = &release;
+    b.from_host = &from_host;
+    b.to_host = &to_host;
+    b.between = &between;
+    b.synchronize = &synchronize;
+    b.memory = &memory_use;
+    b.reset_peak = &cuda::reset_peak;
+    b.empty_cache = &cuda::empty_cache;
+    b.properties = &properties;
+    b.new_stream = &new_stream;
+    b.delete_stream = &delete_stream;
+    b.current_stream = &current_stream_of;
+    b.set_stream = &set_stream;
+    b.stream_done = &stream_done;
+    b.wait_stream = &wait_stream;
+    b.new_event = &new_event;
+    b.delete_event = &delete_event;
+    b.record_event = &record_event;
+    b.stream_waits = &stream_waits;
+    b.event_done = &event_done;
+    b.wait_event = &wait_event;
+    b.elapsed = &elapsed;
+    return b;
+  }();
+  return made;
+}
+
+}  // namespace verigrad::kernels
+
+extern "C" verigrad::Backend* verigrad_cuda_backend(const char* build) {
+  return std::strcmp(build, VERIGRAD_BUILD) == 0 ? &verigrad::kernels::cuda_backend() : nullptr;
+}
