@@ -1,7 +1,7 @@
-# The CUDA kernels, compiled into an object library. Nothing links them yet: this checks that the formulas shared with
-# the CPU compile for a device. Needs nvcc, but neither a GPU nor a driver.
+# libverigrad_cuda: the CUDA backend, a shared object of its own beside libverigrad_core, which opens it when a CUDA device
+# is first asked for. Needs nvcc 12 or 13, but neither a GPU nor a driver. CUDA's run-time library is linked statically;
+# cuBLAS is opened with the first matrix product.
 
-set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY) # compile only: the checks need no CUDA run-time library
 if(NOT CMAKE_CUDA_ARCHITECTURES)
   set(CMAKE_CUDA_ARCHITECTURES 80)
 endif()
@@ -13,9 +13,24 @@ file(GLOB _cuda_sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/src/kerne
 if(NOT _cuda_sources)
   message(FATAL_ERROR "VERIGRAD_CUDA: no .cu file in cpp/src/kernels/cuda")
 endif()
-add_library(verigrad_cuda OBJECT ${_cuda_sources})
+add_library(verigrad_cuda SHARED ${_cuda_sources})
 target_include_directories(verigrad_cuda PRIVATE include src)
-target_compile_options(verigrad_cuda PRIVATE --expt-relaxed-constexpr --fmad=false -Xcompiler=-Wall)
+target_link_libraries(verigrad_cuda PRIVATE verigrad_core ${CMAKE_DL_LIBS})
+target_compile_definitions(verigrad_cuda PRIVATE VERIGRAD_BUILD="${PROJECT_VERSION}")
+# Without contraction the formulas shared with the CPU have the same bits.
+target_compile_options(verigrad_cuda PRIVATE --expt-relaxed-constexpr --fmad=false -Xcompiler=-Wall,-ffp-contract=off)
 if(VERIGRAD_WERROR)
   target_compile_options(verigrad_cuda PRIVATE -Werror=all-warnings -Xcompiler=-Werror)
 endif()
+if(VERIGRAD_CUDA_RESOURCES)
+  target_compile_options(verigrad_cuda PRIVATE -Xptxas=-v)
+endif()
+set_target_properties(verigrad_cuda PROPERTIES
+  BUILD_WITH_INSTALL_RPATH ON
+  INSTALL_RPATH "${_origin}"
+  LIBRARY_OUTPUT_DIRECTORY "${VERIGRAD_PACKAGE_DIR}")
+# With the emulation in the same build, that one is in the package.
+if(VERIGRAD_CUDA_EMULATED)
+  set_target_properties(verigrad_cuda PROPERTIES LIBRARY_OUTPUT_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}/for_devices")
+endif()
+install(TARGETS verigrad_cuda LIBRARY DESTINATION verigrad NAMELINK_SKIP)

@@ -18,6 +18,10 @@ add_library(verigrad_cuda_emulated SHARED ${_wrapped} ${_emulation_sources})
 target_include_directories(verigrad_cuda_emulated PUBLIC emulation include src)
 target_link_libraries(verigrad_cuda_emulated PRIVATE verigrad_flags PUBLIC verigrad_core)
 target_compile_definitions(verigrad_cuda_emulated PRIVATE VERIGRAD_BUILD="${PROJECT_VERSION}")
+target_link_options(verigrad_cuda_emulated PRIVATE -Wl,--no-undefined)
+if(VERIGRAD_SANITIZE)
+  target_link_options(verigrad_cuda_emulated PRIVATE -Wl,-z,undefs)
+endif()
 set_target_properties(verigrad_cuda_emulated PROPERTIES
   OUTPUT_NAME verigrad_cuda
   BUILD_WITH_INSTALL_RPATH ON

@@ -8,10 +8,10 @@ using ops::OptDType;
 
 Device place(const DeviceArg& device) { return device.or_default(); }
 
-/// The device of an op that follows its input's.
-void check_device(const char* op, const Tensor& input, const DeviceArg& device) {
-  VG_CHECK(!device.device || *device.device == input.device(), RuntimeError, op, ": expected device ", input.device(),
-           ", got ", device.or_default(), "; this build of verigrad has no CUDA support");
+/// What a new tensor is like: `input`, on another device where that is asked for.
+Tensor model(const Tensor& input, const DeviceArg& device) {
+  const Device target = device.device.value_or(input.device());
+  return target == input.device() ? input : ops::empty(input.shape(), input.dtype(), target);
 }
 
 const Tensor& with_grad(const Tensor& tensor, bool requires_grad) {
@@ -58,9 +58,8 @@ template <class F>
 void def_like(py::module_& m, const char* op, F make, const char* doc) {
   def_function(
       m, op, false,
-      [make, op](const Tensor& input, OptDType dtype, const DeviceArg& device, bool requires_grad) {
-        check_device(op, input, device);
-        return with_grad(make(input, dtype), requires_grad);
+      [make](const Tensor& input, OptDType dtype, const DeviceArg& device, bool requires_grad) {
+        return with_grad(make(model(input, device), dtype), requires_grad);
       },
       py::arg("input"), py::kw_only(), py::arg("dtype") = py::none(), py::arg("device") = py::none(),
       py::arg("requires_grad") = false, doc);
@@ -88,13 +87,11 @@ void bind_create(py::module_& m) {
       [](const py::object& data, OptDType dtype, const DeviceArg& device) {
         if (is_tensor(data.ptr())) {
           const Tensor shared = unwrap(data.ptr());
-          check_device("as_tensor", shared, device);
-          return ops::to(shared, dtype.value_or(shared.dtype()));
+          return ops::to(shared, dtype.value_or(shared.dtype()), device.device.value_or(shared.device()));
         }
         if (is_ndarray(data.ptr()) && py::reinterpret_borrow<py::array>(data).writeable()) {
           const Tensor shared = tensor_from_numpy(data);
-          check_device("as_tensor", shared, device);
-          return ops::to(shared, dtype.value_or(shared.dtype()));
+          return ops::to(shared, dtype.value_or(shared.dtype()), place(device));
         }
         return tensor_from_data(data, dtype, place(device));
       },
@@ -121,8 +118,7 @@ void bind_create(py::module_& m) {
   def_function(
       m, "full_like", false,
       [](const Tensor& input, Scalar value, OptDType dtype, const DeviceArg& device, bool requires_grad) {
-        check_device("full_like", input, device);
-        return with_grad(ops::full_like(input, value, dtype), requires_grad);
+        return with_grad(ops::full_like(model(input, device), value, dtype), requires_grad);
       },
       py::arg("input"), py::arg("fill_value"), py::kw_only(), py::arg("dtype") = py::none(),
       py::arg("device") = py::none(), py::arg("requires_grad") = false);
@@ -184,11 +180,11 @@ void bind_create(py::module_& m) {
   const auto rand_like = [&m](const char* op, auto make) {
     def_function(
         m, op, false,
-        [op, make](const Tensor& input, const Ref<Generator>& generator, OptDType dtype, const DeviceArg& device,
-                   bool requires_grad) {
-          check_device(op, input, device);
-          return with_grad(make(input.shape(), generator, dtype.value_or(input.dtype()), input.device()),
-                           requires_grad);
+        [make](const Tensor& input, const Ref<Generator>& generator, OptDType dtype, const DeviceArg& device,
+               bool requires_grad) {
+          return with_grad(
+              make(input.shape(), generator, dtype.value_or(input.dtype()), device.device.value_or(input.device())),
+              requires_grad);
         },
         py::arg("input"), py::kw_only(), py::arg("generator") = py::none(), py::arg("dtype") = py::none(),
         py::arg("device") = py::none(), py::arg("requires_grad") = false);
@@ -199,10 +195,9 @@ void bind_create(py::module_& m) {
       m, "randint_like", false,
       [](const Tensor& input, std::int64_t low, std::int64_t high, const Ref<Generator>& generator, OptDType dtype,
          const DeviceArg& device, bool requires_grad) {
-        check_device("randint_like", input, device);
-        return with_grad(
-            ops::randint(low, high, input.shape(), generator, dtype.value_or(input.dtype()), input.device()),
-            requires_grad);
+        return with_grad(ops::randint(low, high, input.shape(), generator, dtype.value_or(input.dtype()),
+                                      device.device.value_or(input.device())),
+                         requires_grad);
       },
       py::arg("input"), py::arg("low"), py::arg("high"), py::kw_only(), py::arg("generator") = py::none(),
       py::arg("dtype") = py::none(), py::arg("device") = py::none(), py::arg("requires_grad") = false);

@@ -1,4 +1,5 @@
 // The class Tensor: attributes, conversion, subscripts. Ops are bound in the files of their families.
+#include "core/backend.h"
 #include "python.h"
 
 namespace verigrad::bindings {
@@ -96,12 +97,12 @@ void check_has_dims(const Tensor& t, std::int64_t dim) {
 }
 
 Tensor construct(const py::args& args) {
-  if (args.empty()) return ops::empty({0}, default_dtype(), kHost);
+  if (args.empty()) return ops::empty({0}, default_dtype(), default_device());
   const py::handle first = args[0];
   if (args.size() == 1 && is_tensor(first.ptr())) return ops::detach(unwrap(first.ptr()));
-  if (PyLong_Check(first.ptr())) return ops::empty(parse_dims("Tensor", args), default_dtype(), kHost);
+  if (PyLong_Check(first.ptr())) return ops::empty(parse_dims("Tensor", args), default_dtype(), default_device());
   VG_CHECK(args.size() == 1, TypeError, "Tensor: expected data, sizes or a tensor, got ", args.size(), " arguments");
-  return tensor_from_data(first, default_dtype(), {});
+  return tensor_from_data(first, default_dtype(), default_device());
 }
 
 template <class T>
@@ -153,15 +154,24 @@ Tensor to(const Tensor& self, const py::args& args, const py::kwargs& kwargs) {
       VG_CHECK(name == "non_blocking", TypeError, "to: got an unexpected keyword argument '", name, "'");
     }
   }
-  VG_CHECK(device == self.device(), RuntimeError, "to: expected device ", self.device(), ", got ", device,
-           "; this build of verigrad has no CUDA support");
-  const Tensor out = ops::to(self, dtype);
+  const Tensor out = ops::to(self, dtype, device);
   return copy && out.is_same(self) ? ops::clone(self) : out;
 }
 
 template <DType dtype>
 Tensor cast_to(const Tensor& self) {
   return ops::to(self, dtype);
+}
+
+Tensor to_cuda(const Tensor& self, const py::object& device, bool) {
+  Device target{DeviceType::CUDA, static_cast<std::int8_t>(current_index())};
+  if (PyLong_Check(device.ptr())) {
+    target = Device::parse("cuda:" + py::str(device).cast<std::string>());
+  } else if (!device.is_none()) {
+    target = device.cast<Device>();
+  }
+  VG_CHECK(target.type == DeviceType::CUDA, RuntimeError, "Invalid device, must be cuda device, got ", target);
+  return ops::to(self, self.dtype(), target);
 }
 
 /// The same memory without history and with a version of its own: changes through it go unnoticed.
@@ -240,6 +250,7 @@ TensorClass bind_tensor(py::module_& m) {
       .def("nelement", get<&Tensor::numel>)
       .def_property_readonly("dtype", get<&Tensor::dtype>)
       .def_property_readonly("device", get<&Tensor::device>)
+      .def_property_readonly("is_cpu", [](const Tensor& t) { return t.device() == kHost; })
       .def_property_readonly("is_cuda", [](const Tensor& t) { return t.device().type == DeviceType::CUDA; })
       .def_property_readonly("itemsize", [](const Tensor& t) { return itemsize(t.dtype()); })
       .def_property_readonly("nbytes", [](const Tensor& t) { return t.numel() * itemsize(t.dtype()); })
@@ -322,9 +333,12 @@ TensorClass bind_tensor(py::module_& m) {
   def_method(cls, "byte", false, &cast_to<DType::UInt8>);
   def_method(cls, "bool", false, &cast_to<DType::Bool>);
   def_method(
-      cls, "type_as", true, [](const Tensor& t, const Tensor& other) { return ops::to(t, other.dtype()); },
-      py::arg("other"));
-  def_method(cls, "cpu", true, [](const Tensor& t) { return t; });
+      cls, "type_as", true,
+      [](const Tensor& t, const Tensor& other) { return ops::to(t, other.dtype(), other.device()); }, py::arg("other"));
+  def_method(cls, "cpu", true, [](const Tensor& t) { return ops::to(t, t.dtype(), kHost); });
+  // No record: the checks of a machine without CUDA could not call it. `to` has one, and is the same.
+  cls.def("cuda", &to_cuda, py::arg("device") = py::none(), py::arg("non_blocking") = false,
+          "The tensor on a CUDA device, the current one for None.");
   return cls;
 }
 

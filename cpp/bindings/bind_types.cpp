@@ -220,12 +220,8 @@ void bind_types(py::module_& m) {
       py::custom_type_setup(bind_new));
   refuse_pickle(generator);
   generator
-      .def(py::init([](const Device& device) {
-             VG_CHECK(device.type == DeviceType::CPU, RuntimeError, "Generator: expected device cpu, got ", device);
-             return make_ref<Generator>();
-           }),
-           py::arg("device") = Device{})
-      .def_property_readonly("device", [](const Generator&) { return Device{}; })
+      .def(py::init([](const Device& device) { return make_ref<Generator>(device); }), py::arg("device") = Device{})
+      .def_property_readonly("device", &Generator::device)
       .def(
           "manual_seed",
           [](const Ref<Generator>& self, const py::int_& seed) {
@@ -260,14 +256,20 @@ void bind_types(py::module_& m) {
             VG_CHECK(tensor.dtype() == DType::UInt8 && tensor.numel() == static_cast<std::int64_t>(sizeof(state)),
                      RuntimeError, "set_state: expected a uint8 tensor of ", sizeof(state), " elements, got ",
                      tensor.dtype(), " of shape ", tensor.shape());
-            std::memcpy(&state, ops::contiguous(tensor).data(), sizeof(state));
+            std::memcpy(&state, ops::contiguous(ops::to(tensor, tensor.dtype(), kHost)).data(), sizeof(state));
             self.set_state(state);
           },
           py::arg("new_state"));
-  m.attr("default_generator") = py::cast(default_generator());
+  m.attr("default_generator") = py::cast(default_generator(kHost));
 
   m.def("get_default_dtype", &default_dtype, "The dtype of Python floats and of creation functions.");
   m.def("set_default_dtype", &set_default_dtype, py::arg("d"));
+  m.def("get_default_device", &default_device, "Where tensors are made that no device is said for.");
+  m.def(
+      "set_default_device", [](const DeviceArg& device) { set_default_device(device.device.value_or(kHost)); },
+      py::arg("device"),
+      "Where tensors are made from now on that no device is said for; None for the CPU. Raises RuntimeError for a device "
+      "that is not there.");
   m.def("promote_types", &promote_types, py::arg("type1"), py::arg("type2"));
   m.def("set_num_threads", &set_num_threads, py::arg("num_threads"),
         "Threads that kernels may use. The results have the same bits for any number.");

@@ -202,10 +202,8 @@ py::object tensor_to_numpy(const Tensor& tensor) {
 }
 
 Tensor tensor_from_data(py::handle data, ops::OptDType dtype, Device device) {
-  VG_CHECK(device.type == DeviceType::CPU, RuntimeError, "tensor: expected device cpu, got ", device,
-           "; this build of verigrad has no CUDA support");
   const auto finish = [&](const Tensor& source) {
-    const Tensor out = ops::to(ops::detach(source), dtype.value_or(source.dtype()));
+    const Tensor out = ops::to(ops::detach(source), dtype.value_or(source.dtype()), device);
     return out.storage() == source.storage() ? ops::clone(out) : out;
   };
   if (is_tensor(data.ptr())) return finish(unwrap(data.ptr()));
@@ -222,7 +220,7 @@ Tensor tensor_from_data(py::handle data, ops::OptDType dtype, Device device) {
   nested.measure(data);
   nested.collect(data, 0);
   const DType result = dtype.value_or(nested.dtype.value_or(default_dtype()));
-  const Tensor out = ops::empty(nested.shape, result, device);
+  const Tensor out = ops::empty(nested.shape, result, kHost);
   dispatch(result, [&](auto tag) {
     using T = typename decltype(tag)::type;
     T* p = out.data_as<T>();
@@ -232,7 +230,7 @@ Tensor tensor_from_data(py::handle data, ops::OptDType dtype, Device device) {
       *p++ = number.to<T>();
     }
   });
-  return out;
+  return ops::to(out, result, device);
 }
 
 namespace {
@@ -252,6 +250,8 @@ py::object list_of(const Tensor& t, int dim, std::int64_t offset) {
 }
 }  // namespace
 
-py::object tensor_to_list(const Tensor& tensor) { return list_of(tensor, 0, 0); }
+py::object tensor_to_list(const Tensor& tensor) {
+  return list_of(ops::to(ops::detach(tensor), tensor.dtype(), kHost), 0, 0);
+}
 
 }  // namespace verigrad::bindings

@@ -49,6 +49,7 @@ PYBIND11_MODULE(_C, m) {
   bind_warp(m, tensor);
   bind_autograd(m, tensor);
   bind_optim(m);
+  bind_cuda(m);
   bind_testing(m);
   bound_messages(m);
 }

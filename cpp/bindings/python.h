@@ -103,7 +103,7 @@ struct DimArg {
 /// A device, its name, or none for the default.
 struct DeviceArg {
   std::optional<Device> device;
-  Device or_default() const { return device.value_or(Device{}); }
+  Device or_default() const { return device ? *device : default_device(); }
 };
 
 /// Sizes given as f(2, 3) or f((2, 3)).
@@ -176,6 +176,7 @@ void bind_resampling(py::module_& m, TensorClass& cls);
 void bind_warp(py::module_& m, TensorClass& cls);
 void bind_autograd(py::module_& m, TensorClass& cls);
 void bind_optim(py::module_& m);
+void bind_cuda(py::module_& m);
 void bind_testing(py::module_& m);
 
 }  // namespace verigrad::bindings

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "cuda_runtime.h"
+#include "memory.h"
 #include "verigrad/error.h"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -279,6 +280,7 @@ void Scheduler::main_of_fibre() {
 
 void run_grid(const char* op, const std::uint32_t (&blocks)[3], const std::uint32_t (&threads)[3], std::size_t shared,
               void (*body)(void*), void* context) {
+  const DeviceMemoryOpen open;
   scheduler.run(op, blocks, threads, shared, body, context);
 }
 void sync_block() { scheduler.wait(State::waiting_for_block, 0); }

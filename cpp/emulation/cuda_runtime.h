@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "block.h"
+#include "memory.h"
 
 namespace verigrad::emulation {
 struct Stream;

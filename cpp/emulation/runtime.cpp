@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "cuda_runtime.h"
+#include "memory.h"
 
 namespace verigrad::emulation {
 struct Stream {};
@@ -70,7 +71,7 @@ cudaError_t cudaMalloc(void** address, std::size_t bytes) {
   Memory& m = memory();
   const std::lock_guard lock(m.mutex);
   if (bytes > m.limit() - std::min(m.limit(), m.used[current_device])) return cudaErrorMemoryAllocation;
-  *address = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
+  *address = device_allocate(bytes);
   if (!*address) return cudaErrorMemoryAllocation;
   m.blocks[*address] = {current_device, bytes};
   m.used[current_device] += bytes;
@@ -83,8 +84,8 @@ cudaError_t cudaFree(void* address) {
   const auto at = m.blocks.find(address);
   if (at == m.blocks.end()) return cudaErrorInvalidValue;
   m.used[at->second.first] -= at->second.second;
+  device_free(address, at->second.second);
   m.blocks.erase(at);
-  std::free(address);
   return cudaSuccess;
 }
 cudaError_t cudaHostAlloc(void** address, std::size_t bytes, unsigned) {
@@ -103,14 +104,17 @@ cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
   return cudaSuccess;
 }
 cudaError_t cudaMemsetAsync(void* address, int value, std::size_t bytes, cudaStream_t) {
+  const DeviceMemoryOpen open;
   std::memset(address, value, bytes);
   return cudaSuccess;
 }
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind, cudaStream_t) {
+  const DeviceMemoryOpen open;
   std::memmove(to, from, bytes);
   return cudaSuccess;
 }
 cudaError_t cudaMemcpyPeerAsync(void* to, int, const void* from, int, std::size_t bytes, cudaStream_t) {
+  const DeviceMemoryOpen open;
   std::memmove(to, from, bytes);
   return cudaSuccess;
 }

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from ._C import Generator, Tensor, default_generator
+from ._C import Generator, Tensor, _cuda, default_generator
 
 __all__ = ["get_rng_state", "initial_seed", "manual_seed", "seed", "set_rng_state"]
 
 
 def manual_seed(seed: int) -> Generator:
-    """Starts the default generator at the beginning of the stream of ``seed`` (64 bits; negative seeds wrap).
+    """Starts the default generators of all devices at the beginning of the stream of ``seed``.
 
-    Raises ValueError for a seed of more than 64 bits.
+    64 bits; negative seeds wrap. Returns the CPU's. Raises ValueError for a seed of more than 64 bits.
     """
-    return default_generator.manual_seed(seed)
+    default_generator.manual_seed(seed)
+    _cuda.seed_devices(default_generator.initial_seed())
+    return default_generator
 
 
 def seed() -> int:

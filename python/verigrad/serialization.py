@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import sys
 import zlib
 from collections import OrderedDict
@@ -24,7 +25,7 @@ from verigrad.utils._files import atomic_path
 if TYPE_CHECKING:
     from numpy import ndarray
 
-    from verigrad import Tensor
+    from verigrad import _C, Tensor
 
 __all__ = ["load", "save"]
 
@@ -61,7 +62,7 @@ def save(obj: object, f: str | os.PathLike[str] | IO[bytes]) -> None:
 
     encoder = _Encoder()
     tree = encoder.encode(obj, "", 0)
-    arrays = {name: tensor.contiguous().numpy() for name, tensor in encoder.tensors.items()}
+    arrays = {name: tensor.cpu().contiguous().numpy() for name, tensor in encoder.tensors.items()}
     content = {"version": _VERSION, "tree": tree, "crc32": {name: _crc(one) for name, one in arrays.items()}}
     text = json.dumps(content, allow_nan=False, separators=(",", ":"))
     text = f"{zlib.crc32(text.encode()):08x} {text}"
@@ -83,8 +84,8 @@ def load(
 
     Args:
         f: a path, or a binary file with ``read``.
-        map_location: where the tensors go: None, ``"cpu"`` or ``device("cpu")``, or a dict such as
-            ``{"cuda:0": "cpu"}`` whose values are these. There is no other device yet.
+        map_location: where the tensors go: None for where they were, a device or its name, or a dict such as
+            ``{"cuda:0": "cpu"}`` from where they were to where they go.
         weights_only: accepted for PyTorch's sake. Nothing but data is ever read, whatever it says: no pickle,
             no code.
 
@@ -93,11 +94,11 @@ def load(
 
     Raises:
         RuntimeError: the file is damaged, malformed, of another format (pickle files are recognised and
-            refused), or of a dtype that verigrad lacks; or *map_location* is not the CPU.
+            refused), or of a dtype that verigrad lacks; or a device that is not there is asked for.
         TypeError: *f* is neither a path nor a binary file.
         OSError: the file cannot be read.
     """
-    _check_location(map_location)
+    placed = _places(map_location)
     source: str | bytes
     if isinstance(f, str | os.PathLike):
         name = source = os.fsdecode(f)
@@ -111,17 +112,20 @@ def load(
     else:
         raise TypeError(f"load: expected a path or a binary file, got {type(f).__name__}")
     try:
-        return _decoded(*_safetensors.read(source))
+        return _decoded(*_safetensors.read(source), placed)
     except DamagedFileError as error:
         raise RuntimeError(f"load: {error} (file {name!r})") from None
 
 
-def _decoded(text: str | None, arrays: dict[str, ndarray[Any, Any]]) -> Any:
+def _decoded(
+    text: str | None, arrays: dict[str, ndarray[Any, Any]], placed: Callable[[_C.device], _C.device]
+) -> Any:
     import json
 
     tensors = {name: verigrad.from_numpy(array) for name, array in arrays.items()}
     if text is None:
-        return tensors
+        target = placed(verigrad.device("cpu"))
+        return {name: tensor.to(target) for name, tensor in tensors.items()}
     crc, _, text = text.partition(" ")
     if crc != f"{zlib.crc32(text.encode()):08x}":
         raise DamagedFileError("expected an intact structure, got one that does not match its checksum")
@@ -143,7 +147,7 @@ def _decoded(text: str | None, arrays: dict[str, ndarray[Any, Any]]) -> Any:
             raise DamagedFileError(
                 f"expected tensor {name!r} intact, got data that do not match its checksum"
             )
-    decoder = _Decoder(tensors)
+    decoder = _Decoder(tensors, placed)
     result = decoder.decode(content["tree"], 0)
     if decoder.unused:
         raise DamagedFileError(
@@ -152,21 +156,31 @@ def _decoded(text: str | None, arrays: dict[str, ndarray[Any, Any]]) -> Any:
     return result
 
 
-def _check_location(location: Any) -> None:
-    for target in location.values() if isinstance(location, dict) else (location,):
-        if target is None:
-            continue
-        if not isinstance(target, verigrad.device):
-            if not isinstance(target, str):
-                raise TypeError(
-                    f"load: expected map_location None, a device, its name or a dict of these, "
-                    f"got {type(target).__name__}"
-                )
-            target = verigrad.device(target)
-        if target.type != "cpu":
-            raise RuntimeError(
-                f"load: expected map_location 'cpu', got {target!r}: no other device is built in"
+def _places(location: Any) -> Callable[[_C.device], _C.device]:
+    """Where a tensor goes, from where it was. Checks the argument and that its devices are there."""
+
+    def target(value: Any) -> _C.device:
+        if not isinstance(value, str | verigrad.device):
+            raise TypeError(
+                f"load: expected map_location None, a device, its name or a dict of these, "
+                f"got {type(value).__name__}"
             )
+        return present(verigrad.device(value))
+
+    def present(device: _C.device) -> _C.device:
+        try:
+            verigrad.empty(0, device=device)
+        except RuntimeError as error:
+            raise RuntimeError(f"load: {error}; map_location says where the tensors go instead") from None
+        return device
+
+    if location is None:
+        return present
+    if not isinstance(location, dict):
+        fixed = target(location)
+        return lambda device: fixed
+    moved = {str(verigrad.device(key)): target(value) for key, value in location.items() if value is not None}
+    return lambda device: moved[str(device)] if str(device) in moved else present(device)
 
 
 def _crc(array: ndarray[Any, Any]) -> str:
@@ -250,7 +264,8 @@ class _Encoder:
         if name is None:
             name = self._names[memory] = self._unique(path)
             self.tensors[name] = tensor  # also keeps the memory alive, so that its address stays taken
-        return [kind, name, flag]
+        # Where it was, if not on the CPU: files of CPU tensors are the same whatever devices there are.
+        return [kind, name, flag] if tensor.device.type == "cpu" else [kind, name, flag, str(tensor.device)]
 
     def _unique(self, path: str) -> str:
         name = path or "tensor"
@@ -264,8 +279,9 @@ class _Encoder:
 class _Decoder:
     """The reverse of `_Encoder`; trusts nothing."""
 
-    def __init__(self, tensors: dict[str, Tensor]) -> None:
-        self._tensors = tensors
+    def __init__(self, tensors: dict[str, Tensor], placed: Callable[[_C.device], _C.device]) -> None:
+        self._tensors = dict(tensors)
+        self._placed = placed
         self.unused = set(tensors)
 
     def decode(self, node: Any, depth: int) -> Any:
@@ -275,7 +291,7 @@ class _Decoder:
             return node
         if depth > _MAX_DEPTH:
             raise DamagedFileError(f"expected at most {_MAX_DEPTH} levels of containers, got more")
-        if len(node) == 3 and node[0] in ("tensor", "Parameter"):
+        if len(node) in (3, 4) and node[0] in ("tensor", "Parameter"):
             return self._tensor(node)
         if len(node) != 2 or not isinstance(node[0], str):
             raise self._bad(node)
@@ -320,14 +336,20 @@ class _Decoder:
         raise self._bad([kind, content])
 
     def _tensor(self, node: list[Any]) -> Any:
-        kind, name, flag = node
+        kind, name, flag, *where = node
         if not isinstance(name, str) or type(flag) is not bool or name not in self._tensors:
+            raise self._bad(node)
+        if where and not (isinstance(where[0], str) and re.fullmatch(r"cuda:\d\d?", where[0])):
             raise self._bad(node)
         tensor = self._tensors[name]
         if flag and not tensor.dtype.is_floating_point:
             raise self._bad(node)
         if name not in self.unused:
             tensor = tensor.detach()  # a second reference: another tensor on the same memory
+        else:
+            tensor = self._tensors[name] = tensor.to(
+                self._placed(verigrad.device(where[0] if where else "cpu"))
+            )
         self.unused.discard(name)
         if kind == "Parameter":
             return verigrad.nn.Parameter(tensor, requires_grad=flag)

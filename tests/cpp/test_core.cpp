@@ -137,7 +137,7 @@ TEST(versions_are_shared_by_views_but_not_by_a_counter_of_its_own) {
 }
 
 TEST(generator_continues_from_a_saved_state) {
-  const Ref<Generator> g = make_ref<Generator>();
+  const Ref<Generator> g = make_ref<Generator>(kHost);
   g->manual_seed(7);
   ops::rand({5}, g, DType::Float32, kHost);
   const Generator::State state = g->state();

@@ -132,7 +132,7 @@ TEST(a_fork_during_a_pass_leaves_a_child_that_computes) {
   std::thread worker([&] {
     while (!done) {
       pass(x);
-      default_generator()->reserve(1);
+      default_generator(kHost)->reserve(1);
     }
   });
   for (int round = 0; round < 20; ++round) {
@@ -140,7 +140,7 @@ TEST(a_fork_during_a_pass_leaves_a_child_that_computes) {
     if (child == 0) {
       alarm(60);  // ends a child that hangs
       x.set_grad({});
-      default_generator()->reserve(1);
+      default_generator(kHost)->reserve(1);
       pass(x);
       _exit(first(x.grad()) == 2 ? 0 : 1);
     }

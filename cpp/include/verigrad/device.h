@@ -22,6 +22,11 @@ struct Device {
 /// Where Python's numbers, numpy's arrays and random streams are.
 inline constexpr Device kHost{};
 
+/// Where creation functions put what no device is said for; the host at first. Raises RuntimeError for a device that is
+/// not there.
+Device default_device();
+void set_default_device(Device device);
+
 std::ostream& operator<<(std::ostream& out, Device device);
 
 }  // namespace verigrad

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "verigrad/device.h"
 #include "verigrad/lock.h"
 #include "verigrad/ref.h"
 
@@ -19,6 +20,9 @@ class Generator final : public RefCounted {
     std::uint64_t counter = 0;
   };
 
+  explicit Generator(Device device) : device_(device) {}
+  Device device() const { return device_; }
+
   void manual_seed(std::uint64_t seed);
   /// Seeds from the operating system's entropy and returns the seed.
   std::uint64_t seed();
@@ -31,8 +35,12 @@ class Generator final : public RefCounted {
  private:
   mutable Lock mutex_;
   State state_;
+  Device device_;
 };
 
-const Ref<Generator>& default_generator();
+/// What random ops on the device use without another generator.
+const Ref<Generator>& default_generator(Device device);
+/// Seeds those of all devices but the host.
+void seed_devices(std::uint64_t seed);
 
 }  // namespace verigrad

@@ -71,6 +71,8 @@ bool allclose(const Tensor& a, const Tensor& b, double rtol, double atol, bool e
 
 // Casts and copies.
 Tensor to(const Tensor& self, DType dtype);
+/// Also moves between devices, as every transfer does; a copy only where something changes.
+Tensor to(const Tensor& self, DType dtype, Device device);
 Tensor clone(const Tensor& self);
 Tensor contiguous(const Tensor& self);
 Tensor detach(const Tensor& self);

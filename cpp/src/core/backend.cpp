@@ -1,5 +1,6 @@
 #include "core/backend.h"
 
+#include <atomic>
 #include <cstring>
 
 #include "verigrad/error.h"
@@ -77,6 +78,23 @@ Backend& backend(Device device) {
 int device_count(DeviceType type) { return type == DeviceType::CPU ? 1 : loaded().count; }
 
 std::string why_no_device() { return loaded().why; }
+
+namespace {
+thread_local int current_index_ = 0;
+std::atomic<Device> default_device_{kHost};
+}  // namespace
+
+Device default_device() { return default_device_.load(std::memory_order_relaxed); }
+void set_default_device(Device device) {
+  if (device != kHost) backend(device);
+  default_device_.store(device, std::memory_order_relaxed);
+}
+
+int current_index() { return current_index_; }
+void set_current_index(int index) {
+  backend({DeviceType::CUDA, static_cast<std::int8_t>(index)});
+  current_index_ = index;
+}
 
 void copy_memory(Device to_device, void* to, Device from_device, const void* from, std::int64_t nbytes) {
   if (nbytes == 0) return;

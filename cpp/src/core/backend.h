@@ -77,6 +77,10 @@ int device_count(DeviceType type);
 /// Why there are none; empty where there are some.
 std::string why_no_device();
 
+/// The device that "cuda" without a number means on the calling thread; 0 at first.
+int current_index();
+void set_current_index(int index);
+
 /// nbytes of memory from one device to another. What is queued on either comes first; host memory may change after it.
 void copy_memory(Device to_device, void* to, Device from_device, const void* from, std::int64_t nbytes);
 

@@ -5,6 +5,7 @@
 #include <limits>
 #include <ostream>
 
+#include "core/backend.h"
 #include "verigrad/device.h"
 
 namespace verigrad {
@@ -59,7 +60,9 @@ Device Device::parse(const std::string& text) {
   Device device;
   bool ok = kind == "cpu" || kind == "cuda";
   device.type = kind == "cuda" ? DeviceType::CUDA : DeviceType::CPU;
-  if (ok && colon != std::string::npos) {
+  if (ok && colon == std::string::npos) {
+    if (device.type == DeviceType::CUDA) device.index = static_cast<std::int8_t>(current_index());
+  } else if (ok) {
     const std::string index = text.substr(colon + 1);
     ok = !index.empty() && index.size() <= 2 && index.find_first_not_of("0123456789") == std::string::npos;
     if (ok) device.index = static_cast<std::int8_t>(std::stoi(index));

@@ -2,6 +2,7 @@
 
 #include <mutex>
 #include <random>
+#include <vector>
 
 namespace verigrad {
 
@@ -34,9 +35,28 @@ Generator::State Generator::reserve(std::uint64_t blocks) {
   return before;
 }
 
-const Ref<Generator>& default_generator() {
-  static const Ref<Generator> generator = make_ref<Generator>();
-  return generator;
+namespace {
+/// One for each index that a device may have: they need no device.
+const std::vector<Ref<Generator>>& cuda_generators() {
+  static const std::vector<Ref<Generator>> made = [] {
+    std::vector<Ref<Generator>> generators;
+    for (int i = 0; i <= INT8_MAX; ++i) {
+      generators.push_back(make_ref<Generator>(Device{DeviceType::CUDA, static_cast<std::int8_t>(i)}));
+    }
+    return generators;
+  }();
+  return made;
+}
+}  // namespace
+
+const Ref<Generator>& default_generator(Device device) {
+  static const Ref<Generator> host = make_ref<Generator>(kHost);
+  if (device == kHost) return host;
+  return cuda_generators()[static_cast<std::size_t>(device.index)];
+}
+
+void seed_devices(std::uint64_t seed) {
+  for (const Ref<Generator>& generator : cuda_generators()) generator->manual_seed(seed);
 }
 
 }  // namespace verigrad

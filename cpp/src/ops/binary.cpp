@@ -127,6 +127,11 @@ Tensor binary_same(const Left& a, const Right& b) {
 
 template <class Spec>
 Tensor binary(const Tensor& a, const Tensor& b) {
+  if (a.device() != b.device()) [[unlikely]] {
+    const Tensor left = beside(a, b), right = beside(b, left);
+    check_same_device(Spec::name, left, right);
+    return binary<Spec>(left, right);
+  }
   const DType dtype =
       operation_dtype<Spec>(a.dtype() == b.dtype() && !a.impl()->wrapped_number ? a.dtype() : ops::result_type(a, b));
   return binary_same<Spec>(to(a, dtype), to(b, dtype));
@@ -196,6 +201,13 @@ Scalar apart(Scalar b, const Tensor&) { return b; }
 /// self = self op other, in place; other is a tensor or a number.
 template <class Spec, class Other>
 const Tensor& binary_inplace(const Tensor& self, const Other& other) {
+  if constexpr (std::is_same_v<Other, Tensor>) {
+    if (other.device() != self.device()) [[unlikely]] {
+      const Tensor moved = beside(other, self);
+      check_same_device(Spec::name, self, moved);
+      return binary_inplace<Spec>(self, moved);
+    }
+  }
   const bool record_it = Spec::differentiable && GradMode::enabled() && (wants_gradient(self) || wants_gradient(other));
   const bool cut_off = !Spec::differentiable && recording(self);  // the old value's gradient is zero
   check_inplace(self, record_it || cut_off);

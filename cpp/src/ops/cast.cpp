@@ -15,6 +15,18 @@ Tensor to(const Tensor& self, DType dtype) {
                 [](Node& n, const Tensor& g) -> TensorList { return {to(g, input_meta(n, 0).dtype)}; });
 }
 
+Tensor to(const Tensor& self, DType dtype, Device device) {
+  if (self.device() == device) return to(self, dtype);
+  const Tensor source = contiguous(to(detach(self), dtype));
+  const Tensor out = empty_tensor(self.shape(), dtype, device);
+  copy_memory(device, out.data(), source.device(), source.data(), out.numel() * itemsize(dtype));
+  out.impl()->wrapped_number = self.impl()->wrapped_number;
+  if (!is_floating_point(dtype)) return out;
+  return record("ToCopyBackward0", out, {self}, {}, [](Node& n, const Tensor& g) -> TensorList {
+    return {to(g, input_meta(n, 0).dtype, input_meta(n, 0).device)};
+  });
+}
+
 Tensor clone(const Tensor& self) {
   const Tensor out = empty_tensor(self.shape(), self.dtype(), self.device());
   copy_out(out, self);

@@ -139,7 +139,9 @@ std::uint64_t blocks_for(std::int64_t numel, DType dtype) {
 void random_out(kernels::RandomOp op, const char* name, const Tensor& out, double low, double high,
                 std::int64_t int_low, std::int64_t int_high, const OptGenerator& generator) {
   if (out.numel() == 0) return;
-  Generator& source = generator ? *generator : *default_generator();
+  Generator& source = generator ? *generator : *default_generator(out.device());
+  VG_CHECK(source.device() == out.device(), RuntimeError, name, ": Expected a '", out.device(),
+           "' device type for generator but found '", source.device(), "'");
   const Generator::State at =
       source.reserve(blocks_for(out.numel(), op == kernels::RandomOp::keep ? DType::Float32 : out.dtype()));
   VG_KERNEL(random, name, out.device())
@@ -191,13 +193,12 @@ Tensor randperm(std::int64_t n, OptGenerator generator, DType dtype, Device devi
   const Tensor order = arange(Scalar(std::int64_t{0}), Scalar(n), Scalar(1), DType::Int64, kHost);
   if (n > 1) {
     // Fisher and Yates' shuffle (Knuth, TAOCP vol. 2, 3.4.2, algorithm P) with 63 random bits a step.
-    const Tensor draws = randint(0, INT64_MAX, {n}, generator, DType::Int64, kHost);
+    const Tensor draws = to(randint(0, INT64_MAX, {n}, generator, DType::Int64, device), DType::Int64, kHost);
     auto* p = order.data_as<std::int64_t>();
     const auto* r = draws.data_as<std::int64_t>();
     for (std::int64_t i = n - 1; i > 0; --i) std::swap(p[i], p[r[i] % (i + 1)]);
   }
-  VG_CHECK(device.type == DeviceType::CPU, NotImplementedError, "randperm: no ", device, " implementation");
-  return to(order, dtype);
+  return to(order, dtype, device);
 }
 
 }  // namespace verigrad::ops

@@ -89,6 +89,10 @@ void check_same_device(const char* op, const Tensor& a, const Tensor& b) {
            a.device(), " and ", b.device());
 }
 
+Tensor beside(const Tensor& x, const Tensor& other) {
+  return x.ndim() == 0 && x.device() == kHost ? to(x, x.dtype(), other.device()) : x;
+}
+
 Tensor to_stored(const char* op, const Tensor& x, DType dtype) {
   if (x.dtype() == dtype) return x;
   if (x.impl()->wrapped_number) check_fits(op, item(x), dtype);

@@ -33,6 +33,8 @@ void random_out(kernels::RandomOp op, const char* name, const Tensor& out, doubl
                 std::int64_t int_low, std::int64_t int_high, const OptGenerator& generator);
 
 void check_same_device(const char* op, const Tensor& a, const Tensor& b);
+/// x, or its copy on the device of `other` where x is a 0-d tensor of the host: these go along with any device.
+Tensor beside(const Tensor& x, const Tensor& other);
 /// As `to`, for ops that store their operands: a Python number must fit the dtype.
 Tensor to_stored(const char* op, const Tensor& x, DType dtype);
 /// Raises TypeError-like RuntimeError unless the dtype is int64 (or int32 where allowed).

@@ -263,7 +263,6 @@ Subscript apply_basic(const Tensor& self, const std::vector<Index>& index) {
       case Index::Kind::Ellipsis: pass(self.ndim() - consumed); break;
       case Index::Kind::Tensor: {
         out.advanced = true;
-        check_same_device("index", self, i.tensor);
         if (i.tensor.dtype() == DType::Bool) {
           const int n = i.tensor.ndim();
           if (n == 0) {  // True and False: a new dimension of one or no element
@@ -291,6 +290,13 @@ Subscript apply_basic(const Tensor& self, const std::vector<Index>& index) {
     }
   }
   out.tensors.resize(static_cast<std::size_t>(out.view.ndim()));
+  for (Tensor& t : out.tensors) {
+    if (!t.defined() || t.device() == self.device()) continue;
+    VG_CHECK(t.device() == kHost, RuntimeError,
+             "indices should be either on cpu or on the same device as the indexed tensor (", self.device(), "), got ",
+             t.device());
+    t = to(t, DType::Int64, self.device());
+  }
   // A subscript always gives a new tensor object, so that in-place ops on it are seen by the graph.
   if (out.view.is_same(self)) out.view = view(self, self.shape());
   return out;
@@ -432,7 +438,7 @@ Tensor get_item(const Tensor& self, const std::vector<Index>& index) {
 void set_item(const Tensor& self, const std::vector<Index>& index, const Tensor& value) {
   const Subscript s = apply_basic(self, index);
   // Leading ones of the value are dropped, as PyTorch does.
-  Tensor source = value;
+  Tensor source = beside(value, self);
   if (!s.advanced) {
     while (source.ndim() > s.view.ndim() && source.shape()[0] == 1) source = select(source, 0, 0);
     copy_(s.view, source);
@@ -440,7 +446,7 @@ void set_item(const Tensor& self, const std::vector<Index>& index, const Tensor&
   }
   const bool record_it = is_floating_point(self.dtype()) && recording(s.view, value);
   check_inplace(s.view, record_it);
-  check_same_device("index_put_", self, value);
+  check_same_device("index_put_", self, source);
   const Flattened f = flatten_index(s);
   const DimList order = result_order(f);
   Dims shape;  // of what the subscript selects

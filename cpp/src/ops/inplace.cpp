@@ -180,7 +180,8 @@ const Tensor& copy_(const Tensor& self, const Tensor& source) {
   if (source.is_same(self)) return self;
   {
     const NoGradGuard guard;
-    copy_out(self, source.storage() == self.storage() ? clone(source) : source);
+    const Tensor here = source.device() == self.device() ? source : to(source, self.dtype(), self.device());
+    copy_out(self, here.storage() == self.storage() ? clone(here) : here);
   }
   if (!record_it) {
     self.bump_version();
@@ -191,7 +192,7 @@ const Tensor& copy_(const Tensor& self, const Tensor& source) {
                    Tensor grad_source;
                    if (n.needs(1)) {
                      const GradMeta& meta = input_meta(n, 1);
-                     grad_source = to(sum_to_shape(g, meta.shape), meta.dtype);
+                     grad_source = to(sum_to_shape(g, meta.shape), meta.dtype, meta.device);
                    }
                    return {n.needs(0) ? zeros_like(g) : Tensor(), grad_source};
                  }));

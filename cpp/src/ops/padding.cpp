@@ -134,13 +134,13 @@ Tensor pad(const Tensor& self, const DimList& padding, const std::string& mode, 
   for (int d = self.ndim() - dims; d < self.ndim(); ++d) {
     const Margin m = margin(padding, self.ndim(), d);
     const std::int64_t size = self.shape()[d];
-    const Tensor index = empty_tensor({padded_size(self, d, m)}, DType::Int64, self.device());
+    const Tensor index = empty_tensor({padded_size(self, d, m)}, DType::Int64, kHost);
     auto* positions = index.data_as<std::int64_t>();
     for (std::int64_t i = 0; i < index.numel(); ++i) {
       positions[i] = source(mode, i - m.before, size, std::max<std::int64_t>(-m.before, 0),
                             size + std::min<std::int64_t>(m.after, 0));
     }
-    out = index_select(out, d, index);
+    out = index_select(out, d, to(index, DType::Int64, self.device()));
   }
   return out;
 }

@@ -7,10 +7,11 @@ namespace verigrad::ops {
 Tensor where(const Tensor& condition, const Tensor& a_, const Tensor& b_) {
   VG_CHECK(condition.dtype() == DType::Bool, RuntimeError,
            "where: expected condition to be a boolean tensor, but got a tensor with dtype ", condition.dtype());
-  check_same_device("where", condition, a_);
-  check_same_device("where", condition, b_);
   const DType dtype = result_type(a_, b_);
-  const Tensor a = to_stored("where", a_, dtype), b = to_stored("where", b_, dtype);
+  const Tensor a = beside(to_stored("where", a_, dtype), condition),
+               b = beside(to_stored("where", b_, dtype), condition);
+  check_same_device("where", condition, a);
+  check_same_device("where", condition, b);
   const Dims shape = broadcast_shapes("where", condition.shape(), broadcast_shapes("where", a.shape(), b.shape()));
   const Tensor out = empty_tensor(shape, dtype, condition.device());
   kernels::Loop loop;

@@ -35,12 +35,12 @@ std::size_t kind_of(const char* op, const std::vector<std::string>& kinds, const
 /// A tensor of the shape and dtype of `like` whose element k, row by row, is f(k).
 template <class F>
 Tensor numbers(const Tensor& like, const F& f) {
-  const Tensor made = ops::zeros(like.shape(), like.dtype(), like.device());
+  const Tensor made = ops::zeros(like.shape(), like.dtype(), kHost);
   dispatch(made.dtype(), [&]<class T>(TypeTag<T>) {
     T* out = static_cast<T*>(made.data());
     for (std::int64_t k = 0; k < made.numel(); ++k) out[k] = static_cast<T>(f(k));
   });
-  return made;
+  return ops::to(made, made.dtype(), like.device());
 }
 
 Tensor spoil(const Tensor& grad, const std::string& kind) {

@@ -112,6 +112,10 @@ class Module(Hooked):
         """Casts floating-point parameters and buffers to float64 and returns the module."""
         return self.to(_C.float64)
 
+    def cuda(self: _M, device: Any = None) -> _M:
+        """Moves parameters and buffers to a CUDA device, the current one for None, and returns the module."""
+        return self._apply(lambda tensor: tensor.cuda(device))
+
     def cpu(self: _M) -> _M:
         """Moves parameters and buffers to the CPU and returns the module."""
         return self.to("cpu")

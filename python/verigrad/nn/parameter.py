@@ -50,6 +50,7 @@ class Parameter(Tensor):
 _ANSWERS = frozenset(
     [
         "cpu",
+        "cuda",
         "data",
         "detach",
         "detach_",
@@ -61,7 +62,16 @@ _ANSWERS = frozenset(
         "grad",
         "grad_fn",
     ]
-    + ["is_cuda", "is_floating_point", "is_inference", "is_leaf", "itemsize", "output_nr", "register_hook"]
+    + [
+        "is_cpu",
+        "is_cuda",
+        "is_floating_point",
+        "is_inference",
+        "is_leaf",
+        "itemsize",
+        "output_nr",
+        "register_hook",
+    ]
     + ["requires_grad", "requires_grad_", "retain_grad", "retains_grad", "to", "type_as"]
 )
 _REFUSED = frozenset(name for name in dir(Tensor) if not name.startswith("_")) - _ANSWERS

@@ -110,7 +110,7 @@ def _check_view(spec: OpSpec, lib: Library, sample: Sample, call: Call, result: 
     leaf = call.leaves[0]
     values = leaf.array.copy()
     changed = ~values if values.dtype.kind == "b" else values + values.dtype.type(1)
-    leaf.built.memory[...] = build(lib, changed, leaf.layout).memory
+    leaf.built.write(build(lib, changed, leaf.layout).memory)
     first = changed if spec.view else values
     wanted = expected(spec.reference, sample, [first, *(x.array for x in call.leaves[1:])])
     kind = "the input's memory" if spec.view else "memory of its own"
@@ -181,7 +181,7 @@ def forward_check(
 def _check_copy(lib: Library, call: Call, result: Any, what: str) -> None:
     before = [lib.to_numpy(t) for t in tensors(lib, result)]
     for leaf in call.leaves:
-        leaf.built.memory[...] = 0
+        leaf.built.write(np.zeros_like(leaf.built.memory))
     for t, old in zip(tensors(lib, result), before, strict=True):
         if lib.to_numpy(t).tobytes() != old.tobytes():
             raise CheckError(

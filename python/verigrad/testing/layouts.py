@@ -31,10 +31,21 @@ DENSE_LAYOUTS = (CONTIGUOUS, TRANSPOSED, SLICED, OFFSET)  # no element stands tw
 
 @dataclass(frozen=True)
 class Built:
-    """A tensor and the whole memory that it lies in."""
+    """A tensor, and a tensor over the whole memory that it lies in."""
 
+    lib: Library
     tensor: Any
-    memory: Array
+    whole: Any
+
+    @property
+    def memory(self) -> Array:
+        """The elements of the memory now, as an array of their own."""
+        return self.lib.to_numpy(self.whole)
+
+    def write(self, values: Array) -> None:
+        """Puts other elements into the memory."""
+        spread = np.array(np.broadcast_to(values, tuple(self.whole.shape)))
+        self.whole.data.copy_(self.lib.from_numpy(spread))  # by .data: no change through the tensor
 
 
 def poison(dtype: np.dtype[Any]) -> Any:
@@ -77,23 +88,29 @@ def build(lib: Library, array: Array, layout: str = CONTIGUOUS) -> Built:
         memory = np.array(
             array[tuple(slice(0, 1) if d == dim else slice(None) for d in range(array.ndim))], order="C"
         )
-        return Built(lib.from_numpy(memory).expand(shape), memory)
+        whole = lib.from_numpy(memory)
+        return Built(lib, whole.expand(shape), whole)
     if layout == TRANSPOSED and array.ndim > 1:
         memory = np.array(array.T, order="C")
-        return Built(lib.from_numpy(memory).permute(*range(array.ndim - 1, -1, -1)), memory)
+        whole = lib.from_numpy(memory)
+        return Built(lib, whole.permute(*range(array.ndim - 1, -1, -1)), whole)
     if layout == SLICED:
         if array.ndim == 0:
             memory = np.full(3, poison(array.dtype), array.dtype)
             memory[1] = array
-            return Built(lib.from_numpy(memory)[1], memory)
+            whole = lib.from_numpy(memory)
+            return Built(lib, whole[1], whole)
         sizes = [*(s + 2 for s in shape[:-1]), 2 * shape[-1] + 1]
         memory = np.full(sizes, poison(array.dtype), array.dtype)
         key = (*(slice(1, s + 1) for s in shape[:-1]), slice(1, 2 * shape[-1] + 1, 2))
         memory[key] = array
-        return Built(lib.from_numpy(memory)[key], memory)
+        whole = lib.from_numpy(memory)
+        return Built(lib, whole[key], whole)
     if layout == OFFSET:
         memory = np.full(array.size + 2, poison(array.dtype), array.dtype)
         memory[1:-1] = array.reshape(-1)
-        return Built(lib.from_numpy(memory)[1 : array.size + 1].reshape(shape), memory)
+        whole = lib.from_numpy(memory)
+        return Built(lib, whole[1 : array.size + 1].reshape(shape), whole)
     memory = guarded(array) if layout == GUARDED else np.array(array, order="C", copy=True)
-    return Built(lib.from_numpy(memory), memory)
+    whole = lib.from_numpy(memory)
+    return Built(lib, whole, whole)

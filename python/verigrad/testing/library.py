@@ -21,11 +21,18 @@ class Library:
 
     Args:
         name: the module, ``"verigrad"`` or ``"torch"``.
+        device: where its tensors are, also those that operations create.
+
+    Raises:
+        RuntimeError: if there is no such device.
     """
 
-    def __init__(self, name: str = "verigrad") -> None:
+    def __init__(self, name: str = "verigrad", device: str = "cpu") -> None:
         self.name = name
+        self.device = device
         self.module: ModuleType = importlib.import_module(name)
+        if device != "cpu":
+            self.module.set_default_device(device)
 
     @classmethod
     def of(cls, tensor: Any) -> Library:
@@ -61,14 +68,28 @@ class Library:
         return isinstance(value, self.module.Tensor)
 
     def from_numpy(self, array: Array) -> Any:
-        """A tensor that shares the array's memory. numpy's scalars, which 0-d arithmetic answers, count as
-        arrays."""
-        return self.module.from_numpy(np.asarray(array))
+        """A tensor that shares the array's memory, on the CPU. numpy's scalars, which 0-d arithmetic answers,
+        count as arrays."""
+        tensor = self.module.from_numpy(np.asarray(array))
+        return tensor if self.device == "cpu" else tensor.to(self.device)
 
     def to_numpy(self, tensor: Any) -> Array:
         """The tensor's values as an array of their own."""
-        plain = tensor.detach()
+        plain = tensor.detach().cpu()
         return np.array(plain.numpy(force=True) if self.name == "torch" else plain.numpy())
+
+    def get_rng_state(self) -> Any:
+        """The position of the device's generator."""
+        return self.get("get_rng_state" if self.device == "cpu" else "cuda.get_rng_state")()
+
+    def set_rng_state(self, state: Any) -> None:
+        """Puts the device's generator at a position."""
+        self.get("set_rng_state" if self.device == "cpu" else "cuda.set_rng_state")(state)
+
+    def synchronize(self) -> None:
+        """Waits for the device, which raises what its kernels found."""
+        if self.device != "cpu":
+            self.get("cuda").synchronize(self.device)
 
     def dtype_name(self, tensor: Any) -> str:
         """numpy's name of the tensor's dtype."""

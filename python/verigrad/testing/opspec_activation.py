@@ -433,12 +433,12 @@ def rrelu_inplace(lib: Library, x: Any, **options: Any) -> Any:
 
 def seeded(lib: Library, function: Callable[[], Any]) -> Any:
     """The function's answer with the default generator at the start of a stream; its place is restored."""
-    kept = lib.get("get_rng_state")()
+    kept = lib.get_rng_state()
     lib.get("manual_seed")(SEED)
     try:
         return function()
     finally:
-        lib.get("set_rng_state")(kept)
+        lib.set_rng_state(kept)
 
 
 def rrelu_samples(s: Sampler) -> Iterator[Sample]:

@@ -39,7 +39,7 @@ Stream = Callable[[int, int, int, str], np.ndarray]
 
 def generator(lib: Library, seed: int = SEED) -> Any:
     """A generator of its own."""
-    made = lib.get("Generator")()
+    made = lib.get("Generator")(lib.device)
     made.manual_seed(seed)
     return made
 
@@ -134,10 +134,10 @@ def seed_check(name: str, draw: Draw, lib: Library, dtype: str) -> Callable[[], 
         following = [bits(first), bits(first)]
         first.set_state(state)
         require(following == [bits(first), bits(first)], name, "the same numbers after set_state", "others")
-        kept = lib.get("get_rng_state")()
+        kept = lib.get_rng_state()
         lib.get("manual_seed")(SEED)
         default = bits(None)
-        lib.get("set_rng_state")(kept)
+        lib.set_rng_state(kept)
         require(default == one, name, "the default generator's numbers to be those of its seed", "others")
         return 0.0
 
@@ -203,11 +203,11 @@ def like(name: str, *args: Any) -> Draw:
     def draw(lib: Library, shape: Sequence[int], dtype: str, source: Any) -> Any:
         model = lib.from_numpy(np.zeros(tuple(shape), dtype))
         if lib.name == "torch" and source is not None:  # PyTorch's have no generator before 2.9
-            kept = lib.get("get_rng_state")()
-            lib.get("set_rng_state")(source.get_state())
+            kept = lib.get_rng_state()
+            lib.set_rng_state(source.get_state())
             made = lib.get(name)(model, *args)
-            source.set_state(lib.get("get_rng_state")())
-            lib.get("set_rng_state")(kept)
+            source.set_state(lib.get_rng_state())
+            lib.set_rng_state(kept)
             return made
         return lib.get(name)(model, *args, generator=source)
 

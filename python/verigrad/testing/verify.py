@@ -113,7 +113,7 @@ def verify_record(
         except Exception as error:  # a function that is missing altogether
             fail("record", "", error)
         if wanted is None and not result.failures:
-            for refuse in (refuse_blind, refuse_uncut):
+            for refuse in (refuse_blind, refuse_uncut) if lib.device == "cpu" else (refuse_blind,):
                 try:
                     refuse(spec, coverage)
                 except CheckError as error:
@@ -184,9 +184,9 @@ def _progress(results: Iterator[OpResult], count: int, progress: bool) -> Iterat
             yield result
 
 
-def _verify_name(name: str, quick: bool) -> OpResult:
+def _verify_name(name: str, quick: bool, device: str) -> OpResult:
     spec = records()[name]
-    return verify_record(spec, Library("verigrad"), wanted=thinned(spec) if quick else None)
+    return verify_record(spec, Library("verigrad", device), wanted=thinned(spec) if quick else None)
 
 
 def _begin(threads: int) -> None:
@@ -228,11 +228,11 @@ def _in_processes(names: list[str], jobs: int, work: Callable[[str], OpResult]) 
             yield from _in_processes([name], 1, work)
 
 
-def _results(specs: list[OpSpec], jobs: int, quick: bool) -> Iterator[OpResult]:
+def _results(specs: list[OpSpec], jobs: int, quick: bool, device: str) -> Iterator[OpResult]:
     """The result of each record, in the order in which they are done."""
     if jobs == 1 or len(specs) == 1:
         for spec in specs:
-            yield _verify_name(spec.name, quick)
+            yield _verify_name(spec.name, quick, device)
         return
     rank = {family: i for i, family in enumerate(LONGEST_FIRST)}
     order = sorted(specs, key=lambda spec: rank.get(spec.family, len(rank)))
@@ -242,7 +242,7 @@ def _results(specs: list[OpSpec], jobs: int, quick: bool) -> Iterator[OpResult]:
         added = {name: value for name, value in ours.items() if name not in os.environ}
         os.environ.update(added)
         try:
-            work = functools.partial(_verify_name, quick=quick)
+            work = functools.partial(_verify_name, quick=quick, device=device)
             yield from _in_processes([spec.name for spec in order], jobs, work)
         finally:
             for name in added:
@@ -262,6 +262,7 @@ def run(
     family: str | None = None,
     jobs: int | None = None,
     quick: bool = False,
+    device: str = "cpu",
 ) -> int:
     """Verifies the library on this machine and prints a table.
 
@@ -269,6 +270,7 @@ def run(
         op: one operation; all of them by default.
         family: the operations of one family.
         jobs: how many processes share the operations; one for each processor by default.
+        device: where the tensors are, "cpu" or "cuda".
         quick: of the calls with small tensors check only some; what is left out is counted as skips.
         json_path: also write the results there.
         progress: whether to show how far it is, on standard error.
@@ -286,6 +288,12 @@ def run(
         problem = "verify: expected all operations for a document, got some of them"
     if op is not None and family is not None:
         problem = "verify: expected an operation or a family, got both"
+    try:
+        Library("verigrad", device)
+    except RuntimeError as error:
+        problem = f"verify: {error}"
+    if device != "cpu" and markdown_path is not None:
+        problem = "verify: expected the CPU for a document, got another device"
     if jobs is not None and jobs < 1:
         problem = f"verify: expected at least 1 job, got {jobs}"
     specs: list[OpSpec] = []
@@ -297,7 +305,7 @@ def run(
         print(problem, file=sys.stderr)
         return 2
     started = time.perf_counter()
-    made = _results(specs, processors() if jobs is None else jobs, quick)
+    made = _results(specs, processors() if jobs is None else jobs, quick, device)
     place = {spec.name: i for i, spec in enumerate(specs)}
     results = sorted(_progress(made, len(specs), progress), key=lambda result: place[result.name])
     if op is None and family is None:

@@ -224,9 +224,18 @@ def predict(folder: Path, image: Path, invert: bool, best: bool, threads: int | 
 @click.option("--jobs", type=click.IntRange(1, 4096), help="Processes. Default: one for each processor.")
 @click.option("--quick", is_flag=True, help="Fewer of the calls with small tensors; all boundaries.")
 @click.option(
+    "--device",
+    type=click.Choice(["cpu", "cuda"]),
+    default="cpu",
+    show_default=True,
+    help="Where the tensors are.",
+)
+@click.option(
     "--json", "json_path", type=_Path(dir_okay=False), metavar="FILE", help="Also write the table here."
 )
-def verify(op: str | None, family: str | None, jobs: int | None, quick: bool, json_path: str | None) -> int:
+def verify(
+    op: str | None, family: str | None, jobs: int | None, quick: bool, device: str, json_path: str | None
+) -> int:
     """Check every op against its reference and its gradients by finite differences, on this machine.
 
     Prints a table; exit code 1 if anything fails.
@@ -234,7 +243,15 @@ def verify(op: str | None, family: str | None, jobs: int | None, quick: bool, js
     from verigrad.testing.verify import run
 
     return int(
-        run(op=op, json_path=json_path, progress=sys.stderr.isatty(), family=family, jobs=jobs, quick=quick)
+        run(
+            op=op,
+            json_path=json_path,
+            progress=sys.stderr.isatty(),
+            family=family,
+            jobs=jobs,
+            quick=quick,
+            device=device,
+        )
     )
 
 

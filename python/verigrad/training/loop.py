@@ -90,7 +90,9 @@ def fit(
 
     Args:
         model: called with the inputs of each batch.
-        train_loader: gives ``(inputs, targets)`` pairs, anew in each epoch.
+        train_loader: gives ``(inputs, targets)`` pairs, anew in each epoch; tensors are moved to the device
+        of the
+            model's parameters.
         test_loader: evaluated after each epoch, without gradients and in eval mode. Default None.
         epochs: passes over *train_loader*.
         optimizer: holds the parameters of *model*.
@@ -160,8 +162,9 @@ def evaluate(
     model.eval()
     try:
         with verigrad.no_grad():
+            device = _device_of(model)
             for batch in loader:
-                inputs, targets = _pair("evaluate", batch)
+                inputs, targets = _pair("evaluate", batch, device)
                 outputs = model(inputs)
                 mean.update(float(loss_fn(outputs, targets).item()), len(targets))
                 for metric in metrics.values():
@@ -189,8 +192,9 @@ def _epoch(
     row: dict[str, Any] = {"epoch": state.epoch, "lr": float(state.optimizer.param_groups[0]["lr"])}
     state.model.train()
     _call(callbacks, "on_epoch_start", state)
+    device = _device_of(state.model)
     for batch in train_loader:
-        inputs, targets = _pair("fit", batch)
+        inputs, targets = _pair("fit", batch, device)
         state.batch += 1
         _step(state, inputs, targets, loss_fn)
         _call(callbacks, "on_batch_end", state)
@@ -241,12 +245,21 @@ def _call(callbacks: Sequence[Callback], method: str, state: TrainState) -> None
         getattr(callback, method)(state)
 
 
-def _pair(who: str, batch: Any) -> tuple[Any, Tensor]:
+def _device_of(model: nn.Module) -> verigrad.device | None:
+    """Where the model's parameters are; None if it has none."""
+    return next((parameter.device for parameter in model.parameters()), None)
+
+
+def _pair(who: str, batch: Any, device: verigrad.device | None = None) -> tuple[Any, Tensor]:
+    """Inputs and targets, on the device if they are tensors."""
     if not isinstance(batch, tuple | list) or len(batch) != 2:
         raise TypeError(f"{who}: expected batches (inputs, targets), got {type(batch).__name__}")
     inputs, targets = batch
     if not isinstance(targets, verigrad.Tensor):
         raise TypeError(f"{who}: expected targets to be a Tensor, got {type(targets).__name__}")
+    if device is not None:
+        targets = targets.to(device)
+        inputs = inputs.to(device) if isinstance(inputs, verigrad.Tensor) else inputs
     return inputs, targets
 
 

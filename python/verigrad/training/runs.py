@@ -79,7 +79,7 @@ DATASETS: dict[str, DatasetInfo] = {
 #: Optimizer -> the learning rate where none is given.
 OPTIMIZERS: dict[str, float] = {"sgd": 0.03, "adam": 0.002, "adamw": 0.002}
 SCHEDULERS = ("cosine", "step", "none")
-DEVICES = ("auto", "cpu")
+DEVICES = ("auto", "cpu", "cuda")
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class RunConfig:
         optimizer: a key of `OPTIMIZERS`.
         scheduler: "cosine" (to zero over the run), "step" (a tenth after each third) or "none".
         seed: of weights and order, 0 .. 2**63 - 1.
-        device: "auto" or "cpu".
+        device: "auto" (a CUDA device where there is one), "cpu" or "cuda".
         augment: whether training images are rotated and shifted at random, see `DatasetInfo.augmentation`.
         dropout: probability of dropping a unit, 0 <= dropout < 1; where, the network says.
         label_smoothing: of the training loss, 0 <= label_smoothing < 1. The test loss is without.
@@ -188,6 +188,9 @@ def train_run(
             step.
     """
     require("matplotlib.figure", "matplotlib", "train", "train")  # now, not after the last epoch
+    found = "cuda" if verigrad.cuda.is_available() else "cpu"
+    device = verigrad.device(found if config.device == "auto" else config.device)
+    verigrad.empty(0, device=device)  # raises where there is no such device, before anything is written
     info = DATASETS[config.dataset]
     train_set = info.load(True, config.data_dir, download)
     test_set = info.load(False, config.data_dir, download)
@@ -196,7 +199,7 @@ def train_run(
             raise ValueError(f"expected at least one {split} image in {config.dataset}, got none")
     with run_folder(out, f"{config.dataset}-{config.model}", overwrite) as folder:
         verigrad.manual_seed(config.seed)
-        model = build_model(config.model, len(info.cls.classes), config.dropout)
+        model = build_model(config.model, len(info.cls.classes), config.dropout).to(device)
         generator = verigrad.Generator()
         generator.manual_seed(config.seed)
         train_loader = DataLoader(train_set, batch_size=config.batch_size, shuffle=True, generator=generator)
@@ -227,6 +230,7 @@ def train_run(
                 say(f"the epochs that ended are in {folder.path}")
             raise
         result = RunResult(folder.path, history, accuracy.correct, accuracy.count)
+        model.to("cpu")
         mistakes = _Mistakes()
         evaluate(model, test_loader, metrics={"mistakes": mistakes})
         _finish(folder, config, model, result, test_set, mistakes.worst(_SHOWN_MISTAKES))
@@ -250,7 +254,7 @@ def load_run(folder: Path, best: bool = False) -> tuple[RunConfig, nn.Module]:
     config = _read_config(folder / CONFIG)
     model = build_model(config.model, len(DATASETS[config.dataset].cls.classes), config.dropout)
     path = folder / (BEST if best else MODEL)
-    state = verigrad.load(path)
+    state = verigrad.load(path, map_location="cpu")
     if not isinstance(state, dict) or not all(isinstance(one, verigrad.Tensor) for one in state.values()):
         raise RuntimeError(f"expected a state_dict in {path}, got something else")
     for name, one in state.items():

@@ -16,6 +16,13 @@ namespace {
 
 constexpr std::int64_t kSmallest = 512;
 
+/// The emulation wants to see the end of each block, unless a test is about the cache.
+#if defined(__CUDACC__)
+constexpr bool exact_blocks() { return false; }
+#else
+using emulation::exact_blocks;
+#endif
+
 /// Sizes in four steps for each power of two.
 std::int64_t rounded(std::int64_t nbytes) {
   if (nbytes <= kSmallest) return kSmallest;
@@ -56,14 +63,9 @@ Allocator& allocator() {
 }  // namespace
 
 void* allocate(int device, std::int64_t nbytes) {
-  // Under the address sanitizer each block is the size that was asked for.
-#if defined(__SANITIZE_ADDRESS__)
-  const std::int64_t bytes = std::max<std::int64_t>(nbytes, 1);
-#else
   VG_CHECK(nbytes <= std::int64_t{1} << 60, RuntimeError, current_op(), ": CUDA out of memory: tried to allocate ",
            nbytes, " bytes");
-  const std::int64_t bytes = rounded(nbytes);
-#endif
+  const std::int64_t bytes = exact_blocks() ? std::max<std::int64_t>(nbytes, 1) : rounded(nbytes);
   Allocator& a = allocator();
   const std::lock_guard lock(a.mutex);
   const cudaStream_t stream = stream_of(device);
@@ -104,12 +106,12 @@ void release(int device, void* data) {
   const Block block = at->second;
   a.live.erase(at);
   a.use[device].allocated -= block.bytes;
-#if defined(__SANITIZE_ADDRESS__)
-  a.use[device].reserved -= block.bytes;
-  cudaFree(data);
-#else
-  a.free[device][{block.stream, block.bytes}].push_back(data);
-#endif
+  if (exact_blocks()) {
+    a.use[device].reserved -= block.bytes;
+    cudaFree(data);
+  } else {
+    a.free[device][{block.stream, block.bytes}].push_back(data);
+  }
 }
 
 MemoryUse memory_use(int device) {
