@@ -12,6 +12,7 @@ void register_cuda_kernels(KernelTable& table) {
   table.sgd = &cuda::sgd;
   table.adam = &cuda::adam;
   table.activation = &cuda::activation;
+  table.pool = &cuda::pool;
 }
 
 }  // namespace verigrad::kernels
