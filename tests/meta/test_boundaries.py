@@ -27,6 +27,7 @@ ALLOWED = (
     ("functors.h", "", "formulas of single elements"),
     ("activations.h", "", "formulas of single elements"),
     ("philox.h", "", "the words and the rounds of the generator"),
+    ("random_numbers.h", "", "the words of a block, and formulas of single elements"),
     ("table.h", "kMaxOperands = 4", "arrays of a loop, not a size of data"),
     ("cpu/cblas.h", "", "numbers of CBLAS's interface"),
     ("cpu/gemm.cpp", "1 << 30", "what CBLAS's int holds; no test has the memory"),
@@ -44,11 +45,7 @@ ALLOWED = (
     ("cpu/normalize_sums.h", "vector_size(32)", "four doubles; normalize_lanes counts them"),
     ("cpu/pool_pairs.h", "Bytes * 8", "bytes of int64"),
     ("cpu/pool.cpp", "sizeof(T) < 8", "places are counted in int32 beside smaller elements"),
-    ("cpu/random.cpp", "sizeof(T) == 4", "the bytes of float32"),
-    ("cpu/random.cpp", ">> 64", "the high half of a product"),
     ("cpu/convolution_source.h", "kPanelBytes * 4", "what a tile may read past the end, in panels"),
-    ("cpu/random.cpp", ">> 32", "the high half of a product"),
-    ("cpu/random.cpp", "<< 32", "two words as one"),
 )
 INTEGER = re.compile(r"(?<![\w.])(0x[0-9a-fA-F]+|\d+)(?:[uUlL]*)(?![\w.])")
 CONSTANT = re.compile(r"constexpr\s+(?:std::)?(?:u?int\w*|size_t|double|long|auto)\s+(\w+)\s*=\s*([^;]*);")

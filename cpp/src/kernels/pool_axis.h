@@ -33,6 +33,42 @@ struct PoolAxis {
     const std::int64_t room = in + pad - (i * stride - pad);
     return kernel < room ? kernel : room;
   }
+
+  // The windows of an element `at` of the input: those of [first_window, end_window) for which `contains` is true.
+
+  VG_HD std::int64_t first_window(std::int64_t at) const {
+    if (!adaptive) {
+      const std::int64_t least = at + pad - (kernel - 1) * dilation;  // where the window may begin, from -pad on
+      return least > 0 ? (least + stride - 1) / stride : 0;
+    }
+    // From near by: no product exceeds int64.
+    std::int64_t i = near_window(at);
+    while (i > 0 && stop(i - 1) > at) --i;
+    while (stop(i) <= at) ++i;
+    return i;
+  }
+  VG_HD std::int64_t end_window(std::int64_t at) const {
+    if (!adaptive) {
+      const std::int64_t most = at + pad;
+      return most < 0 ? 0 : (most / stride < out ? most / stride + 1 : out);
+    }
+    std::int64_t i = near_window(at + 1);
+    while (i < out && start(i) <= at) ++i;
+    while (i > 0 && start(i - 1) > at) --i;
+    return i;
+  }
+  /// Whether a window of that range has the element, or a gap there.
+  VG_HD bool contains(std::int64_t i, std::int64_t at) const {
+    return adaptive || dilation == 1 || (at + pad - i * stride) % dilation == 0;
+  }
+
+ private:
+  /// A window of an adaptive axis, next to that which begins at the element.
+  VG_HD std::int64_t near_window(std::int64_t at) const {
+    const std::int64_t i =
+        static_cast<std::int64_t>(static_cast<double>(at) * static_cast<double>(out) / static_cast<double>(in));
+    return i < out ? i : out - 1;
+  }
 };
 
 }  // namespace verigrad::kernels

@@ -7,20 +7,24 @@
 #include "kernels/cpu/kernels.h"
 #include "kernels/cpu/loops.h"
 #include "kernels/cpu/pool_pairs.h"
+#include "kernels/pool_windows.h"
 #include "verigrad/parallel.h"
 
 namespace verigrad::kernels::cpu {
 namespace {
+
+using pool_windows::column_divisor;
+using pool_windows::row_divisor;
+using pool_windows::Sum;
+using pool_windows::take_better;
+using pool_windows::take_later;
+using pool_windows::taps;
 
 /// Neighbouring windows of one size at equal distances, along one axis.
 struct Run {
   std::int64_t first = 0, count = 0;             // windows
   std::int64_t start = 0, stride = 1, taps = 0;  // start of the first one, elements from one to the next, their size
 };
-
-std::int64_t taps(std::int64_t start, std::int64_t stop, std::int64_t step) {
-  return start < stop ? (stop - start - 1) / step + 1 : 0;
-}
 
 std::vector<Run> runs_of(const PoolAxis& a) {
   std::vector<Run> runs;
@@ -40,27 +44,11 @@ std::vector<Run> runs_of(const PoolAxis& a) {
   return runs;
 }
 
-/// What the sums of the windows of row i and of column j are divided by is the product of two numbers.
-double row_divisor(const Pool& p, std::int64_t i) {
-  return p.divisor != 0 ? p.divisor : static_cast<double>(p.h.count(i, p.count_include_pad));
-}
 std::vector<double> column_divisors(const Pool& p) {
-  std::vector<double> divisors(static_cast<std::size_t>(p.w.out), 1.0);
-  if (p.divisor != 0) return divisors;
+  std::vector<double> divisors(static_cast<std::size_t>(p.w.out));
   std::int64_t j = 0;
-  for (double& divisor : divisors) divisor = static_cast<double>(p.w.count(j++, p.count_include_pad));
+  for (double& divisor : divisors) divisor = column_divisor(p, j++);
   return divisors;
-}
-
-/// Windows of two elements side by side.
-bool is_pairs(const PoolAxis& a) {
-  if (a.adaptive) return a.in == 2 * a.out;
-  return a.kernel == 2 && a.stride == 2 && a.pad == 0 && a.dilation == 1 && 2 * a.out <= a.in;
-}
-
-/// Whether the fast loops over pairs apply. Places are counted in int32 beside float32.
-bool is_pairs(const Pool& p) {
-  return p.h.in * p.w.in <= std::numeric_limits<std::int32_t>::max() && is_pairs(p.h) && is_pairs(p.w);
 }
 
 /// Rows [begin, end) of outputs, counted through all planes.
@@ -69,7 +57,7 @@ struct PairRows {
   VG_INLINE static void run(PoolOp op, const Pool* p, std::int64_t begin, std::int64_t end) {
     const bool forward = op == PoolOp::max || op == PoolOp::average;
     const std::int64_t in_w = p->w.in, out_w = p->w.out;
-    const T divisor = static_cast<T>(p->divisor != 0 ? p->divisor : 4.0);
+    const T divisor = pool_windows::pair_divisor<T>(*p);
     std::int64_t plane = begin / p->h.out, i = begin % p->h.out;
     for (std::int64_t row = begin; row < end; ++row) {
       const std::int64_t small = row * out_w, base = 2 * i * in_w;
@@ -133,16 +121,6 @@ void run_pairs(PoolOp op, const Pool& p) {
   });
 }
 
-/// x replaces best if it is greater, or as great and at an earlier place; the NaN at the last place wins. This is the
-/// order of a scan by rows, whatever the order of the calls.
-template <class T, class I>
-VG_INLINE void take_better(T& best, I& at, T x, I place) {
-  bool take = (x > best) | ((x == best) & (place < at));
-  if constexpr (std::is_floating_point_v<T>) take = take | ((x != x) & ((best == best) | (place > at)));
-  best = take ? x : best;
-  at = take ? place : at;
-}
-
 /// Maxima over the rows [first, stop) of a plane for each column, and their places.
 template <class T, class I>
 struct MaxDown {
@@ -160,10 +138,11 @@ struct MaxDown {
       place = static_cast<I>(r * width);
 #pragma GCC ivdep
       for (std::int64_t c = 0; c < width; ++c) {
-        const T x = row[c], old = best[c];
-        const bool take = (x > old) | (x != x);
-        best[c] = take ? x : old;
-        at[c] = take ? place + static_cast<I>(c) : at[c];
+        T value = best[c];
+        I from = at[c];
+        take_later(value, from, row[c], place + static_cast<I>(c));
+        best[c] = value;
+        at[c] = from;
       }
     }
   }
@@ -260,10 +239,6 @@ void max_gather(const Pool& p) {
     }
   });
 }
-
-/// What averages are summed in: double for float32, so that a large window loses nothing.
-template <class T>
-using Sum = std::conditional_t<std::is_floating_point_v<T>, double, T>;
 
 template <class T, int Stride>
 struct SumTap {
@@ -384,7 +359,7 @@ void max_forward(const Pool& p) {
 template <class T>
 void run(PoolOp op, const Pool& p) {
   if constexpr (std::is_floating_point_v<T>) {
-    if (op != PoolOp::max_gather && is_pairs(p)) return run_pairs<T>(op, p);
+    if (op != PoolOp::max_gather && pool_windows::is_pairs(p)) return run_pairs<T>(op, p);
   }
   switch (op) {
     case PoolOp::max: return max_forward<T>(p);

@@ -11,6 +11,7 @@
 
 #include "kernels/boundaries.h"
 #include "kernels/cpu/simd.h"
+#include "kernels/pool_windows.h"
 
 namespace verigrad::kernels::cpu {
 
@@ -69,14 +70,6 @@ VG_INLINE void for_lanes(std::int64_t n, F& f) {
   }
 }
 
-/// The better one of a value and what comes after it: a greater one, or any NaN.
-template <class V, class M>
-VG_INLINE void take_later(V& best, M& at, const V& x, const M& place) {
-  const auto take = (x > best) | (x != x);
-  best = take ? x : best;
-  at = take ? place : at;
-}
-
 /// out[j] and index[j] (if wanted) of the pairs of two rows; `base` is the place of the upper row in its plane.
 template <class T>
 struct PairMax {
@@ -96,9 +89,9 @@ struct PairMax {
     at += static_cast<typename L::Int>(base + 2 * j);
     const typename L::Ints first = at;
     const typename L::Ints below = first + static_cast<typename L::Int>(width);
-    take_later(best, at, b, first + 1);
-    take_later(best, at, c, below);
-    take_later(best, at, d, below + 1);
+    pool_windows::take_later(best, at, b, first + 1);
+    pool_windows::take_later(best, at, c, below);
+    pool_windows::take_later(best, at, d, below + 1);
     L::store(out + j, best);
     if (index) {
       const typename L::Longs wide = __builtin_convertvector(at, typename L::Longs);
@@ -109,9 +102,9 @@ struct PairMax {
     T best = upper[2 * j];
     std::int64_t at = base + 2 * j;
     const std::int64_t first = at;
-    take_later(best, at, upper[2 * j + 1], first + 1);
-    take_later(best, at, lower[2 * j], first + width);
-    take_later(best, at, lower[2 * j + 1], first + width + 1);
+    pool_windows::take_later(best, at, upper[2 * j + 1], first + 1);
+    pool_windows::take_later(best, at, lower[2 * j], first + width);
+    pool_windows::take_later(best, at, lower[2 * j + 1], first + width + 1);
     out[j] = best;
     if (index) index[j] = at;
   }
@@ -162,10 +155,14 @@ struct PairAverage {
     typename L::Vector a, b, c, d;
     L::split(a, b, upper + 2 * j);
     L::split(c, d, lower + 2 * j);
-    L::store(out + j, ((a + b) + (c + d)) / divisor);
+    typename L::Vector sum;
+    pool_windows::sum_of_pairs(sum, a, b, c, d);
+    L::store(out + j, sum / divisor);
   }
   VG_INLINE void one(std::int64_t j) {
-    out[j] = ((upper[2 * j] + upper[2 * j + 1]) + (lower[2 * j] + lower[2 * j + 1])) / divisor;
+    T sum;
+    pool_windows::sum_of_pairs(sum, upper[2 * j], upper[2 * j + 1], lower[2 * j], lower[2 * j + 1]);
+    out[j] = sum / divisor;
   }
 };
 

@@ -7,6 +7,11 @@ namespace verigrad::kernels::cuda {
 
 void unary(UnaryOp op, DType dtype, const Loop& loop);
 void binary(BinaryOp op, DType dtype, const Loop& loop);
+void random(RandomOp op, DType dtype, const Random& r);
+void sgd(DType dtype, const Sgd& s);
+void adam(DType dtype, const Adam& a);
 void activation(ActivationOp op, DType dtype, const Activation& a);
+void pool(PoolOp op, DType dtype, const Pool& p);
+void warp(DType dtype, const Warp& w);
 
 }  // namespace verigrad::kernels::cuda
