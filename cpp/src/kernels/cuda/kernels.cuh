@@ -7,6 +7,7 @@ namespace verigrad::kernels::cuda {
 
 void unary(UnaryOp op, DType dtype, const Loop& loop);
 void binary(BinaryOp op, DType dtype, const Loop& loop);
+void gemm(DType dtype, const Gemm& g);
 void activation(ActivationOp op, DType dtype, const Activation& a);
 
 }  // namespace verigrad::kernels::cuda

@@ -8,6 +8,7 @@ void register_cuda_kernels(KernelTable& table);
 void register_cuda_kernels(KernelTable& table) {
   table.unary = &cuda::unary;
   table.binary = &cuda::binary;
+  table.gemm = &cuda::gemm;
   table.activation = &cuda::activation;
 }
 
