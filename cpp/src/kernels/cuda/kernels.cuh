@@ -9,5 +9,7 @@ void unary(UnaryOp op, DType dtype, const Loop& loop);
 void binary(BinaryOp op, DType dtype, const Loop& loop);
 void gemm(DType dtype, const Gemm& g);
 void activation(ActivationOp op, DType dtype, const Activation& a);
+void convolution(ConvolutionOp op, DType dtype, const Convolution& c);
+void columns(ColumnsOp op, DType dtype, const Columns& c);
 
 }  // namespace verigrad::kernels::cuda

@@ -10,6 +10,8 @@ void register_cuda_kernels(KernelTable& table) {
   table.binary = &cuda::binary;
   table.gemm = &cuda::gemm;
   table.activation = &cuda::activation;
+  table.convolution = &cuda::convolution;
+  table.columns = &cuda::columns;
 }
 
 }  // namespace verigrad::kernels
