@@ -3,6 +3,7 @@
 
 #include "kernels/cpu/kernels.h"
 #include "kernels/cpu/loops.h"
+#include "kernels/window.h"
 #include "verigrad/parallel.h"
 
 namespace verigrad::kernels::cpu {
@@ -22,11 +23,12 @@ Span inside(std::int64_t out, std::int64_t stride, std::int64_t shift, std::int6
 template <class T>
 struct UnfoldRow {
   VG_INLINE static void run(const Window* w, const T* plane, T* row, std::int64_t r, std::int64_t s) {
-    const std::int64_t shift = s * w->dilation_w - w->pad_w;
+    const WindowAxis<std::int64_t> rows = rows_of(*w);
+    const std::int64_t shift = columns_of(*w).element(0, s);
     const Span span = inside(w->out_w, w->stride_w, shift, w->in_w);
     for (std::int64_t i = 0; i < w->out_h; ++i, row += w->out_w) {
-      const std::int64_t h = i * w->stride_h - w->pad_h + r * w->dilation_h;
-      if (h < 0 || h >= w->in_h) {
+      const std::int64_t h = rows.element(i, r);
+      if (!rows.inside(h)) {
         std::fill_n(row, w->out_w, T(0));
         continue;
       }
@@ -47,14 +49,15 @@ struct UnfoldRow {
 template <class T>
 struct FoldPlane {
   VG_INLINE static void run(const Window* w, const T* columns, T* plane) {
+    const WindowAxis<std::int64_t> rows = rows_of(*w);
     std::fill_n(plane, w->in_h * w->in_w, T(0));
     for (std::int64_t r = 0; r < w->kernel_h; ++r) {
       for (std::int64_t s = 0; s < w->kernel_w; ++s) {
-        const std::int64_t shift = s * w->dilation_w - w->pad_w;
+        const std::int64_t shift = columns_of(*w).element(0, s);
         const Span span = inside(w->out_w, w->stride_w, shift, w->in_w);
         for (std::int64_t i = 0; i < w->out_h; ++i, columns += w->out_w) {
-          const std::int64_t h = i * w->stride_h - w->pad_h + r * w->dilation_h;
-          if (h < 0 || h >= w->in_h) continue;
+          const std::int64_t h = rows.element(i, r);
+          if (!rows.inside(h)) continue;
           T* out = plane + h * w->in_w + shift;
           if (w->stride_w == 1) {
 #pragma GCC ivdep

@@ -16,6 +16,7 @@
 #include "core/allocator.h"
 #include "kernels/cpu/micro_kernel.h"
 #include "kernels/table.h"
+#include "kernels/window.h"
 
 namespace verigrad::kernels::cpu {
 
@@ -225,7 +226,7 @@ inline Grid grid_of(const Convolution& c) {
   Grid grid{c.batch, w.out_h, w.out_w, w.in_h, w.in_w, w.stride_h, w.stride_w, {}};
   for (std::int64_t r = 0; r < w.kernel_h; ++r) {
     for (std::int64_t s = 0; s < w.kernel_w; ++s) {
-      grid.taps.push_back({r * w.dilation_h - w.pad_h, s * w.dilation_w - w.pad_w, r * w.kernel_w + s});
+      grid.taps.push_back({rows_of(w).element(0, r), columns_of(w).element(0, s), r * w.kernel_w + s});
     }
   }
   return grid;

@@ -7,10 +7,13 @@ namespace verigrad::kernels::cuda {
 
 void unary(UnaryOp op, DType dtype, const Loop& loop);
 void binary(BinaryOp op, DType dtype, const Loop& loop);
+void gemm(DType dtype, const Gemm& g);
 void random(RandomOp op, DType dtype, const Random& r);
 void sgd(DType dtype, const Sgd& s);
 void adam(DType dtype, const Adam& a);
 void activation(ActivationOp op, DType dtype, const Activation& a);
+void convolution(ConvolutionOp op, DType dtype, const Convolution& c);
+void columns(ColumnsOp op, DType dtype, const Columns& c);
 void pool(PoolOp op, DType dtype, const Pool& p);
 void warp(DType dtype, const Warp& w);
 

@@ -8,10 +8,13 @@ void register_cuda_kernels(KernelTable& table);
 void register_cuda_kernels(KernelTable& table) {
   table.unary = &cuda::unary;
   table.binary = &cuda::binary;
+  table.gemm = &cuda::gemm;
   table.random = &cuda::random;
   table.sgd = &cuda::sgd;
   table.adam = &cuda::adam;
   table.activation = &cuda::activation;
+  table.convolution = &cuda::convolution;
+  table.columns = &cuda::columns;
   table.pool = &cuda::pool;
 }
 
