@@ -5,32 +5,11 @@
 #include "kernels/cpu/kernels.h"
 #include "kernels/cpu/loops.h"
 #include "kernels/cpu/reduce_loops.h"
-#include "kernels/cpu/reduce_plan.h"
+#include "kernels/reduce_plan.h"
 #include "verigrad/parallel.h"
 
 namespace verigrad::kernels::cpu {
 namespace {
-
-struct Greater {
-  using Reduce = MaxOf;
-  template <class T>
-  VG_INLINE bool operator()(T x, T best) const {
-    return (x > best) | ((x != x) & (best == best));
-  }
-};
-struct Less {
-  using Reduce = MinOf;
-  template <class T>
-  VG_INLINE bool operator()(T x, T best) const {
-    return (x < best) | ((x != x) & (best == best));
-  }
-};
-
-template <class T>
-struct Best {
-  T value;
-  std::int64_t index;
-};
 
 /// Position of the first element equal to `value` (NaN: the first NaN), which is among them.
 template <class T>

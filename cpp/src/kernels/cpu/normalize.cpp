@@ -2,7 +2,6 @@
 //
 // A channel is read once or twice for its statistics and once more for the result, while it is still in the cache.
 #include <algorithm>
-#include <cmath>
 
 #include "kernels/cpu/kernels.h"
 #include "kernels/cpu/loops.h"
@@ -17,40 +16,9 @@ void normalize_backward(DType dtype, const Normalize& n);
 
 namespace {
 
-/// What a channel is normalised with.
-template <class T>
-struct Statistics {
-  T mean = 0, rest = 0;
-  double rstd = 0;
-};
-
-/// The statistics of a channel, from the caller or from its moments; the latter are written.
-template <class T>
-VG_INLINE Statistics<T> given_statistics(const Normalize* n, std::int64_t c) {
-  Statistics<T> s;
-  if (n->mean) s.mean = static_cast<const T*>(n->mean)[c];
-  s.rstd = static_cast<double>(static_cast<const T*>(n->rstd)[c]);
-  return s;
-}
-template <class T>
-VG_INLINE Statistics<T> store_statistics(const Normalize* n, std::int64_t c, const Moments& m) {
-  Statistics<T> s;
-  const double variance = m.variance();
-  s.mean = static_cast<T>(m.shift + m.offset());
-  s.rest = static_cast<T>((m.shift - static_cast<double>(s.mean)) + m.offset());
-  s.rstd = 1.0 / std::sqrt(variance + n->eps);
-  if (n->mean) static_cast<T*>(n->mean)[c] = s.mean;
-  if (n->variance) static_cast<T*>(n->variance)[c] = static_cast<T>(variance);
-  static_cast<T*>(n->rstd)[c] = static_cast<T>(s.rstd);
-  return s;
-}
-
-/// The affine pair of number k as one factor and one term.
-template <class T>
-VG_INLINE normalization::Forward<T> element(const Normalize* n, const Statistics<T>& s, std::int64_t k) {
-  const double weight = n->weight ? static_cast<double>(static_cast<const T*>(n->weight)[k]) : 1.0;
-  return {s.mean, s.rest, static_cast<T>(s.rstd * weight), n->bias ? static_cast<const T*>(n->bias)[k] : T(0)};
-}
+using normalization::given_statistics;
+using normalization::Statistics;
+using normalization::store_statistics;
 
 template <class T>
 VG_INLINE void write_run(T* y, const T* x, std::int64_t n, normalization::Forward<T> f) {
@@ -90,7 +58,7 @@ VG_INLINE void write_plane(const Normalize* n, std::int64_t plane, std::int64_t 
     return;
   }
   for (std::int64_t k = 0; k < n->span; ++k) {
-    write_run(y + k * run, x + k * run, run, element(n, s, first + k));
+    write_run(y + k * run, x + k * run, run, s.element(n, first + k));
   }
 }
 
@@ -132,7 +100,7 @@ struct ForwardColumns {
     for (std::int64_t i = 0; i < count; ++i) {
       const std::int64_t c = begin + i;
       const Statistics<T> s = n->given ? given_statistics<T>(n, c) : store_statistics<T>(n, c, moments[i]);
-      const normalization::Forward<T> f = element(n, s, c % n->period);
+      const normalization::Forward<T> f = s.element(n, c % n->period);
       for (std::int64_t j = i * n->inner; j < (i + 1) * n->inner; ++j) {
         mean[j] = f.mean;
         rest[j] = f.rest;

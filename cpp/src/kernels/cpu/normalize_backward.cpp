@@ -23,38 +23,10 @@ struct Shares {
   double* bias = nullptr;
 };
 
-/// The sums over a channel: h, h (x - mean), x - mean.
-struct ChannelSums {
-  double h = 0, hx = 0, x = 0;
-};
-
-template <class T>
-struct Channel {
-  T mean = 0;
-  double rstd = 0;
-
-  VG_INLINE Channel(const Normalize* n, std::int64_t c)
-      : mean(n->mean ? static_cast<const T*>(n->mean)[c] : T(0)),
-        rstd(static_cast<double>(static_cast<const T*>(n->rstd)[c])) {}
-
-  VG_INLINE normalization::Backward<T> element(const Normalize* n, const ChannelSums& s, double rest) const {
-    if (n->given) return {mean, T(0), T(0), T(0), static_cast<T>(rstd)};
-    const double count = static_cast<double>(n->outer * n->inner);
-    const double average = n->centered ? s.h / count : 0.0;
-    return {mean, static_cast<T>(rest), static_cast<T>(average),
-            static_cast<T>((s.hx - rest * s.h) / count * rstd * rstd), static_cast<T>(rstd)};
-  }
-};
-
-template <class T>
-VG_INLINE double weight_of(const Normalize* n, std::int64_t k) {
-  return n->weight ? static_cast<double>(static_cast<const T*>(n->weight)[k]) : 1.0;
-}
-
-/// What the stored mean lacks.
-VG_INLINE double rest_of(const Normalize* n, const ChannelSums& s) {
-  return n->centered && !n->given ? s.x / static_cast<double>(n->outer * n->inner) : 0.0;
-}
+using normalization::Channel;
+using normalization::ChannelSums;
+using normalization::rest_of;
+using normalization::weight_of;
 
 /// Adds the sums over a run of one channel and one weight; g, g (x - mean), x - mean.
 template <class T>

@@ -6,28 +6,16 @@
 
 #include "kernels/boundaries.h"
 #include "kernels/cpu/simd.h"
+#include "kernels/normalization.h"
 
 namespace verigrad::kernels::cpu {
 
 /// Elements after which the partial sums of the lanes go into a compensated total.
 inline constexpr std::int64_t kSumRun = boundary::normalize_sum_run;
 
-/// A sum with the rounding errors of its additions (A. Neumaier, "Rundungsfehleranalyse einiger Verfahren zur Summation
-/// endlicher Summen", ZAMM 54, 1974).
-struct Total {
-  double sum = 0, rest = 0;
-
-  VG_INLINE void add(double x) {
-    const double next = sum + x;
-    const double large = sum < 0 ? -sum : sum, other = x < 0 ? -x : x;
-    rest += large >= other ? (sum - next) + x : (x - next) + sum;
-    sum = next;
-  }
-  VG_INLINE double value() const {
-    const double whole = sum + rest;
-    return whole - whole == 0 ? whole : sum;  // where the sum is infinite, the errors are NaN
-  }
-};
+using normalization::finite_or_zero;
+using normalization::Moments;
+using normalization::Total;
 
 /// Sums of up to three quantities of the elements, in 16 lanes (three: 8, all that the registers hold).
 template <int kCount>
@@ -121,20 +109,6 @@ VG_INLINE void load_products(const T* p, const T* q, Four& out) {
   out = Four{static_cast<double>(p[0] * q[0]), static_cast<double>(p[1] * q[1]), static_cast<double>(p[2] * q[2]),
              static_cast<double>(p[3] * q[3])};
 }
-
-/// The first two moments of a channel about a point near its mean.
-struct Moments {
-  double shift = 0, sum = 0, square = 0;
-  double count = 1;
-
-  VG_INLINE double offset() const { return sum / count; }  // mean - shift
-  VG_INLINE double variance() const {
-    const double v = square / count - offset() * offset();
-    return v < 0 ? 0 : v;
-  }
-};
-
-VG_INLINE double finite_or_zero(double x) { return x - x == 0 ? x : 0.0; }
 
 /// The sum of x - shift over `outer` pieces of n elements, `stride` apart.
 template <class T>

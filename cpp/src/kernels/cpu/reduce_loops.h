@@ -10,71 +10,9 @@
 
 #include "kernels/boundaries.h"
 #include "kernels/cpu/simd.h"
-#include "kernels/functors.h"
+#include "kernels/reduce_ops.h"
 
 namespace verigrad::kernels::cpu {
-
-// A reduction: how to combine two values and what leaves a value unchanged.
-struct SumOf : functors::add {
-  template <class V>
-  VG_INLINE static V vectors(const V& a, const V& b) {
-    return a + b;
-  }
-  template <class T>
-  static constexpr T identity = T(0);
-};
-struct ProductOf : functors::mul {
-  template <class V>
-  VG_INLINE static V vectors(const V& a, const V& b) {
-    return a * b;
-  }
-  template <class T>
-  static constexpr T identity = T(1);
-};
-struct MaxOf : functors::maximum {
-  template <class T>
-  VG_INLINE static bool better(T x, T best) {
-    return x > best;
-  }
-  template <class T>
-  static constexpr T identity =
-      std::is_floating_point_v<T> ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest();
-};
-struct MinOf : functors::minimum {
-  template <class T>
-  VG_INLINE static bool better(T x, T best) {
-    return x < best;
-  }
-  template <class T>
-  static constexpr T identity =
-      std::is_floating_point_v<T> ? std::numeric_limits<T>::infinity() : std::numeric_limits<T>::max();
-};
-/// What `all` and `any` compute in: 0 or 1, in a type that loops make vectors of, which they do not of bool.
-enum class Truth : std::uint8_t {};
-struct AllOf {
-  VG_INLINE Truth operator()(Truth a, Truth b) const {
-    return static_cast<Truth>(static_cast<std::uint8_t>(a) & static_cast<std::uint8_t>(b));
-  }
-  template <class T>
-  static constexpr T identity = static_cast<T>(1);
-};
-struct AnyOf {
-  VG_INLINE Truth operator()(Truth a, Truth b) const {
-    return static_cast<Truth>(static_cast<std::uint8_t>(a) | static_cast<std::uint8_t>(b));
-  }
-  template <class T>
-  static constexpr T identity = static_cast<T>(0);
-};
-
-/// An element as the type that the reduction computes in.
-template <class Acc, class In>
-VG_INLINE Acc load(const In& x) {
-  if constexpr (std::is_same_v<Acc, Truth>) {
-    return static_cast<Truth>(static_cast<bool>(x));
-  } else {
-    return static_cast<Acc>(x);
-  }
-}
 
 inline constexpr int kLanes = static_cast<int>(boundary::reduction_lanes);
 /// Elements of one step of a lane loop: four for each lane, which are combined first.

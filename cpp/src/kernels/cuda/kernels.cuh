@@ -7,7 +7,10 @@ namespace verigrad::kernels::cuda {
 
 void unary(UnaryOp op, DType dtype, const Loop& loop);
 void binary(BinaryOp op, DType dtype, const Loop& loop);
+void reduce(ReduceOp op, DType in, DType out, const Reduction& reduction);
+void arg_reduce(ArgReduceOp op, DType in, const Reduction& reduction);
 void gemm(DType dtype, const Gemm& g);
+void softmax(SoftmaxOp op, DType dtype, const Softmax& s);
 void random(RandomOp op, DType dtype, const Random& r);
 void sgd(DType dtype, const Sgd& s);
 void adam(DType dtype, const Adam& a);

@@ -5,7 +5,7 @@
 
 #include "kernels/table.h"
 
-namespace verigrad::kernels::cpu {
+namespace verigrad::kernels {
 
 /// Walks a list of dimensions; the offset of a row-major position.
 struct Axes {
@@ -42,4 +42,4 @@ struct ReducePlan {
 /// becomes the innermost.
 ReducePlan make_plan(const Reduction& reduction, bool ordered);
 
-}  // namespace verigrad::kernels::cpu
+}  // namespace verigrad::kernels

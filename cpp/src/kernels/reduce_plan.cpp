@@ -1,9 +1,9 @@
-#include "kernels/cpu/reduce_plan.h"
+#include "kernels/reduce_plan.h"
 
 #include <algorithm>
 #include <numeric>
 
-namespace verigrad::kernels::cpu {
+namespace verigrad::kernels {
 namespace {
 
 Axes normalise(const Dims& sizes, const Dims& in, const Dims& out, bool sort) {
@@ -50,4 +50,4 @@ ReducePlan make_plan(const Reduction& reduction, bool ordered) {
   return plan;
 }
 
-}  // namespace verigrad::kernels::cpu
+}  // namespace verigrad::kernels
