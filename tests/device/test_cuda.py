@@ -286,6 +286,20 @@ def test_streams_and_events():
     assert cuda.Event().query()
 
 
+def test_the_backward_pass_runs_on_the_streams_of_the_forward_pass():
+    stream, seen = cuda.Stream(), []
+    x = verigrad.ones(3, device="cuda", requires_grad=True)
+    with cuda.stream(stream):
+        y = x * 2
+        y.register_hook(lambda g: seen.append(cuda.current_stream()))
+    cuda.current_stream().wait_stream(stream)
+    z = y.sum()
+    z.register_hook(lambda g: seen.append(cuda.current_stream()))
+    z.backward()
+    assert seen == [cuda.default_stream(), stream]
+    assert cuda.current_stream() == cuda.default_stream() and x.grad.tolist() == [2, 2, 2]
+
+
 def test_what_a_device_is_called():
     properties = cuda.get_device_properties(0)
     assert properties.name == cuda.get_device_name() and properties.total_memory > 0

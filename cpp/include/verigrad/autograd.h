@@ -85,7 +85,11 @@ struct GradMeta {
   Dims shape;
   DType dtype = DType::Float32;
   Device device;
-  explicit GradMeta(const Tensor& t) : shape(t.shape()), dtype(t.dtype()), device(t.device()) {}
+  std::uint64_t stream = 0;  // of a CUDA device: the one that the forward pass used
+  explicit GradMeta(const Tensor& t) : shape(t.shape()), dtype(t.dtype()), device(t.device()) {
+    if (device != kHost) [[unlikely]]
+      stream = current_stream(device);
+  }
 };
 
 /// What each output of a node is like. Nearly every node has one, which needs no memory of its own.

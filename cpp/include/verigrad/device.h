@@ -27,6 +27,9 @@ inline constexpr Device kHost{};
 Device default_device();
 void set_default_device(Device device);
 
+/// The stream that the calling thread queues its work on, on a device that is not the host.
+std::uint64_t current_stream(Device device);
+
 std::ostream& operator<<(std::ostream& out, Device device);
 
 }  // namespace verigrad

@@ -1,11 +1,13 @@
 // The backward pass: nodes in reverse order of their creation, each once all of its gradients have arrived.
 #include <algorithm>
+#include <optional>
 #include <queue>
 #include <unordered_map>
 
 #include "autograd/accumulate.h"
 #include "autograd/node_filter.h"
 #include "autograd/node_map.h"
+#include "core/backend.h"
 #include "verigrad/ops.h"
 #include "verigrad/parallel.h"
 
@@ -108,6 +110,10 @@ class BackwardPass {
 
   void process(Node& node) {
     Task& task = tasks_.at(&node);
+    std::optional<StreamGuard> on_stream;
+    if (node.outputs.size() > 0 && node.outputs[0].device != kHost) {
+      on_stream.emplace(node.outputs[0].device, node.outputs[0].stream);
+    }
     TensorList grads = std::move(task.buffer);
     grads.resize(node.outputs.size());
     bool any = false;

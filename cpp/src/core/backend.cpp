@@ -96,6 +96,32 @@ void set_current_index(int index) {
   current_index_ = index;
 }
 
+std::uint64_t current_stream(Device device) { return backend(device).current_stream(device.index); }
+
+StreamGuard::StreamGuard(Device device, std::uint64_t stream) : device_(device.index), stream_(stream) {
+  if (device == kHost) return;
+  Backend& found = backend(device);
+  before_ = found.current_stream(device_);
+  if (before_ == stream_) return;
+  backend_ = &found;
+  change(before_, stream_);
+}
+StreamGuard::~StreamGuard() {
+  if (!backend_) return;
+  try {
+    change(stream_, before_);
+  } catch (const Error&) {  // a broken device: the next call on it says so
+    backend_->set_stream(device_, before_);
+  }
+}
+void StreamGuard::change(std::uint64_t from, std::uint64_t to) {
+  const std::uint64_t event = backend_->new_event(device_, false);
+  backend_->record_event(device_, event, from);
+  backend_->stream_waits(device_, to, event);
+  backend_->delete_event(device_, event);
+  backend_->set_stream(device_, to);
+}
+
 void copy_memory(Device to_device, void* to, Device from_device, const void* from, std::int64_t nbytes) {
   if (nbytes == 0) return;
   if (to_device == kHost && from_device == kHost) {

@@ -81,6 +81,22 @@ std::string why_no_device();
 int current_index();
 void set_current_index(int index);
 
+/// Another stream of a device for the calling thread while it lives; what the one before has queued comes first, and
+/// the other way round at the end. Does nothing on the host.
+class StreamGuard {
+ public:
+  StreamGuard(Device device, std::uint64_t stream);
+  ~StreamGuard();
+  StreamGuard(const StreamGuard&) = delete;
+  StreamGuard& operator=(const StreamGuard&) = delete;
+
+ private:
+  void change(std::uint64_t from, std::uint64_t to);
+  Backend* backend_ = nullptr;  // null where nothing changes
+  int device_;
+  std::uint64_t stream_, before_ = 0;
+};
+
 /// nbytes of memory from one device to another. What is queued on either comes first; host memory may change after it.
 void copy_memory(Device to_device, void* to, Device from_device, const void* from, std::int64_t nbytes);
 
