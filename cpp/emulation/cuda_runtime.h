@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
@@ -31,6 +32,7 @@ inline constexpr int warpSize = verigrad::emulation::kWarp;
 inline void __syncthreads() { verigrad::emulation::sync_block(); }
 inline void __syncwarp(unsigned mask = 0xFFFFFFFFu) { verigrad::emulation::sync_warp(mask); }
 inline unsigned __ballot_sync(unsigned mask, bool predicate) { return verigrad::emulation::ballot(mask, predicate); }
+inline int __popc(unsigned bits) { return std::popcount(bits); }
 
 /// A lane outside of the calling one's segment of `width` lanes gives the own value, as on the device.
 template <class T>
@@ -59,6 +61,15 @@ template <class T>
 T __shfl_xor_sync(unsigned mask, T value, int bits, int width = warpSize) {
   const int lane = verigrad::emulation::lane();
   return __shfl_from(mask, value, lane ^ bits, lane / width * width, width);
+}
+/// The bit of each lane of the mask that has the same value.
+template <class T>
+unsigned __match_any_sync(unsigned mask, T value) {
+  unsigned bits = 0;
+  for (int k = 0; k < warpSize; ++k) {
+    if ((mask >> k & 1) != 0 && __shfl_sync(mask, value, k) == value) bits |= 1u << k;
+  }
+  return bits;
 }
 
 // Atomics: one thread runs at a time.

@@ -130,7 +130,7 @@ class Scalar {
 
   /// Conversion that is defined for every value: NaN gives 0 and numbers out of range wrap by way of int64.
   template <class T>
-  static T float_to_int(double v) {
+  static constexpr T float_to_int(double v) {
     if (!(v > -9.2233720368547758e18 && v < 9.2233720368547758e18)) {
       return static_cast<T>(v != v ? 0 : INT64_MIN);
     }

@@ -2,29 +2,13 @@
 #include <cstring>
 #include <type_traits>
 
+#include "kernels/casts.h"
 #include "kernels/cpu/kernels.h"
 #include "kernels/cpu/loops.h"
 #include "verigrad/parallel.h"
 
 namespace verigrad::kernels::cpu {
 namespace {
-
-/// PyTorch's conversions, defined for every value.
-template <class To>
-struct Cast {
-  template <class From>
-  VG_INLINE To operator()(From x) const {
-    if constexpr (std::is_same_v<To, bool>) {
-      return x != From(0);
-    } else if constexpr (std::is_same_v<From, bool>) {
-      return x ? To(1) : To(0);  // becomes vector code, which a conversion does not
-    } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
-      return Scalar::float_to_int<To>(static_cast<double>(x));
-    } else {
-      return static_cast<To>(x);
-    }
-  }
-};
 
 struct Identity {
   template <class T>

@@ -3,6 +3,7 @@
 
 #include "kernels/cuda/kernels.cuh"
 #include "kernels/cuda/launch.cuh"
+#include "kernels/cuda/operands.cuh"
 #include "kernels/functors.h"
 
 namespace verigrad::kernels::cuda {
@@ -16,18 +17,6 @@ __global__ void unary_kernel(Layout<2> layout, Out* out, const In* in) {
     out[at[0]] = Op()(in[at[1]]);
   });
 }
-
-/// An operand: elements in memory, or the loop's number.
-template <class T>
-struct Input {
-  const T* data;
-  T number;
-
-  Input(const Loop& loop, int operand) : data(static_cast<const T*>(loop.data[operand])), number() {
-    if (loop.number_at == operand) number = loop.number_as<T>();
-  }
-  __device__ T operator[](std::int64_t offset) const { return data ? data[offset] : number; }
-};
 
 template <class Op, class In, class Out>
 __global__ void binary_kernel(Layout<3> layout, Out* out, Input<In> a, Input<In> b) {

@@ -1,0 +1,28 @@
+// What the ops with indices share.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/cuda/launch.cuh"
+#include "kernels/table.h"
+
+namespace verigrad::kernels::cuda {
+
+/// Reports the indices that are out of range, for a call that has nothing else to do.
+void check_rows(const IndexRows& r, Mistake mistake);
+
+__device__ inline bool in_range(std::int64_t position, std::int64_t size) { return position >= 0 && position < size; }
+
+struct Division {
+  std::int64_t quotient, rest;
+};
+/// Of numbers that are not negative; in 32 bits where they fit, which is much faster.
+__device__ inline Division divide(std::int64_t n, std::int64_t by) {
+  if (((n | by) >> 32) == 0) {
+    const auto low = static_cast<std::uint32_t>(n), divisor = static_cast<std::uint32_t>(by);
+    return {low / divisor, low % divisor};
+  }
+  return {n / by, n % by};
+}
+
+}  // namespace verigrad::kernels::cuda
