@@ -12,6 +12,7 @@ void register_cuda_kernels(KernelTable& table) {
   table.arg_reduce = &cuda::arg_reduce;
   table.softmax = &cuda::softmax;
   table.activation = &cuda::activation;
+  table.normalize = &cuda::normalize;
 }
 
 }  // namespace verigrad::kernels
