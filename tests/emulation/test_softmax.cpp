@@ -104,6 +104,20 @@ TEST(softmax_of_more_rows_than_one_grid_takes) {
   }
 }
 
+TEST(softmax_of_more_columns_than_one_grid_takes) {
+  // Two threads for each of 128 columns of a block.
+  Softmax s;
+  s.outer = 1;
+  s.size = 9;
+  s.inner = 8192 * 128 + 5;
+  const std::vector<float> x = random_values<float>(s.size * s.inner);
+  const std::vector<float> ours = run(cuda_table(), SoftmaxOp::softmax, s, x);
+  const std::vector<float> theirs = run(cpu_table(), SoftmaxOp::softmax, s, x);
+  std::int64_t wrong = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) wrong += std::fabs(ours[i] - theirs[i]) <= 1e-6f * theirs[i] ? 0 : 1;
+  CHECK_EQ(wrong, 0);
+}
+
 TEST(many_long_rows_have_a_block_each) {
   check<float>(129, 4100, 1, true);
   check<float>(127, 4100, 1, true);

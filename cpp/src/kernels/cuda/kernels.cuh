@@ -27,6 +27,7 @@ void activation(ActivationOp op, DType dtype, const Activation& a);
 void convolution(ConvolutionOp op, DType dtype, const Convolution& c);
 void columns(ColumnsOp op, DType dtype, const Columns& c);
 void pool(PoolOp op, DType dtype, const Pool& p);
+void normalize(NormalizeOp op, DType dtype, const Normalize& n);
 void warp(DType dtype, const Warp& w);
 
 }  // namespace verigrad::kernels::cuda

@@ -28,6 +28,7 @@ void register_cuda_kernels(KernelTable& table) {
   table.convolution = &cuda::convolution;
   table.columns = &cuda::columns;
   table.pool = &cuda::pool;
+  table.normalize = &cuda::normalize;
 }
 
 }  // namespace verigrad::kernels
