@@ -291,11 +291,15 @@ TEST(positions_out_of_range_are_reported_and_left_out) {
     for (const std::int64_t bad : {std::int64_t{4}, std::int64_t{-1}, INT64_MAX, INT64_MIN}) {
       const Dims shape{3, length};
       std::vector<std::int64_t> index = random_index(3 * length, 4), right = index;
-      std::vector<float> source = random_values<float>(3 * length), left = source;
+      // Elements before and after the source would show in the sums.
+      std::vector<float> source(static_cast<std::size_t>(9 * length), 1e3f);
+      const auto elements = random_values<float>(3 * length);
+      std::copy(elements.begin(), elements.end(), source.begin() + 3 * length);
+      std::vector<float> left = source;
       for (const std::int64_t i : {std::int64_t{0}, length + 7, 3 * length - 1}) {
         index[static_cast<std::size_t>(i)] = bad;
         right[static_cast<std::size_t>(i)] = 0;
-        left[static_cast<std::size_t>(i)] = 0.0f;  // adds nothing
+        left[static_cast<std::size_t>(3 * length + i)] = 0.0f;  // adds nothing
       }
       // What lies before and after, and between the lines, stays.
       const std::vector<float> table = random_values<float>(18, 1, 2);
@@ -309,7 +313,7 @@ TEST(positions_out_of_range_are_reported_and_left_out) {
       g.out_strides = {5, 1};
       const auto add = [&](const KernelTable& t, std::vector<float>& to, const auto& at, const auto& from) {
         g.index = at.data();
-        g.src = from.data();
+        g.src = from.data() + 3 * length;
         g.out = to.data() + 1;
         t.scatter_add(DType::Float32, g);
       };

@@ -72,6 +72,25 @@ TEST(scans) {
   }
 }
 
+__global__ void scan_often_kernel(int rounds, std::int64_t* out) {
+  for (int r = 0; r < rounds; ++r) {
+    std::int64_t total = 0;
+    const auto t = static_cast<std::int64_t>(threadIdx.x);
+    const std::int64_t before = cuda::block_scan(t * r, total);
+    out[r * cuda::kThreads + t] = before + total;
+  }
+}
+
+TEST(a_block_scans_many_times) {
+  constexpr int kRounds = 5;
+  std::vector<std::int64_t> out(kRounds * cuda::kThreads);
+  cuda::launch(dim3(1), dim3(cuda::kThreads), &scan_often_kernel, kRounds, out.data());
+  for (std::int64_t i = 0; i < kRounds * cuda::kThreads; ++i) {
+    const std::int64_t r = i / cuda::kThreads, t = i % cuda::kThreads;
+    CHECK_EQ(out[static_cast<std::size_t>(i)], r * (t * (t - 1) / 2 + cuda::kThreads * (cuda::kThreads - 1) / 2));
+  }
+}
+
 TEST(runs_of_equal_keys) {
   std::vector<std::uint32_t> keys;
   std::vector<std::int64_t> begins;

@@ -47,18 +47,16 @@ __global__ void copy_run_kernel(Run run, std::uint8_t* out, const std::uint8_t* 
   });
 }
 
-/// An element of `width` bytes, over and over.
+/// An element, over and over. Head, units and tail each begin with one.
 struct Pattern {
   std::uint8_t bytes[sizeof(Wide)];
 };
 
 __global__ void fill_run_kernel(Run run, std::uint8_t* out, Wide unit, Pattern pattern) {
   Wide* units = reinterpret_cast<Wide*>(out + run.head);
-  // Elements are as wide as 16 or a divisor of it, and aligned: the tail begins with one.
-  const std::int64_t head_end = static_cast<std::int64_t>(sizeof(Wide)) - run.head;
   for_each_element(run.steps, [&](std::int64_t i) {
     if (i < run.units) units[i] = unit;
-    if (i < run.head) out[i] = pattern.bytes[head_end + i];
+    if (i < run.head) out[i] = pattern.bytes[i];
     if (i < run.tail) out[run.tail_begin() + i] = pattern.bytes[i];
   });
 }
