@@ -13,6 +13,7 @@ void register_cuda_kernels(KernelTable& table) {
   table.adam = &cuda::adam;
   table.activation = &cuda::activation;
   table.pool = &cuda::pool;
+  table.warp = &cuda::warp;
 }
 
 }  // namespace verigrad::kernels
