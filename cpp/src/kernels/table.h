@@ -169,7 +169,7 @@ struct Range {
   std::int64_t first = 0;  // steps from start of element 0
 };
 
-/// Stochastic gradient descent over one tensor (contiguous arrays of numel elements); formula in optim/sgd.cpp.
+/// Stochastic gradient descent over one tensor (contiguous arrays of numel elements); formula in update_rules.h.
 struct Sgd {
   std::int64_t numel = 0;
   void* param = nullptr;
@@ -180,7 +180,7 @@ struct Sgd {
   bool nesterov = false, maximize = false;
 };
 
-/// Adam and AdamW over one tensor; formula in optim/adam.cpp.
+/// Adam and AdamW over one tensor; formula in update_rules.h.
 struct Adam {
   std::int64_t numel = 0;
   void* param = nullptr;
@@ -277,7 +277,7 @@ struct Normalize {
 /// contiguous [batch, channels, height, width]. Bilinear or nearest; `fill` outside.
 struct Warp {
   std::int64_t batch = 0, channels = 0, in_h = 0, in_w = 0, out_h = 0, out_w = 0;
-  const double* matrix = nullptr;  // [batch, 6]
+  const double* matrix = nullptr;  // [batch, 6], in the device's memory like the images
   bool bilinear = true;
   double fill = 0;
   const void* in = nullptr;

@@ -2,9 +2,22 @@
 #include "verigrad/nn/warp.h"
 
 #include "autograd/record.h"
+#include "core/backend.h"
 #include "ops/elementwise.h"
 
 namespace verigrad::ops {
+namespace {
+
+/// The matrices in the memory of the images' device; callers have them on the host.
+Tensor placed(const Tensor& matrix, Device device) {
+  const Tensor m = contiguous(detach(matrix));
+  if (m.device() == device) return m;
+  const Tensor there = empty_tensor(m.shape(), m.dtype(), device);
+  copy_memory(device, there.data(), m.device(), m.data(), m.numel() * static_cast<std::int64_t>(sizeof(double)));
+  return there;
+}
+
+}  // namespace
 
 Tensor affine_image(const Tensor& input, const Tensor& matrix, const DimList& size, const std::string& mode,
                     double fill) {
@@ -24,13 +37,13 @@ Tensor affine_image(const Tensor& input, const Tensor& matrix, const DimList& si
            "affine_image: expected mode 'bilinear' or 'nearest', got '", mode, "'");
   VG_CHECK(dtype != DType::UInt8 || (fill >= 0 && fill <= 255), ValueError,
            "affine_image: expected a fill from 0 to 255 for uint8, got ", fill);
-  check_same_device("affine_image", input, matrix);
+  if (matrix.device() != kHost) check_same_device("affine_image", input, matrix);
   VG_CHECK(!recording(input, matrix), NotImplementedError,
            "affine_image: expected an input and a matrix that require no gradient, got one that does; it is not "
            "differentiable");
   const Tensor out = empty_tensor(Dims{input.shape()[0], input.shape()[1], size[0], size[1]}, dtype, input.device());
   if (out.numel() == 0) return out;
-  const Tensor in = contiguous(detach(input)), m = contiguous(detach(matrix));
+  const Tensor in = contiguous(detach(input)), m = placed(matrix, input.device());
   kernels::Warp w;
   w.batch = input.shape()[0];
   w.channels = input.shape()[1];

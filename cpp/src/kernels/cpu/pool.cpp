@@ -17,7 +17,6 @@ using pool_windows::column_divisor;
 using pool_windows::row_divisor;
 using pool_windows::Sum;
 using pool_windows::take_better;
-using pool_windows::take_later;
 using pool_windows::taps;
 
 /// Neighbouring windows of one size at equal distances, along one axis.
@@ -138,11 +137,10 @@ struct MaxDown {
       place = static_cast<I>(r * width);
 #pragma GCC ivdep
       for (std::int64_t c = 0; c < width; ++c) {
-        T value = best[c];
-        I from = at[c];
-        take_later(value, from, row[c], place + static_cast<I>(c));
-        best[c] = value;
-        at[c] = from;
+        const T x = row[c], old = best[c];
+        const bool take = (x > old) | (x != x);
+        best[c] = take ? x : old;
+        at[c] = take ? place + static_cast<I>(c) : at[c];
       }
     }
   }

@@ -29,6 +29,7 @@ void register_cuda_kernels(KernelTable& table) {
   table.columns = &cuda::columns;
   table.pool = &cuda::pool;
   table.normalize = &cuda::normalize;
+  table.warp = &cuda::warp;
 }
 
 }  // namespace verigrad::kernels
