@@ -3,6 +3,7 @@
 #include <array>
 #include <limits>
 #include <mutex>
+#include <string>
 #include <type_traits>
 #include <vector>
 
@@ -18,7 +19,18 @@ namespace {
 // ---- the library --------------------------------------------------------------------------------------------------
 
 #if defined(__CUDACC__)
-void* open(const char* file) { return dlopen(file, RTLD_NOW | RTLD_LOCAL); }
+/// The system's library, or that of the package nvidia-cublas beside ours, whose folder depends on the version.
+void* open(const char* file) {
+  if (void* found = dlopen(file, RTLD_NOW | RTLD_LOCAL)) return found;
+  Dl_info here;
+  if (dladdr(reinterpret_cast<const void*>(&open), &here) == 0 || !here.dli_fname) return nullptr;
+  std::string folder = here.dli_fname;
+  folder = folder.substr(0, folder.rfind('/') + 1) + "../nvidia/";
+  for (const char* part : {"cu13/lib/", "cublas/lib/"}) {
+    if (void* found = dlopen((folder + part + file).c_str(), RTLD_NOW | RTLD_LOCAL)) return found;
+  }
+  return nullptr;
+}
 void* symbol(void* library, const char* name) { return dlsym(library, name); }
 /// The version of the run-time library that this was compiled for comes first.
 constexpr std::array<const char*, 3> kFiles = CUDART_VERSION >= 13000
