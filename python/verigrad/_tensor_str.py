@@ -212,8 +212,8 @@ def _content(tensor: _C.Tensor, indent: int, options: _Options) -> str:
 
 
 def _suffixes(tensor: _C.Tensor, options: _Options) -> list[str]:
-    """What follows the elements: size, dtype and history, where they do not go without saying."""
-    suffixes = []
+    """What follows the elements: device, size, dtype and history, where they do not go without saying."""
+    suffixes = [] if tensor.device == _C.get_default_device() else [f"device='{tensor.device}'"]
     implied = [_C.get_default_dtype()]
     if tensor.numel() == 0:
         # One empty dimension is what [] says; its elements say nothing about the dtype.

@@ -32,7 +32,8 @@ def product(a: Any, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None
     """The product; the derivative by an element is the product of those before and of those after it.
 
     The rounding errors of n factors are independent, so that they grow with the root of n (N. J. Higham and
-    T. Mary, "A new approach to probabilistic rounding error analysis", SIAM J. Sci. Comput. 41, 2019).
+    T. Mary, "A new approach to probabilistic rounding error analysis", SIAM J. Sci. Comput. 41, 2019). Those of
+    equal factors repeat each other in a tree of products, and grow with n.
     """
     a = tape.var(a)
     lines, restore = _lines(a.ndim, a.shape, dim)
@@ -40,10 +41,11 @@ def product(a: Any, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None
     ones = np.ones((x.shape[0], 1))
     before = np.cumprod(np.concatenate([ones, x], 1), 1)
     after = np.cumprod(np.concatenate([ones, x[:, ::-1]], 1), 1)[:, ::-1]
-    growth = 2.0 + 2.0 * np.sqrt(x.shape[1])
+    n = x.shape[1]
+    equal = (np.abs(x) == np.abs(x[:, :1])).all(1) if n else np.zeros(len(x), bool)
+    growth = np.where(equal, max(n, 2.0 + 2.0 * np.sqrt(n)), 2.0 + 2.0 * np.sqrt(n))
     others = before[:, :-1] * after[:, 1:]
-    slopes = restore(others)
-    slope = Rounded(slopes, growth * np.abs(slopes))
+    slope = Rounded(restore(others), restore(growth[:, None] * np.abs(others)))
     axes = reduced_dims(a.ndim, dim)
     kept = [1 if d in axes else n for d, n in enumerate(a.shape)]
     shape = kept if keepdim else [n for d, n in enumerate(a.shape) if d not in axes]
@@ -52,7 +54,7 @@ def product(a: Any, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None
     def pull(g: Rounded) -> Rounded:
         return g.moved(lambda v: np.broadcast_to(v.reshape(kept), a.shape)) * slope
 
-    return tape.Var(Rounded(value, growth * np.abs(value)), [(a, pull)])
+    return tape.Var(Rounded(value, growth.reshape(shape) * np.abs(value)), [(a, pull)])
 
 
 def _lines(ndim: int, shape: tuple[int, ...], dim: Dim) -> tuple[Place, Place]:
