@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "cuda_fixture.h"
+#include "guarded.h"
 
 using namespace cuda_test;
 
@@ -52,7 +53,7 @@ std::string text_of(const Window& w) {
 
 // ---- columns ------------------------------------------------------------------------------------------------------
 
-/// Copies, and sums in the CPU's order: the same bits for all values.
+/// Copies, and sums in the CPU's order: the same bits for all values, but for which NaN it is.
 template <class T>
 void check_columns(const Window& w, std::int64_t planes) {
   Columns c;
@@ -60,12 +61,23 @@ void check_columns(const Window& w, std::int64_t planes) {
   c.window = w;
   const std::int64_t image = planes * w.in_h * w.in_w, columns = planes * w.kernel_h * w.kernel_w * w.out_h * w.out_w;
   for (const ColumnsOp op : {ColumnsOp::unfold, ColumnsOp::fold}) {
-    const std::vector<T> in = values<T>(op == ColumnsOp::unfold ? image : columns);
+    const bool unfold = op == ColumnsOp::unfold;
+    const std::vector<T> in = values<T>(unfold ? image : columns);
+    std::vector<T> theirs(static_cast<std::size_t>(unfold ? columns : image), T(3));
+    const Guard side = random_int(0, 1) == 0 ? Guard::before : Guard::after;
+    const Guarded<T> source(in, side), ours(theirs, side);
     c.in = in.data();
-    const bool same = agree<T>(op == ColumnsOp::unfold ? columns : image, [&](const KernelTable& t, T* out) {
-      c.out = out;
-      t.columns(op, DTypeOf<T>::value, c);
-    });
+    c.out = theirs.data();
+    cpu_table().columns(op, DTypeOf<T>::value, c);
+    c.in = source.data();
+    c.out = ours.data();
+    cuda_table().columns(op, DTypeOf<T>::value, c);
+    const std::vector<T> made = ours.values();
+    bool same = true;
+    for (std::size_t i = 0; i < made.size(); ++i) {
+      const bool numbers = made[i] == made[i] || theirs[i] == theirs[i];
+      same = same && (!numbers || std::memcmp(&made[i], &theirs[i], sizeof(T)) == 0);
+    }
     if (!same) verigrad_test::fail(op == ColumnsOp::unfold ? "unfold" : "fold", static_cast<int>(planes), text_of(w));
   }
 }
@@ -83,16 +95,22 @@ TEST(columns_slot) {
   }
 }
 
-TEST(columns_slot_with_steps_that_need_64_bits) {
-  Window w;
-  set_rows(w, 3, 1, std::int64_t{1} << 31, 1);
-  set_columns(w, 5, 2, 1, 1, 1);
-  check_columns<float>(w, 3);
-  w.stride_h = 1;
-  w.dilation_w = std::int64_t{1} << 30;
-  w.pad_w = w.dilation_w;
-  w.out_w = 7;
-  check_columns<double>(w, 2);
+TEST(columns_slot_with_distances_that_need_64_bits) {
+  // 2^32 is 0 in 32 bits: what lies outside of the image would be inside.
+  constexpr std::int64_t kFar = std::int64_t{1} << 32;
+  for (int kind = 0; kind < 6; ++kind) {
+    Window w;
+    set_rows(w, 3, 2, 1, 1);
+    set_columns(w, 5, 2, 1, 1);
+    (kind == 0   ? w.stride_h
+     : kind == 1 ? w.stride_w
+     : kind == 2 ? w.pad_h
+     : kind == 3 ? w.pad_w
+     : kind == 4 ? w.dilation_h
+                 : w.dilation_w) = kind == 2 ? -kFar : kFar;
+    check_columns<float>(w, 3);
+    check_columns<double>(w, 2);
+  }
 }
 
 TEST(columns_slot_refuses_integers) {
@@ -130,17 +148,18 @@ struct Problem {
   std::vector<T>& result(ConvolutionOp op) {
     return op == ConvolutionOp::output ? y : op == ConvolutionOp::input ? x : w;
   }
-  /// What the table's slot writes over memory that is not a number.
+  /// What the table's slot writes over memory that is not a number; operands end, or begin, where memory ends.
   std::vector<T> run(const KernelTable& table, ConvolutionOp op, bool bias) {
-    std::vector<T> out(result(op).size(), std::numeric_limits<T>::quiet_NaN());
-    c.x = op == ConvolutionOp::input ? out.data() : x.data();
-    c.w = op == ConvolutionOp::weight ? out.data() : w.data();
-    c.y = op == ConvolutionOp::output ? out.data() : y.data();
-    c.bias = !bias || op == ConvolutionOp::weight ? nullptr
-             : op == ConvolutionOp::output        ? out_bias.data()
-                                                  : in_bias.data();
+    const std::vector<T> old(result(op).size(), std::numeric_limits<T>::quiet_NaN());
+    const Guard side = random_int(0, 1) == 0 ? Guard::before : Guard::after;
+    const Guarded<T> xs(x, side), ws(w, side), ys(y, side), out(old, side);
+    const Guarded<T> row(op == ConvolutionOp::output ? out_bias : in_bias, side);
+    c.x = (op == ConvolutionOp::input ? out : xs).data();
+    c.w = (op == ConvolutionOp::weight ? out : ws).data();
+    c.y = (op == ConvolutionOp::output ? out : ys).data();
+    c.bias = bias && op != ConvolutionOp::weight ? row.data() : nullptr;
     table.convolution(op, DTypeOf<T>::value, c);
-    return out;
+    return out.values();
   }
 };
 
@@ -190,6 +209,11 @@ TEST(convolutions_in_parts) {
   check_convolution<double>({1, 2, 2, 1}, row);
   set_columns(row, 1500, 5, 7, -3, 3);
   check_convolution<float>({2, 20, 1, 1}, row);
+  // Three parts, of which the second ends with the first window of a row.
+  Window ragged;
+  set_rows(ragged, 9, 3);
+  set_columns(ragged, 23, 3);
+  check_convolution<float>({1, 15, 2, 1}, ragged);
   // More rows of columns than windows fit.
   Window deep;
   set_rows(deep, 9, 5, 1, 2);
@@ -214,18 +238,19 @@ TEST(convolutions_of_single_elements) {
     set_columns(w, 11, 1);
     check_convolution<float>(s, w);
     check_convolution<double>(s, w);
-    // Not the image itself.
-    w.stride_w = 2;
-    w.out_w = 6;
-    check_convolution<float>(s, w);
-    w.stride_w = 1;
-    w.pad_h = 1;
-    check_convolution<float>(s, w);
-    w.pad_h = 0;
-    w.out_h = 5;
-    check_convolution<float>(s, w);
-    w.out_h = 7;
-    check_convolution<float>(s, w);
+    // Not the image itself, though each of these has as many windows as elements, or a part of them.
+    for (int kind = 0; kind < 8; ++kind) {
+      Window other = w;
+      if (kind == 0) other.stride_w = 2;
+      if (kind == 1) other.stride_h = 2;
+      if (kind == 2) other.pad_h = 1;
+      if (kind == 3) other.pad_w = -1;
+      if (kind == 4) other.out_h = 5;
+      if (kind == 5) other.out_w = 12;
+      if (kind == 6) std::swap(other.out_h, other.out_w);
+      if (kind == 7) other.kernel_w = 2;
+      check_convolution<float>(s, other);
+    }
   }
 }
 
@@ -249,12 +274,15 @@ TEST(depthwise_convolutions) {
   check_convolution<float>({1, 2, 2, 2}, large);
 }
 
-TEST(depthwise_convolution_with_steps_that_need_64_bits) {
-  Window w;
-  set_rows(w, 3, 1, std::int64_t{1} << 31, 1);
-  set_columns(w, 5, 2, 1, 1, 1);
-  check_convolution<float>({2, 3, 6, 3}, w);
-  check_convolution<double>({2, 3, 6, 1}, w);
+TEST(convolutions_with_distances_that_need_64_bits) {
+  for (const bool rows : {true, false}) {
+    Window w;
+    set_rows(w, 3, 2, 1, 1);
+    set_columns(w, 5, 2, 1, 1);
+    (rows ? w.stride_h : w.stride_w) = std::int64_t{1} << 32;
+    check_convolution<float>({2, 3, 6, 3}, w);
+    check_convolution<double>({2, 3, 6, 1}, w);
+  }
 }
 
 TEST(more_depthwise_weights_than_warps) {
@@ -303,8 +331,9 @@ TEST(convolutions_with_nan_and_infinity) {
       Problem<float> p(s, w);
       p.x[60] = p.y[40] = std::numeric_limits<float>::quiet_NaN();
       p.x[100] = p.y[90] = std::numeric_limits<float>::infinity();
-      // Of the weights a number in the middle of the kernel, which all elements of the input meet within the output.
-      p.w[4] = std::numeric_limits<float>::quiet_NaN();
+      // A weight that meets zeros around the image. The gradient by the input has only windows that are there, so its
+      // weight is in the middle.
+      p.w[op == ConvolutionOp::input ? 4 : 0] = std::numeric_limits<float>::quiet_NaN();
       const std::vector<float> ours = p.run(cuda_table(), op, false), theirs = p.run(cpu_table(), op, false);
       int numbers = 0;
       for (std::size_t i = 0; i < ours.size(); ++i) {

@@ -7,6 +7,7 @@
 
 #include "cublas.h"
 #include "cuda_fixture.h"
+#include "guarded.h"
 #include "kernels/cuda/blas.cuh"
 
 using namespace cuda_test;
@@ -44,24 +45,35 @@ struct Problem {
     g.lda = std::max<std::int64_t>(1, g.trans_a ? m : k) + gap;
     g.ldb = std::max<std::int64_t>(1, g.trans_b ? k : n) + 2 * gap;
     g.ldc = n + gap;
-    const std::int64_t size_a = (g.trans_a ? k : m) * g.lda + gap, size_b = (g.trans_b ? n : k) * g.ldb + gap;
-    g.stride_a = (flags & 32) != 0 ? 0 : size_a;
-    g.stride_b = (flags & 64) != 0 ? 0 : size_b;
+    const std::int64_t size_a = (g.trans_a ? k : m) * g.lda, size_b = (g.trans_b ? n : k) * g.ldb;
+    g.stride_a = (flags & 32) != 0 ? 0 : size_a + gap;
+    g.stride_b = (flags & 64) != 0 ? 0 : size_b + gap;
     g.stride_c = m * g.ldc + 2 * gap;
-    a = whole_numbers<T>(g.stride_a * (batch - 1) + size_a);
-    b = whole_numbers<T>(g.stride_b * (batch - 1) + size_b);
+    // Nothing behind the last row of the last matrix.
+    a = whole_numbers<T>(g.stride_a * (batch - 1) + size_a - (size_a > 0 ? g.lda - (g.trans_a ? m : k) : 0));
+    b = whole_numbers<T>(g.stride_b * (batch - 1) + size_b - (size_b > 0 ? g.ldb - (g.trans_b ? k : n) : 0));
     bias = whole_numbers<T>(n);
     g.a = a.data();
     g.b = b.data();
     if ((flags & 8) != 0) g.bias = bias.data();
-    size_c = batch * g.stride_c;
+    size_c = g.stride_c * (batch - 1) + (m - 1) * g.ldc + n;
   }
 
+  /// Whether both devices make the same of it; this one's operands end, or begin, where memory ends.
   bool agrees() {
-    return agree<T>(size_c, [&](const KernelTable& t, Cell<T>* c) {
-      g.c = c;
-      t.gemm(DTypeOf<T>::value, g);
-    });
+    const std::vector<Cell<T>> start = whole_numbers<T>(size_c);
+    std::vector<Cell<T>> theirs = start;
+    g.c = theirs.data();
+    cpu_table().gemm(DTypeOf<T>::value, g);
+    const Guard side = random_int(0, 1) == 0 ? Guard::before : Guard::after;
+    const Guarded<Cell<T>> left(a, side), right(b, side), row(bias, side), ours(start, side);
+    Gemm guarded = g;
+    if (g.a == a.data()) guarded.a = left.data();
+    if (g.b == b.data()) guarded.b = right.data();
+    if (g.bias) guarded.bias = row.data();
+    guarded.c = ours.data();
+    cuda_table().gemm(DTypeOf<T>::value, guarded);
+    return same_bits(ours.values(), theirs);
   }
 };
 

@@ -14,10 +14,9 @@ struct WindowAxis {
   /// The element that `tap` of window i reads; it may be outside of the image.
   VG_HD I element(I i, I tap) const { return i * stride - pad + tap * dilation; }
   VG_HD bool inside(I element) const { return element >= 0 && element < in; }
-  /// The window that reads an element with `tap`, or -1.
+  /// The window that reads an element with `tap`; negative where there is none.
   VG_HD I window(I element, I tap) const {
     const I distance = element + pad - tap * dilation;
-    if (distance < 0) return -1;
     const I i = stride == 1 ? distance : distance / stride;
     return i * stride == distance && i < out ? i : -1;
   }

@@ -57,9 +57,9 @@ struct Tiled {
   std::int64_t m, n, k;
   const Stored<T>* a;
   const Stored<T>* b;
-  T* c;
+  Stored<T>* c;
   Matrix in_a, in_b, in_c;
-  const T* bias;
+  const Stored<T>* bias;
   bool accumulate;
   std::int64_t column_tiles, tiles_of_matrix, tiles;
 };
@@ -79,7 +79,7 @@ __global__ void tiled_kernel(Tiled<T> p) {
                        first_column = in_matrix % p.column_tiles * kTile;
     const Stored<T>* a = p.a + batch * p.in_a.batch;
     const Stored<T>* b = p.b + batch * p.in_b.batch;
-    T* c = p.c + batch * p.in_c.batch;
+    Stored<T>* c = p.c + batch * p.in_c.batch;
     Sum<T> sums[kResults][kResults];
     for (int r = 0; r < kResults; ++r) {
       for (int s = 0; s < kResults; ++s) {
@@ -107,9 +107,7 @@ __global__ void tiled_kernel(Tiled<T> p) {
             inside ? b[(depth + d) * p.in_b.row + (first_column + j) * p.in_b.column] : Stored<T>(T(0));
       }
       __syncthreads();
-      // What lies behind the last product is left out, not added as 0 * 0: the sign of a zero would change.
-      const int steps = p.k - depth < kDepth ? static_cast<int>(p.k - depth) : kDepth;
-      for (int d = 0; d < steps; ++d) {
+      for (int d = 0; d < kDepth; ++d) {
         Sum<T> left[kResults], right[kResults];
         for (int r = 0; r < kResults; ++r) {
           left[r] = a_tile[d * kPitch + ty + r * kSide];
@@ -141,11 +139,11 @@ void tiled(const Gemm& g) {
   p.k = g.k;
   p.a = static_cast<const Stored<T>*>(g.a);
   p.b = static_cast<const Stored<T>*>(g.b);
-  p.c = static_cast<T*>(g.c);
+  p.c = static_cast<Stored<T>*>(g.c);
   p.in_a = {g.trans_a ? 1 : g.lda, g.trans_a ? g.lda : 1, g.stride_a};
   p.in_b = {g.trans_b ? 1 : g.ldb, g.trans_b ? g.ldb : 1, g.stride_b};
   p.in_c = {g.ldc, 1, g.stride_c};
-  p.bias = static_cast<const T*>(g.bias);
+  p.bias = static_cast<const Stored<T>*>(g.bias);
   p.accumulate = g.accumulate;
   p.column_tiles = tiles(g.n);
   p.tiles_of_matrix = tiles(g.m) * p.column_tiles;
