@@ -14,6 +14,8 @@ foreach(_source IN LISTS _cuda_sources)
   list(APPEND _wrapped "${_wrapper}")
 endforeach()
 file(GLOB _emulation_sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/emulation/*.cpp")
+# Plain loops of n^3 steps, in which the tests would wait.
+set_source_files_properties(emulation/cublas.cpp PROPERTIES COMPILE_OPTIONS -O3)
 add_library(verigrad_cuda_emulated SHARED ${_wrapped} ${_emulation_sources})
 target_include_directories(verigrad_cuda_emulated PUBLIC emulation include src)
 target_link_libraries(verigrad_cuda_emulated PRIVATE verigrad_flags PUBLIC verigrad_core)

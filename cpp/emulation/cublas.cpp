@@ -1,7 +1,9 @@
 #include "cublas.h"
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "cuda_runtime.h"
 
@@ -64,15 +66,24 @@ int product(Handle* handle, const BlasCall& call, const T* a, const T* b, T* c) 
   const std::int64_t a_row = call.trans_a ? call.lda : 1, a_column = call.trans_a ? 1 : call.lda;
   const std::int64_t b_row = call.trans_b ? call.ldb : 1, b_column = call.trans_b ? 1 : call.ldb;
   for (std::int64_t q = 0; q < call.batch; ++q, a += call.stride_a, b += call.stride_b, c += call.stride_c) {
+    std::vector<double> columns(static_cast<std::size_t>(call.m * call.k));  // of A, so that the sums run side by side
+    for (std::int64_t p = 0; p < call.k; ++p) {
+      double* column = columns.data() + p * call.m;
+      for (std::int64_t i = 0; i < call.m; ++i) column[i] = static_cast<double>(a[i * a_row + p * a_column]);
+    }
+    std::vector<double> sums(static_cast<std::size_t>(call.m));
     for (std::int64_t j = 0; j < call.n; ++j) {
+      std::fill(sums.begin(), sums.end(), 0.0);
+      double* sum = sums.data();
+      for (std::int64_t p = 0; p < call.k; ++p) {
+        const double* column = columns.data() + p * call.m;
+        const double factor = static_cast<double>(b[p * b_row + j * b_column]);
+        for (std::int64_t i = 0; i < call.m; ++i) sum[i] += column[i] * factor;
+      }
       for (std::int64_t i = 0; i < call.m; ++i) {
-        double sum = 0;
-        for (std::int64_t p = 0; p < call.k; ++p) {
-          sum += static_cast<double>(a[i * a_row + p * a_column]) * static_cast<double>(b[p * b_row + j * b_column]);
-        }
         T& out = c[i + j * call.ldc];
         // With beta = 0 C is not read: it may be anything.
-        out = static_cast<T>(call.alpha * sum + (call.beta == 0 ? 0 : call.beta * static_cast<double>(out)));
+        out = static_cast<T>(call.alpha * sum[i] + (call.beta == 0 ? 0 : call.beta * static_cast<double>(out)));
       }
     }
   }

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
@@ -50,6 +51,8 @@ Arena& arena() {
 }
 
 constexpr std::size_t kAlignment = 256;
+constexpr std::size_t kPoisoned = std::size_t{1}
+                                  << 20;  // of large blocks, such as the workspace of a product, the beginning
 std::size_t aligned(std::size_t bytes, std::size_t alignment) {
   return (bytes + alignment - 1) / alignment * alignment;
 }
@@ -91,7 +94,7 @@ void* device_allocate(std::size_t bytes) {
   char* start = static_cast<char*>(range);
   mprotect(start + room, page, PROT_NONE);
   char* data = start + room - std::min(room, size);
-  std::memset(data, 0xFF, size);  // as floats not a number
+  std::memset(data, 0xFF, std::min(size, kPoisoned));  // as floats not a number
   return data;
 }
 

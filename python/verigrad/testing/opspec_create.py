@@ -218,7 +218,8 @@ def sharing_checks(name: str) -> Callable[[Library, Any], None]:
     """The tensor and the array are the same memory."""
 
     def checks(lib: Library, check: Any) -> None:
-        for dtype in ALL_DTYPES:
+        # An array is on the CPU: as_tensor takes it to the default device, from_numpy leaves it there.
+        for dtype in ALL_DTYPES if lib.device == "cpu" or name == "from_numpy" else ():
 
             def run(dtype: str = dtype) -> float:
                 array = np.zeros((4, 6), dtype)
