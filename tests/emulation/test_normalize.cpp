@@ -237,10 +237,14 @@ TEST(many_long_channels_have_a_block_each) {
 }
 
 TEST(more_channels_than_one_grid_takes) {
-  // 8192 blocks, of 256 channels each where a channel has one thread.
-  const Shape s{1, 8192 * 256 + 3, 2, 1, 2};
-  check_forward<float>(s, kOptions[0], false);
-  check_backward<float>(s, kOptions[0], 5);
+  // 8192 blocks, of 256 channels each where a channel has one thread, and of 128 columns that have two.
+  const Shape rows{1, 8192 * 256 + 3, 2, 1, 2}, columns{9, 8192 * 128 + 3, 1, 1, 1};
+  check_backward<float>(rows, kOptions[0], 5);
+  const Data<float> data(columns);
+  const Result<float> ours = forward(cuda_table(), columns, kOptions[0], data);
+  const Result<float> theirs = forward(cpu_table(), columns, kOptions[0], data);
+  CHECK(near(ours.y, theirs.y, 1e-6, 3e-6));
+  CHECK(near(ours.variance, theirs.variance, 1e-6, 0));
 }
 
 /// The variance of elements that differ in their last digits alone.

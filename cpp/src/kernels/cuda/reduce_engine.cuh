@@ -130,25 +130,23 @@ __global__ void reduce_kernel(P policy, Spread s, typename P::Value* partial) {
   }
 }
 
-/// The chunks of each result, with `groups` of threads.
+/// The chunks of each result, with `groups` of threads. Reductions of so many results that they would not fit into one
+/// grid are not split.
 template <class P>
 __global__ void combine_kernel(P policy, Layout<2> kept, Groups groups, const typename P::Value* partial,
                                std::int64_t chunks) {
-  const std::int64_t tiles = (kept.numel - 1) / groups.count() + 1;
-  for (std::int64_t tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
-    const std::int64_t k = tile * groups.count() + groups.group();
-    const bool mine = k < kept.numel;
-    typename P::Value value = policy.identity();
-    if (mine) {
-      const typename P::Value* of_result = partial + k * chunks;
-      for (std::int64_t i = groups.lane(); i < chunks; i += groups.lanes) value = policy(value, of_result[i]);
-    }
-    value = reduce_groups(groups, policy, value);
-    if (!mine || groups.lane() != 0) continue;
-    std::int64_t at[2];
-    kept.offsets(k, at);
-    policy.store(k, at[1], value);
+  const std::int64_t k = static_cast<std::int64_t>(blockIdx.x) * groups.count() + groups.group();
+  const bool mine = k < kept.numel;
+  typename P::Value value = policy.identity();
+  if (mine) {
+    const typename P::Value* of_result = partial + k * chunks;
+    for (std::int64_t i = groups.lane(); i < chunks; i += groups.lanes) value = policy(value, of_result[i]);
   }
+  value = reduce_groups(groups, policy, value);
+  if (!mine || groups.lane() != 0) return;
+  std::int64_t at[2];
+  kept.offsets(k, at);
+  policy.store(k, at[1], value);
 }
 
 template <class P>
@@ -162,8 +160,8 @@ void run_reduction(const P& policy, const Spread& s) {
   launch(s.blocks(), dim3(kThreads), &reduce_kernel<P>, policy, s, partial.get());
   const Groups groups{s.chunks <= kLanesOfWarp ? kLanesOfWarp : kThreads, false};
   const std::int64_t tiles = (s.kept.numel - 1) / groups.count() + 1;
-  launch(dim3(static_cast<unsigned>(std::min(kMostBlocks, tiles))), dim3(kThreads), &combine_kernel<P>, policy, s.kept,
-         groups, static_cast<const Value*>(partial.get()), s.chunks);
+  launch(dim3(static_cast<unsigned>(tiles)), dim3(kThreads), &combine_kernel<P>, policy, s.kept, groups,
+         static_cast<const Value*>(partial.get()), s.chunks);
 }
 
 }  // namespace verigrad::kernels::cuda
