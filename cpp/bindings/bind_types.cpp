@@ -268,7 +268,8 @@ void bind_types(py::module_& m) {
   m.def(
       "set_default_device", [](const DeviceArg& device) { set_default_device(device.device.value_or(kHost)); },
       py::arg("device"),
-      "Where tensors are made from now on that no device is said for; None for the CPU. Raises RuntimeError for a device "
+      "Where tensors are made from now on that no device is said for; None for the CPU. Raises RuntimeError for a "
+      "device "
       "that is not there.");
   m.def("promote_types", &promote_types, py::arg("type1"), py::arg("type2"));
   m.def("set_num_threads", &set_num_threads, py::arg("num_threads"),

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cuda_runtime.h"
+#include "memory.h"
 
 namespace verigrad::emulation {
 namespace {
@@ -37,6 +38,7 @@ int set_stream(Handle* handle, cudaStream_t stream) {
   return kSuccess;
 }
 int set_workspace(Handle* handle, void* memory, std::size_t bytes) {
+  const DeviceMemoryOpen open;
   if (reinterpret_cast<std::uintptr_t>(memory) % 256 != 0) return kInvalidValue;
   std::memset(memory, 0xFF, std::min<std::size_t>(bytes, 64));
   handle->workspace = memory;
@@ -63,6 +65,7 @@ int product(Handle* handle, const BlasCall& call, const T* a, const T* b, T* c) 
       call.ldb < least(rows_b) || call.ldc < least(call.m)) {
     return kInvalidValue;
   }
+  const DeviceMemoryOpen open;
   const std::int64_t a_row = call.trans_a ? call.lda : 1, a_column = call.trans_a ? 1 : call.lda;
   const std::int64_t b_row = call.trans_b ? call.ldb : 1, b_column = call.trans_b ? 1 : call.ldb;
   for (std::int64_t q = 0; q < call.batch; ++q, a += call.stride_a, b += call.stride_b, c += call.stride_c) {

@@ -4,9 +4,11 @@ none."""
 from __future__ import annotations
 
 import gc
+import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -304,6 +306,16 @@ def test_what_a_device_is_called():
     properties = cuda.get_device_properties(0)
     assert properties.name == cuda.get_device_name() and properties.total_memory > 0
     assert cuda.get_device_capability() == (properties.major, properties.minor)
+
+
+def test_the_benchmark_of_devices_runs(tmp_path):
+    script = Path(__file__).parents[2] / "benchmarks" / "cuda.py"
+    out = tmp_path / "figures.json"
+    subprocess.run([sys.executable, script, "--tiny", "--json", out], check=True, timeout=600, capture_output=True)
+    found = json.loads(out.read_text())
+    assert found["about"]["device"] == cuda.get_device_name()
+    assert {row["group"] for row in found["rows"]} == {"bandwidth", "products", "convolution", "steps"}
+    assert all(row["verigrad_seconds"] > 0 for row in found["rows"])
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")

@@ -27,6 +27,7 @@ NOT_RUN = {
     "python scripts/mutate.py": "builds mutants for hours. tests/meta/test_mutate.py runs its parts",
     "python -m tests.fuzz": "runs for minutes. tests/fuzz/test_fuzz.py runs it with fewer programs",
     "cmake": "compiles for minutes; .ci/run compiles with CMake. The preset is checked below",
+    "PYTHONPATH=build/cuda-emulated/package": "needs the build of the emulation; steps of .ci/run",
     "ctest": "runs pytest on what cmake has built",
     "ruff": "comes with the extra dev; a step of .ci/run",
     "mypy": "comes with the extra dev; a step of .ci/run",

@@ -32,8 +32,8 @@ def product(a: Any, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None
     """The product; the derivative by an element is the product of those before and of those after it.
 
     The rounding errors of n factors are independent, so that they grow with the root of n (N. J. Higham and
-    T. Mary, "A new approach to probabilistic rounding error analysis", SIAM J. Sci. Comput. 41, 2019). Those of
-    equal factors repeat each other in a tree of products, and grow with n.
+    T. Mary, "A new approach to probabilistic rounding error analysis", SIAM J. Sci. Comput. 41, 2019). Those
+    of equal factors repeat each other in a tree of products, and grow with n.
     """
     a = tape.var(a)
     lines, restore = _lines(a.ndim, a.shape, dim)
