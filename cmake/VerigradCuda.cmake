@@ -6,6 +6,12 @@ if(NOT CMAKE_CUDA_ARCHITECTURES)
   set(CMAKE_CUDA_ARCHITECTURES 80)
 endif()
 enable_language(CUDA)
+if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION) # CMake 3.25 does not know that nvcc has C++20
+  set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
+  set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION -std=c++20)
+endif()
+set(CMAKE_CUDA_STANDARD 20)
+set(CMAKE_CUDA_STANDARD_REQUIRED ON)
 
 file(GLOB _cuda_sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/src/kernels/cuda/*.cu")
 if(NOT _cuda_sources)
@@ -16,9 +22,7 @@ target_include_directories(verigrad_cuda PRIVATE include src)
 target_link_libraries(verigrad_cuda PRIVATE verigrad_core ${CMAKE_DL_LIBS})
 target_compile_definitions(verigrad_cuda PRIVATE VERIGRAD_BUILD="${PROJECT_VERSION}")
 # Without contraction the formulas shared with the CPU have the same bits.
-# The standard as an option, without that of C++ as the default: CMake 3.25 does not know that nvcc has C++20.
-set_property(TARGET verigrad_cuda PROPERTY CXX_STANDARD)
-target_compile_options(verigrad_cuda PRIVATE -std=c++20 --expt-relaxed-constexpr --fmad=false -Xcompiler=-Wall,-ffp-contract=off)
+target_compile_options(verigrad_cuda PRIVATE --expt-relaxed-constexpr --fmad=false -Xcompiler=-Wall,-ffp-contract=off)
 if(VERIGRAD_WERROR)
   target_compile_options(verigrad_cuda PRIVATE -Werror=all-warnings -Xcompiler=-Werror)
 endif()
