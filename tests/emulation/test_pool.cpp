@@ -219,6 +219,7 @@ TEST(pool_windows_of_an_element_are_those_that_have_it) {
   for (int i = 0; i < 500; ++i) axes.push_back(random_axis());
   for (const PoolAxis& a : axes) {
     for (std::int64_t at = 0; at < a.in; ++at) {
+      CHECK(a.first_window(at) >= 0 && a.end_window(at) <= a.out);
       for (std::int64_t i = 0; i < a.out; ++i) {
         const bool has = a.start(i) <= at && at < a.stop(i) && (at - a.start(i)) % a.dilation == 0;
         const bool found = i >= a.first_window(at) && i < a.end_window(at) && a.contains(i, at);
@@ -226,12 +227,18 @@ TEST(pool_windows_of_an_element_are_those_that_have_it) {
       }
     }
   }
-  // Larger than the squares that int64 holds.
-  const PoolAxis large = adaptive((std::int64_t{1} << 40) + 12345, (std::int64_t{1} << 31) - 1);
-  for (const std::int64_t at : {std::int64_t{0}, std::int64_t{123456789012}, large.in / 2, large.in - 1}) {
-    const std::int64_t first = large.first_window(at), end = large.end_window(at);
-    CHECK(first < end && large.stop(first) > at && large.start(end - 1) <= at);
-    CHECK((first == 0 || large.stop(first - 1) <= at) && (end == large.out || large.start(end) > at));
+  // Products beyond the digits of a double, and of int64: the ends of windows, where a rounded quotient is wrong.
+  for (const PoolAxis& a : {adaptive((std::int64_t{1} << 40) + 12345, (std::int64_t{1} << 31) - 1),
+                            adaptive((std::int64_t{1} << 31) - 1, (std::int64_t{1} << 31) - 7),
+                            adaptive((std::int64_t{1} << 40) + 1, (std::int64_t{1} << 30) + 3)}) {
+    for (int k = 0; k < 2000; ++k) {
+      const std::int64_t window = k == 0 ? 0 : (k == 1 ? a.out - 1 : random_int(0, a.out - 1));
+      for (const std::int64_t at : {a.start(window), a.stop(window) - 1}) {
+        const std::int64_t first = a.first_window(at), end = a.end_window(at);
+        CHECK(first <= window && window < end && a.stop(first) > at && a.start(end - 1) <= at);
+        CHECK((first == 0 || a.stop(first - 1) <= at) && (end == a.out || a.start(end) > at));
+      }
+    }
   }
 }
 

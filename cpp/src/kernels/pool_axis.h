@@ -63,11 +63,9 @@ struct PoolAxis {
   }
 
  private:
-  /// A window of an adaptive axis, next to that which begins at the element.
+  /// floor(at out / in), or a neighbour of it where the product exceeds a double's digits.
   VG_HD std::int64_t near_window(std::int64_t at) const {
-    const std::int64_t i =
-        static_cast<std::int64_t>(static_cast<double>(at) * static_cast<double>(out) / static_cast<double>(in));
-    return i < out ? i : out - 1;
+    return static_cast<std::int64_t>(static_cast<double>(at) * static_cast<double>(out) / static_cast<double>(in));
   }
 };
 
