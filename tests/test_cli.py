@@ -476,8 +476,8 @@ def test_verify_passes_its_options_on(monkeypatch, capsys):
 
     class Verification:
         @staticmethod
-        def run(op=None, json_path=None, progress=True, family=None, jobs=None, quick=False):
-            calls.append((op, json_path, family, jobs, quick))
+        def run(op=None, json_path=None, progress=True, family=None, jobs=None, quick=False, device=""):
+            calls.append((op, json_path, family, jobs, quick, device))
             return 1 if op else 0
 
     import verigrad.testing
@@ -486,11 +486,11 @@ def test_verify_passes_its_options_on(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "verigrad.testing.verify", Verification)
     assert main(["verify"]) == 0
     assert main(["verify", "--op", "exp", "--json", "f.json"]) == 1
-    assert main(["verify", "--family", "unary", "--jobs", "3", "--quick"]) == 0
+    assert main(["verify", "--family", "unary", "--jobs", "3", "--quick", "--device", "cuda"]) == 0
     assert calls == [
-        (None, None, None, None, False),
-        ("exp", "f.json", None, None, False),
-        (None, None, "unary", 3, True),
+        (None, None, None, None, False, "cpu"),
+        ("exp", "f.json", None, None, False, "cpu"),
+        (None, None, "unary", 3, True, "cuda"),
     ]
 
 

@@ -311,7 +311,9 @@ def test_what_a_device_is_called():
 def test_the_benchmark_of_devices_runs(tmp_path):
     script = Path(__file__).parents[2] / "benchmarks" / "cuda.py"
     out = tmp_path / "figures.json"
-    subprocess.run([sys.executable, script, "--tiny", "--json", out], check=True, timeout=600, capture_output=True)
+    subprocess.run(
+        [sys.executable, script, "--tiny", "--json", out], check=True, timeout=600, capture_output=True
+    )
     found = json.loads(out.read_text())
     assert found["about"]["device"] == cuda.get_device_name()
     assert {row["group"] for row in found["rows"]} == {"bandwidth", "products", "convolution", "steps"}

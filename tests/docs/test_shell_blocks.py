@@ -126,7 +126,8 @@ def test_names_in_commands_that_are_not_run():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     extras = project["project"]["optional-dependencies"]
     presets = json.loads((ROOT / "CMakePresets.json").read_text(encoding="utf-8"))
-    known = {name.split(">=")[0] for name in extras["dev"]} | set(extras["dev"])
+    known = {name.split(">=")[0] for name in extras["dev"]} | set(extras["dev"]) | {"."}
+    options = (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
     checked = 0
     for command in ALL:
         words = shlex.split(command)
@@ -134,6 +135,9 @@ def test_names_in_commands_that_are_not_run():
             for word in words[2:]:
                 if word.startswith(".["):
                     assert set(word[2:-1].split(",")) <= set(extras), command
+                elif word.startswith("cmake.define."):
+                    name = word.removeprefix("cmake.define.").partition("=")[0]
+                    assert name.startswith("CMAKE_") or f"option({name} " in options, command
                 elif not word.startswith("-"):
                     assert word in known, command
                 checked += 1

@@ -104,7 +104,7 @@ def test_run_time_dependencies() -> None:
 
 def test_extras_are_complete() -> None:
     extras = PROJECT["optional-dependencies"]
-    assert set(extras) == {"train", "verify", "test", "torch-comparison", "bench", "dev"}
+    assert set(extras) == {"train", "verify", "test", "torch-comparison", "cuda12", "cuda13", "bench", "dev"}
     # What the tests exercise must come with them: a fresh environment runs them all.
     assert "verigrad[train,verify]" in extras["test"]
 

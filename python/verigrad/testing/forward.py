@@ -181,7 +181,7 @@ def forward_check(
 def _check_copy(lib: Library, call: Call, result: Any, what: str) -> None:
     before = [lib.to_numpy(t) for t in tensors(lib, result)]
     for leaf in call.leaves:
-        leaf.built.write(np.zeros_like(leaf.built.memory))
+        leaf.built.write(np.zeros((), leaf.array.dtype))
     for t, old in zip(tensors(lib, result), before, strict=True):
         if lib.to_numpy(t).tobytes() != old.tobytes():
             raise CheckError(

@@ -31,21 +31,23 @@ DENSE_LAYOUTS = (CONTIGUOUS, TRANSPOSED, SLICED, OFFSET)  # no element stands tw
 
 @dataclass(frozen=True)
 class Built:
-    """A tensor, and a tensor over the whole memory that it lies in."""
+    """A tensor, and the whole memory that it lies in: a tensor over it, and the array that shares it on the CPU."""
 
     lib: Library
     tensor: Any
     whole: Any
+    shared: Array
 
     @property
     def memory(self) -> Array:
-        """The elements of the memory now, as an array of their own."""
-        return self.lib.to_numpy(self.whole)
+        """The elements of the memory now."""
+        return self.shared if self.lib.device == "cpu" else self.lib.to_numpy(self.whole)
 
     def write(self, values: Array) -> None:
-        """Puts other elements into the memory."""
-        spread = np.array(np.broadcast_to(values, tuple(self.whole.shape)))
-        self.whole.data.copy_(self.lib.from_numpy(spread))  # by .data: no change through the tensor
+        """Puts other elements into the memory, on the CPU without the library's kernels."""
+        self.shared[...] = values
+        if self.lib.device != "cpu":
+            self.whole.data.copy_(self.lib.from_numpy(self.shared))  # by .data: no change through the tensor
 
 
 def poison(dtype: np.dtype[Any]) -> Any:
@@ -89,28 +91,28 @@ def build(lib: Library, array: Array, layout: str = CONTIGUOUS) -> Built:
             array[tuple(slice(0, 1) if d == dim else slice(None) for d in range(array.ndim))], order="C"
         )
         whole = lib.from_numpy(memory)
-        return Built(lib, whole.expand(shape), whole)
+        return Built(lib, whole.expand(shape), whole, memory)
     if layout == TRANSPOSED and array.ndim > 1:
         memory = np.array(array.T, order="C")
         whole = lib.from_numpy(memory)
-        return Built(lib, whole.permute(*range(array.ndim - 1, -1, -1)), whole)
+        return Built(lib, whole.permute(*range(array.ndim - 1, -1, -1)), whole, memory)
     if layout == SLICED:
         if array.ndim == 0:
             memory = np.full(3, poison(array.dtype), array.dtype)
             memory[1] = array
             whole = lib.from_numpy(memory)
-            return Built(lib, whole[1], whole)
+            return Built(lib, whole[1], whole, memory)
         sizes = [*(s + 2 for s in shape[:-1]), 2 * shape[-1] + 1]
         memory = np.full(sizes, poison(array.dtype), array.dtype)
         key = (*(slice(1, s + 1) for s in shape[:-1]), slice(1, 2 * shape[-1] + 1, 2))
         memory[key] = array
         whole = lib.from_numpy(memory)
-        return Built(lib, whole[key], whole)
+        return Built(lib, whole[key], whole, memory)
     if layout == OFFSET:
         memory = np.full(array.size + 2, poison(array.dtype), array.dtype)
         memory[1:-1] = array.reshape(-1)
         whole = lib.from_numpy(memory)
-        return Built(lib, whole[1 : array.size + 1].reshape(shape), whole)
+        return Built(lib, whole[1 : array.size + 1].reshape(shape), whole, memory)
     memory = guarded(array) if layout == GUARDED else np.array(array, order="C", copy=True)
     whole = lib.from_numpy(memory)
-    return Built(lib, whole, whole)
+    return Built(lib, whole, whole, memory)

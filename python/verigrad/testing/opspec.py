@@ -135,6 +135,7 @@ class OpSpec:
         serial: why no loop of the operation is ever cut for threads, for one where none is; of one way alone
             after "forward:" or "backward:".
         check: further checks, for operations that are no function of their inputs.
+        host: why there is nothing to check on another device than the CPU, for an operation of CPU tensors.
         compare: whether results are compared with the reference at all.
         registered: whether the library's registry of operations lists the name; attributes and optimizers are
             not listed.
@@ -168,6 +169,7 @@ class OpSpec:
     boundary: Callable[[Sampler], Iterable[Sample]] | None = None
     serial: str = ""
     check: Callable[[Library, Any], None] | None = None
+    host: str = ""
     compare: bool = True
     registered: bool = True
     differs: Mapping[str, str] = field(default_factory=dict)

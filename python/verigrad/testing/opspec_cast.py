@@ -301,6 +301,7 @@ SPECS = (
         listed,
         boundary=lambda s: iter([call(s.array(37, 67), grad=False)]),
         serial="the memory is shared",
+        host="the memory of an array is the CPU's",
         function=to_numpy,
         order=0,
         registered=False,

@@ -304,6 +304,8 @@ def run(
     if problem is not None:
         print(problem, file=sys.stderr)
         return 2
+    left_out = [spec for spec in specs if spec.host and device != "cpu"]
+    specs = [spec for spec in specs if spec not in left_out]
     started = time.perf_counter()
     made = _results(specs, processors() if jobs is None else jobs, quick, device)
     place = {spec.name: i for i, spec in enumerate(specs)}
@@ -315,6 +317,8 @@ def run(
     for result in results:
         for failure in result.failures:
             print(f"FAILED {failure.kind}: {failure.message}")
+    for spec in left_out:
+        print(f"not checked on {device}: {spec.name} ({spec.host})")
     print(summary(results, seconds))
     if json_path is not None:
         write_json(json_path, lib, results, seconds)
