@@ -31,7 +31,7 @@ DENSE_LAYOUTS = (CONTIGUOUS, TRANSPOSED, SLICED, OFFSET)  # no element stands tw
 
 @dataclass(frozen=True)
 class Built:
-    """A tensor, and the whole memory that it lies in: a tensor over it, and the array that shares it on the CPU."""
+    """A tensor, and the memory that it lies in: a tensor over it, and the array that shares it on the CPU."""
 
     lib: Library
     tensor: Any
