@@ -289,7 +289,7 @@ TEST(more_depthwise_weights_than_warps) {
   Window w;
   set_columns(w, 64, 64, 1, 32);
   w.out_w = 1;
-  check_convolution<float>({1, 515, 515, 515}, w);  // 4096 blocks have 32768
+  check_convolution<float>({1, 257, 257, 257}, w);  // 2048 blocks have 16384
 }
 
 /// Sums of numbers with rounding: within what both can have made.

@@ -137,7 +137,11 @@ Blas::Handle* handle_of_thread() {
 }
 
 /// Bytes of workspace: what cuBLAS takes by itself on the newest devices, which need most.
+#if defined(__CUDACC__)
 constexpr std::int64_t kWorkspace = std::int64_t{32} << 20;
+#else
+constexpr std::int64_t kWorkspace = 1024;  // which nobody uses
+#endif
 
 // ---- products -----------------------------------------------------------------------------------------------------
 

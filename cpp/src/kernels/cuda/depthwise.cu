@@ -128,7 +128,7 @@ __global__ void add_shares_kernel(std::int64_t weights, std::int64_t shares, con
 
 /// Warps that are wanted to fill a device, and pixels that a share should have at least and may have at most: a lane
 /// then adds up to 256 products before the tree begins. Grids are no larger than some blocks for each processor.
-constexpr std::int64_t kWantedWarps = 16384, kLeastPixels = 512, kMostPixels = 8192, kWeightBlocks = 4096;
+constexpr std::int64_t kWantedWarps = 16384, kLeastPixels = 512, kMostPixels = 8192, kWeightBlocks = 2048;
 
 template <class T>
 void gradient_by_weight(const Convolution& c) {

@@ -45,7 +45,7 @@ constexpr int kTile = 64, kDepth = 16, kSide = 16, kResults = kTile / kSide;
 constexpr int kPitch = kTile + 1;  // a column of the tile lies in all banks
 static_assert(kSide * kSide == kThreads);
 /// Blocks of the grid, some for each processor of any device; each takes every so many tiles.
-constexpr std::int64_t kTileBlocks = 4096;
+constexpr std::int64_t kTileBlocks = 2048;
 
 /// Where a matrix, as it enters the product, has its elements.
 struct Matrix {
