@@ -33,7 +33,7 @@ using Cell = std::conditional_t<std::is_same_v<T, bool>, std::uint8_t, T>;
 
 template <class T>
 std::vector<Cell<T>> values(std::int64_t n) {
-  if constexpr (std::is_same_v<T, bool>) return random_values<std::uint8_t>(n, 0, 2);
+  if constexpr (std::is_same_v<T, bool>) return random_values<std::uint8_t>(n, 0, 4);  // true is any but 0
   std::vector<Cell<T>> x = random_values<Cell<T>>(n, std::is_floating_point_v<T> ? -4 : 0, 9);
   if constexpr (std::is_floating_point_v<T>) {
     const T special[] = {T(0),

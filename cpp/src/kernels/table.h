@@ -131,7 +131,7 @@ struct Gather {
   Dims out_strides;
 };
 
-/// Contiguous tensors seen as [outer, size, inner] and an index of `count` numbers in [-size, size):
+/// Contiguous tensors seen as [outer, size, inner] and an index of `count` numbers in [0, size):
 /// index_select: out[o][i] = src[o][index[i]];  index_add: out[o][index[i]] += src[o][i] in the order of i.
 struct IndexRows {
   const char* op = "";

@@ -10,11 +10,11 @@ namespace verigrad::kernels::cuda {
 namespace {
 
 template <class Op, class In, class Out>
-__global__ void unary_kernel(Layout<2> layout, Out* out, const In* in) {
+__global__ void unary_kernel(Layout<2> layout, Out* out, const Stored<In>* in) {
   for_each_element(layout.numel, [&](std::int64_t i) {
     std::int64_t at[2];
     layout.offsets(i, at);
-    out[at[0]] = Op()(in[at[1]]);
+    out[at[0]] = Op()(static_cast<In>(in[at[1]]));
   });
 }
 
@@ -42,7 +42,7 @@ __global__ void division_kernel(Layout<3> layout, T* out, Input<T> a, Input<T> b
 template <class Op, class In, class Out>
 void launch_unary(const Loop& loop) {
   launch_over(loop.numel, &unary_kernel<Op, In, Out>, Layout<2>(loop), static_cast<Out*>(loop.data[0]),
-              static_cast<const In*>(loop.data[1]));
+              static_cast<const Stored<In>*>(loop.data[1]));
 }
 
 template <class Op, class In, class Out>

@@ -11,13 +11,13 @@ namespace verigrad::kernels::cuda {
 /// An operand: elements in memory, or the loop's number.
 template <class T>
 struct Input {
-  const T* data;
+  const Stored<T>* data;
   T number;
 
-  Input(const Loop& loop, int operand) : data(static_cast<const T*>(loop.data[operand])), number() {
+  Input(const Loop& loop, int operand) : data(static_cast<const Stored<T>*>(loop.data[operand])), number() {
     if (loop.number_at == operand) number = loop.number_as<T>();
   }
-  __device__ T operator[](std::int64_t offset) const { return data ? data[offset] : number; }
+  __device__ T operator[](std::int64_t offset) const { return data ? static_cast<T>(data[offset]) : number; }
 };
 
 /// Sixteen bytes, which a thread reads or writes at once.
