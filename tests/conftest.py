@@ -102,7 +102,7 @@ hypothesis.settings.load_profile("verigrad")
 
 @pytest.fixture(autouse=True)
 def untouched() -> Iterator[None]:
-    """Restores what is global: random numbers, threads, vector code, planted faults."""
+    """Restores what is global: random numbers, threads, vector code, planted faults, defaults."""
     testing = verigrad._C._testing
     state, threads, level = verigrad.get_rng_state(), verigrad.get_num_threads(), testing.simd_level()
     yield
@@ -111,6 +111,7 @@ def untouched() -> Iterator[None]:
     verigrad.set_num_threads(threads)
     verigrad.set_rng_state(state)
     verigrad.set_default_dtype(verigrad.float32)
+    verigrad.set_default_device(None)
 
 
 @pytest.fixture

@@ -25,7 +25,6 @@ void def(py::module_& m, const char* name, R (*Backend::*function)(int, Args...)
 void bind_cuda(py::module_& m) {
   py::module_ sub = m.def_submodule("_cuda", "The backend of CUDA devices.");
   sub.def("device_count", [] { return device_count(DeviceType::CUDA); });
-  sub.def("why_no_device", &why_no_device);
   sub.def("current_device", [] {
     backend(cuda(current_index()));
     return current_index();

@@ -2,8 +2,8 @@
 ``torch.cuda``.
 
 A build without CUDA has none of them: `is_available` says so, and everything that needs one raises
-RuntimeError with the
-reason. Importing verigrad touches no CUDA library; the first question about devices does.
+RuntimeError with the reason. Importing verigrad touches no CUDA library; the first question about devices
+does.
 """
 
 from __future__ import annotations
@@ -60,8 +60,7 @@ def device_count() -> int:
 
 
 def _index(device: DeviceLike) -> int:
-    """The index of a device; of the current one for None. Raises RuntimeError for another device or none
-    there."""
+    """The index of a device, of the current one for None. Raises ValueError for a device of another type."""
     if device is None:
         return _cuda.current_device()
     if isinstance(device, int) and not isinstance(device, bool):
@@ -109,8 +108,10 @@ class device:
 
 
 def synchronize(device: DeviceLike = None) -> None:
-    """Waits for all work of a device. Raises what its kernels reported: an index out of range, a division
-    by zero."""
+    """Waits for all work of a device.
+
+    Raises what its kernels reported: an index out of range, a division by zero.
+    """
     _cuda.synchronize(_index(device))
 
 
@@ -126,8 +127,7 @@ class _DeviceProperties:
 
 
 def get_device_properties(device: DeviceLike = None) -> _DeviceProperties:
-    """Name, ``major`` and ``minor`` of the compute capability, ``multi_processor_count``,
-    ``total_memory``."""
+    """A device's name, compute capability, memory and number of multiprocessors."""
     return _DeviceProperties(*_cuda.properties(_index(device)))
 
 
@@ -187,8 +187,10 @@ def manual_seed_all(seed: int) -> None:
 
 
 def seed() -> None:
-    """Seeds the current device's generator from the operating system; does nothing where there is no
-    device."""
+    """Seeds the current device's generator from the operating system.
+
+    Does nothing where there is no device.
+    """
     if is_available():
         _generator(None).seed()
 
@@ -218,8 +220,7 @@ class Stream:
         device: where; the current device for None.
 
     Memory belongs to the stream that was current when its tensor was made. A tensor that is used on another
-    stream must
-    stay alive until that stream has used it.
+    stream must stay alive until that stream has used it.
     """
 
     def __init__(self, device: DeviceLike = None) -> None:
@@ -319,8 +320,10 @@ class Event:
             _cuda.wait_event(self._index, self.cuda_event)
 
     def elapsed_time(self, end_event: Event) -> float:
-        """Milliseconds from this mark to another one. Raises RuntimeError without timing or before both are
-        done."""
+        """Milliseconds from this mark to another one.
+
+        Raises RuntimeError without timing or before both are done.
+        """
         if not (self._timing and end_event._timing):
             raise RuntimeError("Both events must be created with argument 'enable_timing=True'.")
         if self._index is None or end_event._index is None:

@@ -23,12 +23,6 @@ pytestmark = pytest.mark.skipif(
 DTYPES = [verigrad.bool, verigrad.uint8, verigrad.int32, verigrad.int64, verigrad.float32, verigrad.float64]
 
 
-@pytest.fixture(autouse=True)
-def _default_device():
-    yield
-    verigrad.set_default_device(None)
-
-
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", [(), (0, 3), (5,), (3, 4, 5)])
 def test_a_trip_to_the_device_and_back_keeps_the_elements(dtype, shape):

@@ -17,12 +17,6 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(autouse=True)
-def _default_device():
-    yield
-    verigrad.set_default_device(None)
-
-
 @pytest.mark.parametrize(
     "name", ["exp", "sub", "sum", "softmax", "mm", "gather", "rand", "zeros", "max_pool1d", "sgd"]
 )

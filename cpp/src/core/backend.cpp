@@ -77,8 +77,6 @@ Backend& backend(Device device) {
 
 int device_count(DeviceType type) { return type == DeviceType::CPU ? 1 : loaded().count; }
 
-std::string why_no_device() { return loaded().why; }
-
 namespace {
 thread_local int current_index_ = 0;
 std::atomic<Device> default_device_{kHost};

@@ -74,8 +74,6 @@ using BackendFunction = Backend* (*)(const char* build);
 Backend& backend(Device device);
 /// The devices that can be used; 0 where there is no shared object, library or driver.
 int device_count(DeviceType type);
-/// Why there are none; empty where there are some.
-std::string why_no_device();
 
 /// The device that "cuda" without a number means on the calling thread; 0 at first.
 int current_index();

@@ -2,23 +2,9 @@
 #include "verigrad/nn/warp.h"
 
 #include "autograd/record.h"
-#include "core/backend.h"
 #include "ops/elementwise.h"
 
 namespace verigrad::ops {
-namespace {
-
-/// The matrices in the memory of the images' device; callers have them on the host.
-Tensor placed(const Tensor& matrix, Device device) {
-  const Tensor m = contiguous(detach(matrix));
-  if (m.device() == device) return m;
-  const Tensor there = empty_tensor(m.shape(), m.dtype(), device);
-  copy_memory(device, there.data(), m.device(), m.data(), m.numel() * static_cast<std::int64_t>(sizeof(double)));
-  return there;
-}
-
-}  // namespace
-
 Tensor affine_image(const Tensor& input, const Tensor& matrix, const DimList& size, const std::string& mode,
                     double fill) {
   VG_CHECK(input.ndim() == 4, RuntimeError, "affine_image: expected an input of shape [N, C, H, W], got ",
@@ -43,7 +29,7 @@ Tensor affine_image(const Tensor& input, const Tensor& matrix, const DimList& si
            "differentiable");
   const Tensor out = empty_tensor(Dims{input.shape()[0], input.shape()[1], size[0], size[1]}, dtype, input.device());
   if (out.numel() == 0) return out;
-  const Tensor in = contiguous(detach(input)), m = placed(matrix, input.device());
+  const Tensor in = contiguous(detach(input)), m = contiguous(to(detach(matrix), DType::Float64, input.device()));
   kernels::Warp w;
   w.batch = input.shape()[0];
   w.channels = input.shape()[1];

@@ -91,8 +91,7 @@ def fit(
     Args:
         model: called with the inputs of each batch.
         train_loader: gives ``(inputs, targets)`` pairs, anew in each epoch; tensors are moved to the device
-        of the
-            model's parameters.
+            of the model's parameters.
         test_loader: evaluated after each epoch, without gradients and in eval mode. Default None.
         epochs: passes over *train_loader*.
         optimizer: holds the parameters of *model*.

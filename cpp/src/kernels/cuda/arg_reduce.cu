@@ -4,7 +4,7 @@
 
 #include "kernels/cuda/kernels.cuh"
 #include "kernels/cuda/reduce_engine.cuh"
-#include "kernels/reduce_ops.h"
+#include "kernels/reduce_dispatch.h"
 
 namespace verigrad::kernels::cuda {
 
@@ -49,20 +49,11 @@ void run(const Reduction& reduction) {
 }  // namespace
 
 void extremum_with_index(ReduceOp op, DType dtype, const Reduction& reduction) {
-  dispatch(dtype, [&]<class T>(TypeTag<T>) {
-    if (op == ReduceOp::max) {
-      run<Greater, T>(reduction);
-    } else {
-      run<Less, T>(reduction);
-    }
-  });
+  dispatch_extremum(op, dtype, [&]<class Better, class T>(Sought<Better, T>) { run<Better, T>(reduction); });
 }
 
 void arg_reduce(ArgReduceOp op, DType in, const Reduction& reduction) {
-  Reduction positions = reduction;
-  positions.out = nullptr;
-  if (!positions.index) positions.index = static_cast<std::int64_t*>(reduction.out);
-  extremum_with_index(op == ArgReduceOp::argmax ? ReduceOp::max : ReduceOp::min, in, positions);
+  extremum_with_index(extremum_of(op), in, positions_of(reduction));
 }
 
 }  // namespace verigrad::kernels::cuda

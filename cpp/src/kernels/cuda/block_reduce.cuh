@@ -10,8 +10,6 @@
 
 namespace verigrad::kernels::cuda {
 
-inline constexpr int kLanesOfWarp = 32;
-
 /// A value of any trivial type from another lane of the calling one's segment of `width` lanes; all lanes of the warp
 /// must take part. `move` is one of CUDA's shuffles.
 template <class V, class Move>
@@ -28,13 +26,13 @@ __device__ V shuffle_words(const V& value, const Move& move) {
 template <class V>
 __device__ V shuffle_down(const V& value, int delta, int width) {
   return shuffle_words(value, [=](std::uint32_t word) {
-    return __shfl_down_sync(0xFFFFFFFFu, word, static_cast<unsigned>(delta), width);
+    return __shfl_down_sync(kAllLanes, word, static_cast<unsigned>(delta), width);
   });
 }
 /// From the first lane.
 template <class V>
 __device__ V shuffle_first(const V& value, int width) {
-  return shuffle_words(value, [=](std::uint32_t word) { return __shfl_sync(0xFFFFFFFFu, word, 0, width); });
+  return shuffle_words(value, [=](std::uint32_t word) { return __shfl_sync(kAllLanes, word, 0, width); });
 }
 
 /// The threads of a block of kThreads as groups of `lanes` (a power of two) that share a result each. The lanes of a
@@ -73,11 +71,10 @@ __device__ V reduce_groups(const Groups& groups, const Op& op, V value) {
     __syncthreads();  // the array may be used again
     return value;
   }
-  const int width = groups.lanes < kLanesOfWarp ? groups.lanes : kLanesOfWarp;
+  const int width = groups.lanes < kWarpLanes ? groups.lanes : kWarpLanes;
   for (int delta = width / 2; delta > 0; delta /= 2) value = op(value, shuffle_down(value, delta, width));
-  if (groups.lanes <= kLanesOfWarp) return shuffle_first(value, width);
-  constexpr int kWarps = kThreads / kLanesOfWarp;
-  if (t % kLanesOfWarp == 0) shared[t / kLanesOfWarp] = value;
+  if (groups.lanes <= kWarpLanes) return shuffle_first(value, width);
+  if (t % kWarpLanes == 0) shared[t / kWarpLanes] = value;
   __syncthreads();
   V of_warps[kWarps];
   for (int w = 0; w < kWarps; ++w) of_warps[w] = shared[w];

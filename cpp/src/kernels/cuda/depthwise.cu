@@ -85,23 +85,21 @@ __global__ void input_kernel(Depthwise<I> d, std::int64_t numel, const T* y, con
   });
 }
 
-constexpr int kWarp = 32;
-
 /// sums[share][weight]: a warp has one share of the pixels of all images. Neighbouring warps have neighbouring weights,
 /// which read almost the same elements.
 template <class T, class I>
 __global__ void weight_kernel(Depthwise<I> d, std::int64_t pixels, std::int64_t shares, std::int64_t weights,
                               const T* x, const T* y, T* sums) {
-  const std::int64_t warps = static_cast<std::int64_t>(gridDim.x) * (kThreads / kWarp);
+  const std::int64_t warps = static_cast<std::int64_t>(gridDim.x) * kWarps;
   const std::int64_t part = (pixels + shares - 1) / shares;
-  const int lane = static_cast<int>(threadIdx.x) % kWarp;
-  for (std::int64_t task = (static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x) / kWarp;
+  const int lane = static_cast<int>(threadIdx.x) % kWarpLanes;
+  for (std::int64_t task = (static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x) / kWarpLanes;
        task < weights * shares; task += warps) {
     const I weight = static_cast<I>(task % weights), tap = weight % d.taps(), k = weight / d.taps();
     const I r = tap / d.w.kernel, s = tap % d.w.kernel, plane = d.h.out * d.w.out;
     const std::int64_t begin = part * (task / weights), end = begin + part < pixels ? begin + part : pixels;
     T sum = 0;
-    for (std::int64_t e = begin + lane; e < end; e += kWarp) {
+    for (std::int64_t e = begin + lane; e < end; e += kWarpLanes) {
       const I at = static_cast<I>(e), n = at / plane, pixel = at % plane, i = pixel / d.w.out, j = pixel % d.w.out;
       const I row = d.h.element(i, r), column = d.w.element(j, s);
       const T value =
@@ -110,8 +108,8 @@ __global__ void weight_kernel(Depthwise<I> d, std::int64_t pixels, std::int64_t 
               : T(0);
       sum += y[(static_cast<std::int64_t>(n) * d.channels * d.results + k) * plane + pixel] * value;
     }
-    for (int delta = kWarp / 2; delta > 0; delta /= 2) {
-      sum += __shfl_down_sync(0xFFFFFFFFu, sum, static_cast<unsigned>(delta));
+    for (int delta = kWarpLanes / 2; delta > 0; delta /= 2) {
+      sum += __shfl_down_sync(kAllLanes, sum, static_cast<unsigned>(delta));
     }
     if (lane == 0) sums[task] = sum;
   }
@@ -138,7 +136,7 @@ void gradient_by_weight(const Convolution& c) {
       {std::int64_t{1}, std::min(kWantedWarps / weights, pixels / kLeastPixels), (pixels - 1) / kMostPixels + 1});
   T* w = static_cast<T*>(c.w);
   const auto sum = [&](T* sums) {
-    const std::int64_t blocks = std::min(kWeightBlocks, (weights * shares - 1) / (kThreads / kWarp) + 1);
+    const std::int64_t blocks = std::min(kWeightBlocks, (weights * shares - 1) / kWarps + 1);
     with_depthwise(c, [&]<class I>(const Depthwise<I>& d) {
       launch(dim3(static_cast<unsigned>(blocks)), dim3(kThreads), &weight_kernel<T, I>, d, pixels, shares, weights,
              static_cast<const T*>(c.x), static_cast<const T*>(c.y), sums);

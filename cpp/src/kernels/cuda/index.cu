@@ -106,12 +106,7 @@ void check_rows(const IndexRows& r, Mistake mistake) {
 }
 
 void gather(DType dtype, const Gather& g) {
-  Loop loop;
-  loop.shape = g.shape;
-  loop.operands = 3;
-  loop.strides[0] = g.out_strides;
-  loop.strides[1] = g.index_strides;
-  loop.strides[2] = g.src_strides;
+  Loop loop = loop_of(g);
   loop.numel = 1;
   for (const std::int64_t n : g.shape) loop.numel *= n;
   if (loop.numel == 0) return;

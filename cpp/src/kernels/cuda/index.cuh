@@ -13,6 +13,17 @@ void check_rows(const IndexRows& r, Mistake mistake);
 
 __device__ inline bool in_range(std::int64_t position, std::int64_t size) { return position >= 0 && position < size; }
 
+/// The strides of a Gather's output, index and source; `numel` is the caller's to set.
+inline Loop loop_of(const Gather& g) {
+  Loop loop;
+  loop.shape = g.shape;
+  loop.operands = 3;
+  loop.strides[0] = g.out_strides;
+  loop.strides[1] = g.index_strides;
+  loop.strides[2] = g.src_strides;
+  return loop;
+}
+
 struct Division {
   std::int64_t quotient, rest;
 };

@@ -16,6 +16,9 @@ namespace verigrad::kernels::cuda {
 
 /// Threads of a block where nothing else is wanted.
 inline constexpr int kThreads = 256;
+inline constexpr int kWarpLanes = 32;
+inline constexpr unsigned kAllLanes = 0xFFFFFFFFu;
+inline constexpr int kWarps = kThreads / kWarpLanes;  // of a block of kThreads
 /// Enough blocks to fill any device; their threads stride over the rest.
 inline constexpr std::int64_t kMaxBlocks = 65535;
 

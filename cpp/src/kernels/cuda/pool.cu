@@ -16,8 +16,6 @@ namespace {
 
 using pool_windows::Sum;
 
-constexpr int kWarp = 32;
-constexpr unsigned kAllLanes = 0xFFFFFFFFu;
 /// Elements of a window from which a warp may take it, and how far apart neighbouring windows are then at least, in
 /// elements: nearer ones are read by neighbouring threads in few transactions as well.
 constexpr std::int64_t kWarpElements = 32, kWarpDistance = 4;
@@ -159,8 +157,8 @@ __global__ void average_kernel(Pool p, Tables t, bool pairs) {
 /// f(window) for the windows that fall to the calling warp.
 template <class F>
 __device__ void for_each_of_warp(std::int64_t n, const F& f) {
-  const std::int64_t warps = blockDim.x / kWarp;
-  for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * warps + threadIdx.x / kWarp; i < n;
+  const std::int64_t warps = blockDim.x / kWarpLanes;
+  for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * warps + threadIdx.x / kWarpLanes; i < n;
        i += warps * gridDim.x) {
     f(i);
   }
@@ -172,8 +170,8 @@ __device__ void for_each_of_lane(const Pool& p, const Span& rows, const Span& co
   const std::int64_t height = pool_windows::taps(rows.begin, rows.end, p.h.dilation),
                      width = pool_windows::taps(columns.begin, columns.end, p.w.dilation);
   if (width == 0) return;
-  const std::int64_t down = kWarp / width, right = kWarp % width;
-  const std::int64_t lane = threadIdx.x % kWarp;
+  const std::int64_t down = kWarpLanes / width, right = kWarpLanes % width;
+  const std::int64_t lane = threadIdx.x % kWarpLanes;
   std::int64_t r = lane / width, c = lane % width;
   while (r < height) {
     f((rows.begin + r * p.h.dilation) * p.w.in + columns.begin + c * p.w.dilation);
@@ -196,12 +194,12 @@ __global__ void max_warp_kernel(Pool p, Tables t) {
     T best = in[at];
     for_each_of_lane(p, rows, columns,
                      [&](std::int64_t place) { pool_windows::take_better(best, at, in[place], place); });
-    for (int step = kWarp / 2; step > 0; step /= 2) {
+    for (int step = kWarpLanes / 2; step > 0; step /= 2) {
       const T other = __shfl_xor_sync(kAllLanes, best, step);
       const std::int64_t place = __shfl_xor_sync(kAllLanes, at, step);
       pool_windows::take_better(best, at, other, place);
     }
-    if (threadIdx.x % kWarp == 0) {
+    if (threadIdx.x % kWarpLanes == 0) {
       static_cast<T*>(p.out)[position] = best;
       if (p.index) p.index[position] = at;
     }
@@ -217,8 +215,8 @@ __global__ void average_warp_kernel(Pool p, Tables t) {
     S sum = 0;
     for_each_of_lane(p, t.rows[to.row], t.columns[to.column],
                      [&](std::int64_t place) { sum += static_cast<S>(in[place]); });
-    for (int step = kWarp / 2; step > 0; step /= 2) sum += __shfl_down_sync(kAllLanes, sum, step);
-    if (threadIdx.x % kWarp == 0) {
+    for (int step = kWarpLanes / 2; step > 0; step /= 2) sum += __shfl_down_sync(kAllLanes, sum, step);
+    if (threadIdx.x % kWarpLanes == 0) {
       static_cast<T*>(p.out)[position] =
           static_cast<T>(sum / static_cast<S>(t.row_divisors[to.row] * t.column_divisors[to.column]));
     }
@@ -291,7 +289,6 @@ bool by_warps(const Pool& p) {
 
 template <class... Args>
 void launch_warps(std::int64_t windows, void (*kernel)(Args...), const Args&... args) {
-  constexpr std::int64_t kWarps = kThreads / kWarp;
   launch(dim3(static_cast<unsigned>(std::min(kMaxWarpBlocks, (windows + kWarps - 1) / kWarps))), dim3(kThreads), kernel,
          args...);
 }

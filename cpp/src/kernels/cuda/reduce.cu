@@ -3,7 +3,7 @@
 
 #include "kernels/cuda/kernels.cuh"
 #include "kernels/cuda/reduce_engine.cuh"
-#include "kernels/reduce_ops.h"
+#include "kernels/reduce_dispatch.h"
 
 namespace verigrad::kernels::cuda {
 
@@ -37,42 +37,12 @@ void run(const Reduction& reduction) {
   run_reduction(folding, Spread(make_plan(reduction, false)));
 }
 
-/// Floats in either float type, everything else in int64.
-template <class Op>
-void accumulate(DType in, DType out, const Reduction& reduction) {
-  dispatch(in, [&]<class In>(TypeTag<In>) {
-    if constexpr (std::is_floating_point_v<In>) {
-      if (out == DType::Float32) return run<Op, float, In>(reduction);
-      if (out == DType::Float64) return run<Op, double, In>(reduction);
-    } else {
-      if (out == DType::Int64) return run<Op, std::int64_t, Stored<In>>(reduction);
-    }
-    VG_THROW(RuntimeError, current_op(), ": no cuda implementation from dtype ", name(in), " to ", name(out));
-  });
-}
-
-template <class Op>
-void extremum(ReduceOp which, DType in, const Reduction& reduction) {
-  if (reduction.index) return extremum_with_index(which, in, reduction);
-  dispatch(in, [&]<class T>(TypeTag<T>) { run<Op, T, Stored<T>>(reduction); });
-}
-
-template <class Op>
-void logical(DType in, const Reduction& reduction) {
-  dispatch(in, [&]<class T>(TypeTag<T>) { run<Op, Truth, Stored<T>>(reduction); });
-}
-
 }  // namespace
 
 void reduce(ReduceOp op, DType in, DType out, const Reduction& reduction) {
-  switch (op) {
-    case ReduceOp::sum: return accumulate<SumOf>(in, out, reduction);
-    case ReduceOp::prod: return accumulate<ProductOf>(in, out, reduction);
-    case ReduceOp::max: return extremum<MaxOf>(op, in, reduction);
-    case ReduceOp::min: return extremum<MinOf>(op, in, reduction);
-    case ReduceOp::all: return logical<AllOf>(in, reduction);
-    case ReduceOp::any: return logical<AnyOf>(in, reduction);
-  }
+  if (reduction.index) return extremum_with_index(op, in, reduction);
+  dispatch_reduce("cuda", op, in, out,
+                  [&]<class Op, class Acc, class In>(Folded<Op, Acc, In>) { run<Op, Acc, In>(reduction); });
 }
 
 }  // namespace verigrad::kernels::cuda

@@ -68,10 +68,10 @@ struct Spread {
     const int wanted = power_of_two((n + 7) / 8, kThreads);
     if (across) {
       // Of long rows no more columns than make an access whole, so that many threads share a result.
-      const int columns = power_of_two(std::min<std::int64_t>(plan.kept_inner, kLanesOfWarp), kLanesOfWarp);
+      const int columns = power_of_two(std::min<std::int64_t>(plan.kept_inner, kWarpLanes), kWarpLanes);
       groups = {kThreads / std::max(columns, kThreads / wanted), true};
     } else {
-      groups = {wanted <= kLanesOfWarp ? wanted : (n >= 8 * kThreads ? kThreads : kLanesOfWarp), false};
+      groups = {wanted <= kWarpLanes ? wanted : (n >= 8 * kThreads ? kThreads : kWarpLanes), false};
     }
     tiles = (plan.kept_numel - 1) / groups.count() + 1;
     const std::int64_t most = std::max<std::int64_t>(1, n / (groups.lanes * kSplitElements));
@@ -158,7 +158,7 @@ void run_reduction(const P& policy, const Spread& s) {
   }
   const Scratch<Value> partial(s.kept.numel * s.chunks);
   launch(s.blocks(), dim3(kThreads), &reduce_kernel<P>, policy, s, partial.get());
-  const Groups groups{s.chunks <= kLanesOfWarp ? kLanesOfWarp : kThreads, false};
+  const Groups groups{s.chunks <= kWarpLanes ? kWarpLanes : kThreads, false};
   const std::int64_t tiles = (s.kept.numel - 1) / groups.count() + 1;
   launch(dim3(static_cast<unsigned>(tiles)), dim3(kThreads), &combine_kernel<P>, policy, s.kept, groups,
          static_cast<const Value*>(partial.get()), s.chunks);

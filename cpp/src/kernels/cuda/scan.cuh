@@ -15,10 +15,6 @@
 
 namespace verigrad::kernels::cuda {
 
-inline constexpr unsigned kAllLanes = 0xFFFFFFFFu;
-inline constexpr int kWarpLanes = 32;
-inline constexpr int kWarps = kThreads / kWarpLanes;  // of a block of kThreads
-
 /// The sum of `value` over the threads before this one, in a block of kThreads threads, which all call it; `total`:
 /// over all of them. For integers.
 template <class T>

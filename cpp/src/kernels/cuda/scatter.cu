@@ -178,12 +178,7 @@ void index_add(DType dtype, const IndexRows& r) {
 }
 
 void scatter_add(DType dtype, const Gather& g) {
-  Loop starts;
-  starts.shape = g.shape;
-  starts.operands = 3;
-  starts.strides[0] = g.out_strides;
-  starts.strides[1] = g.index_strides;
-  starts.strides[2] = g.src_strides;
+  Loop starts = loop_of(g);
   if (!g.shape.empty()) {
     starts.shape.erase(g.dim);
     for (int o = 0; o < starts.operands; ++o) starts.strides[o].erase(g.dim);

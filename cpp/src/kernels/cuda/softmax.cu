@@ -133,7 +133,7 @@ __global__ void write_kernel(T* out, const T* in, const T* tops, const T* diviso
 template <class T, bool kLog, int kHeld>
 void short_rows(const Softmax& s) {
   int lanes = 1;
-  while (lanes < kLanesOfWarp && lanes < s.size) lanes *= 2;
+  while (lanes < kWarpLanes && lanes < s.size) lanes *= 2;
   const Groups groups{lanes, false};
   const std::int64_t tiles = (s.outer - 1) / groups.count() + 1;
   launch(dim3(static_cast<unsigned>(std::min(kMostBlocks, tiles))), dim3(kThreads), &short_rows_kernel<T, kLog, kHeld>,
@@ -143,10 +143,10 @@ void short_rows(const Softmax& s) {
 template <class T, bool kLog>
 void run(const Softmax& s) {
   if (s.inner == 1 && s.size <= kShortRow) {
-    if (s.size <= kLanesOfWarp) return short_rows<T, kLog, 1>(s);
-    if (s.size <= 4 * kLanesOfWarp) return short_rows<T, kLog, 4>(s);
-    if (s.size <= 12 * kLanesOfWarp) return short_rows<T, kLog, 12>(s);
-    return short_rows<T, kLog, kShortRow / kLanesOfWarp>(s);
+    if (s.size <= kWarpLanes) return short_rows<T, kLog, 1>(s);
+    if (s.size <= 4 * kWarpLanes) return short_rows<T, kLog, 4>(s);
+    if (s.size <= 12 * kWarpLanes) return short_rows<T, kLog, 12>(s);
+    return short_rows<T, kLog, kShortRow / kWarpLanes>(s);
   }
   Reduction r;
   r.kept = {s.outer, s.inner};
