@@ -3,11 +3,13 @@
     python scripts/mutate.py --count 400 --seed 1 --jobs 2 --report docs/mutation.md
     python scripts/mutate.py --only survivors --suite whole
     python scripts/mutate.py --ids 0123456789ab --show
+    python scripts/mutate.py --device cuda --count 100 --report docs/mutation-cuda.md
 
 The mutants are built in copies of this tree under --work; the checkout is only read. Every result is appended
 to --results as soon as it is known, so a run can be stopped and started again. Needs what ``.[test]``
 installs and what a build needs; see CONTRIBUTING.md. Mutants that nothing can notice are listed with the
-reason in scripts/mutation/equivalent.toml.
+reason in scripts/mutation/equivalent.toml. With ``--device cuda`` the mutants are of the CUDA kernels, which
+run on the emulated device.
 """
 
 from __future__ import annotations
@@ -25,11 +27,16 @@ from mutation import report, runner  # noqa: E402
 from mutation.operators import Mutant  # noqa: E402
 from mutation.results import Results  # noqa: E402
 from mutation.sampling import Sample, population  # noqa: E402
+from mutation.targets import TARGETS  # noqa: E402
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     out = argparse.ArgumentParser(description="Mutation testing of the core.")
+    out.add_argument(
+        "--device", choices=tuple(TARGETS), default="cpu",
+        help="mutate what computes there: the core, or the CUDA kernels, emulated (default: cpu)",
+    )  # fmt: skip
     out.add_argument("--seed", type=int, default=1, help="of the sample (default: 1)")
     out.add_argument("--count", type=int, default=400, help="mutants to sample (default: 400)")
     out.add_argument(
@@ -49,15 +56,16 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument(
         "--results",
         type=Path,
-        default=ROOT / "build" / "mutation.jsonl",
-        help="default: build/mutation.jsonl",
+        help="default: build/mutation.jsonl, build/mutation-cuda.jsonl for CUDA",
     )
     out.add_argument(
         "--work", type=Path, default=Path(tempfile.gettempdir()) / "verigrad-mutation",
         help="folder of the copies (default: verigrad-mutation in the folder for temporary files)",
     )  # fmt: skip
     out.add_argument(
-        "--report", type=Path, help="write the report of the sample there and to verification.md beside it"
+        "--report",
+        type=Path,
+        help="write the report of the sample there, and its summary into verification.md or devices.md",
     )
     out.add_argument(
         "--cmake", nargs="+", default=[], metavar="ARG", help='further arguments, as " -DNAME=value"'
@@ -105,15 +113,20 @@ def write_report(path: Path, found: list[Mutant], options: argparse.Namespace, r
     seconds = sum(sum(result.seconds.values()) for result in sampled)
     tried = [result.commit for result in results.first.values() if result.commit]
     commit = runner.commit_of(ROOT) + (f" (the first mutants at {tried[0]})" if tried else "")
-    text = report.summary(sampled, results.first, options.seed, commit, time.strftime("%Y-%m-%d"), seconds)
-    report.insert(path.with_name("verification.md"), text)
-    path.write_text(report.markdown(sampled), encoding="utf-8")
+    target = TARGETS[options.device]
+    text = report.summary(
+        sampled, results.first, options.seed, commit, time.strftime("%Y-%m-%d"), seconds, path.name, target
+    )
+    report.insert(path.with_name(target.page), text)
+    path.write_text(report.markdown(sampled, path.name, target), encoding="utf-8")
 
 
 def main() -> int:
     options = parser().parse_args()
-    found = population(ROOT)
-    results = Results(options.results)
+    target = TARGETS[options.device]
+    found = population(ROOT, target)
+    name = "mutation.jsonl" if options.device == "cpu" else f"mutation-{options.device}.jsonl"
+    results = Results(options.results or ROOT / "build" / name)
     try:
         mutants = chosen(found, options, results)
     except ValueError as error:
@@ -142,7 +155,7 @@ def run(
         runner.Options(
             options.seed, options.count, options.jobs, options.compilers, options.suite,
             not options.no_verify, options.minutes, tuple(a.strip() for a in options.cmake),
-            tuple(word for a in options.pytest for word in a.split()),
+            tuple(word for a in options.pytest for word in a.split()), TARGETS[options.device],
         ),
     )  # fmt: skip
     session.prepare()

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mutation.targets import HOST, Target
+
 MEMORY = 12 << 30  # bytes of addresses that a mutant may use
 RECORD_LIMIT = 300.0  # seconds for a record whose usual time is not known
 SUITE_LIMIT = 3600.0
@@ -97,6 +99,7 @@ def verify(
     records: list[str] | None,
     limit: float = RECORD_LIMIT,
     trace: Path | None = None,
+    target: Target = HOST,
 ) -> tuple[Verdict, dict[str, str]]:
     """Runs records until one fails; all of them with ``trace``, where each leaves what it reached.
 
@@ -105,7 +108,10 @@ def verify(
     """
     if records == []:
         return Verdict(), {}
-    asked = {"records": records, "limit": limit, "trace": str(trace) if trace else None}
+    asked = {
+        "records": records, "limit": limit, "device": target.device,
+        "trace": str(trace) if trace else None, "library": target.library,
+    }  # fmt: skip
     child = Path(__file__).with_name("verify_child.py")
     started = time.monotonic()
     overall = limit * (len(records) if records is not None else 1000) + 120
@@ -168,6 +174,21 @@ def suite(package: Path, cache: Path, tree: Path, tests: list[str], more: list[s
     return verdict
 
 
+def program(path: Path, cache: Path) -> Verdict:
+    """Runs the C++ tests of a build."""
+    started = time.monotonic()
+    code, out, err = run([str(path)], path.parent, environment(path.parent, cache), SUITE_LIMIT)
+    verdict = Verdict(seconds=round(time.monotonic() - started, 2))
+    if code == 0:
+        return verdict
+    failed = re.search(r"^FAIL (.*)$", out, re.MULTILINE)
+    verdict.killed = True
+    verdict.how = "hang" if code is None else "failure" if failed else "crash"
+    verdict.by = f"{path.name}: {failed[1]}" if failed else path.name
+    verdict.text = (out + err)[-400:]
+    return verdict
+
+
 # Tests that are likely to notice a change of a family; the others of its layer follow.
 NEAREST = {
     "convolution": ["tests/nn/test_conv.py"],
@@ -192,17 +213,20 @@ NEAREST = {
     "optim": ["tests/optim"],
     "linear": ["tests/nn/test_layers.py"],
 }
-LAYERS = ["tests/cpp", "tests/ops", "tests/nn", "tests/autograd", "tests/optim"]
 
 
-def affected_tests(tree: Path, family: str) -> list[str]:
+def affected_tests(tree: Path, family: str, target: Target = HOST) -> list[str]:
     """The part of the suite that a change of a family is likely to fail."""
-    near = [test for word, tests in NEAREST.items() if word in family for test in tests]
-    return [test for test in dict.fromkeys([*near, *LAYERS]) if (tree / test).exists()]
+    near = (
+        [test for word, tests in NEAREST.items() if word in family for test in tests] if target.rest else []
+    )
+    return [test for test in dict.fromkeys([*near, *target.tests]) if (tree / test).exists()]
 
 
-def other_tests(tree: Path, family: str) -> list[str]:
+def other_tests(tree: Path, family: str, target: Target = HOST) -> list[str]:
     """The rest of the suite."""
+    if not target.rest:
+        return []
     done = set(affected_tests(tree, family))
     return sorted(
         path.relative_to(tree).as_posix()

@@ -1,7 +1,7 @@
 """Which records of the verifier reach which lines: a mutant needs no others.
 
-A copy of the core is built with a call in every basic block, see ``trace.cpp``; each record runs on it once.
-The places that it reached become lines through the debug information.
+A copy of the library is built with a call in every basic block, see ``trace.cpp``; each record runs on it
+once. The places that it reached become lines through the debug information.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from mutation import checks
 from mutation.operators import Mutant
 from mutation.sampling import family
-from mutation.workspace import LIBRARY, Tree
+from mutation.workspace import Tree
 
 # One place per basic block of plain code: optimised as little as keeps the verifier quick.
 FLAGS = ["-DCMAKE_CXX_FLAGS_RELEASE=-O1 -g1 -w"]
@@ -154,22 +154,23 @@ def lines_of_places(library: Path, root: str) -> dict[int, list[tuple[str, int]]
 
 
 def build_traced(tree: Tree, original: Path) -> Path:
-    """Builds the traced core and answers a package with it."""
-    shutil.copy2(Path(__file__).with_name("trace.cpp"), tree.source / "cpp" / "src" / "core" / "trace.cpp")
+    """Builds the traced library and answers a package with it."""
+    target = tree.target
+    shutil.copy2(Path(__file__).with_name("trace.cpp"), tree.source / target.sources / "trace.cpp")
     script = tree.source / "cpp" / "CMakeLists.txt"
     text = script.read_text(encoding="utf-8")
-    line = "target_compile_options(verigrad_core PRIVATE -fsanitize-coverage=trace-pc)\n"
+    line = f"target_compile_options({target.goal} PRIVATE -fsanitize-coverage=trace-pc)\n"
     if line not in text:
         script.write_text(text + line, encoding="utf-8")
     tree.configure()
-    outcome = tree.ninja(["verigrad_core"])
+    outcome = tree.ninja([target.goal])
     if outcome.returncode:
-        raise RuntimeError(f"mutate: expected the traced core to build, got\n{outcome.stdout[-4000:]}")
+        raise RuntimeError(f"mutate: expected the traced library to build, got\n{outcome.stdout[-4000:]}")
     package = tree.folder / "traced"
     if package.exists():
         shutil.rmtree(package)
     shutil.copytree(original, package, symlinks=True)
-    shutil.copy2(tree.package / "verigrad" / LIBRARY, package / "verigrad" / LIBRARY)
+    shutil.copy2(tree.package / "verigrad" / target.library, package / "verigrad" / target.library)
     return package
 
 
@@ -182,11 +183,11 @@ def make(tree: Tree, original: Path, cache: Path) -> Reach:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     started = time.monotonic()
-    verdict, known = checks.verify(package, cache, None, 1800.0, folder)
+    verdict, known = checks.verify(package, cache, None, 1800.0, folder, tree.target)
     if verdict.how in ("crash", "hang"):
         raise RuntimeError(f"mutate: expected the verifier to finish without mutants, got {verdict.text}")
     print(f"mutate: {len(known)} records traced in {time.monotonic() - started:.0f} s", flush=True)
-    table = lines_of_places(package / "verigrad" / LIBRARY, str(tree.source))
+    table = lines_of_places(package / "verigrad" / tree.target.library, str(tree.source))
     lines: dict[str, dict[str, list[int]]] = {}
     for record in known:
         files: dict[str, set[int]] = {}

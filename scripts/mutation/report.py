@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mutation.operators import Mutant
 from mutation.results import Result
+from mutation.targets import HOST, Target
 
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 
@@ -93,7 +94,12 @@ def _escaped(text: str) -> str:
 
 TITLES = "mutants | equivalent | killed by verify | by the suite | survivors | verify alone | together |"
 RULER = "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
-MARKS = "<!-- mutation -->\n", "<!-- end of mutation -->\n"  # in docs/verification.md
+MARKS = "<!-- mutation -->\n", "<!-- end of mutation -->\n"  # in the page of a target
+
+
+def _command(document: str, target: Target) -> str:
+    device = "" if target is HOST else f" --device {target.device}"
+    return f"python scripts/mutate.py{device} --report docs/{document}"
 
 
 def _table(kind: str, names: Iterable[str], of: Callable[[Result], str], counted: list[Result]) -> list[str]:
@@ -102,9 +108,16 @@ def _table(kind: str, names: Iterable[str], of: Callable[[Result], str], counted
 
 
 def summary(
-    results: list[Result], first: dict[str, Result], seed: int, commit: str, date: str, seconds: float
+    results: list[Result],
+    first: dict[str, Result],
+    seed: int,
+    commit: str,
+    date: str,
+    seconds: float,
+    document: str = "mutation.md",
+    target: Target = HOST,
 ) -> str:
-    """The part of ``docs/verification.md``: what was counted, by family.
+    """The part of a target's page: what was counted, by family.
 
     Args:
         results: of the sampled mutants and of those that were discarded.
@@ -113,20 +126,25 @@ def summary(
         commit: of the sources.
         date: of the run.
         seconds: of work, all workers together.
+        document: the name of the whole report.
+        target: what was mutated.
     """
     counted = [r for r in results if r.counts]
     discarded = Counter(r.status for r in results if not r.counts)
     real = [r for r in counted if r.status != "equivalent"]
     at_once = sum(first[r.id].status == "killed" and first[r.id].phase == "verify" for r in real)
     crashes = sum(r.status == "killed" and r.how in ("crash", "hang") for r in counted)
+    command = _command(document, target)
+    device = "" if target is HOST else f" --device {target.device}"
+    judge = "the test suite" if target.rest else f"`{target.program}` or {' or '.join(target.tests)}"
     out = [
         "Whether these checks notice a mistake is measured by mutants. A mutant is a change of one line of",
-        "a kernel, an op, an optimizer or a table of gradients: another operator, a comparison, a bound off",
-        "by one, a constant, a statement dropped, arguments swapped, a condition negated. `verify` (the",
-        "records that reach the line) must notice it, or else the test suite. Written by",
-        "`python scripts/mutate.py --report docs/mutation.md`, which draws from all families of files:",
+        f"{target.subject}: another operator, a comparison, a bound off",
+        "by one, a constant, a statement dropped, arguments swapped, a condition negated.",
+        f"`verify{device}` (the records that reach the line) must notice it, or else {judge}. Written by",
+        f"`{command}`, which draws from all families of files:",
         f"seed {seed}, commit {commit}, {date}.",
-        "[mutation.md](mutation.md) shows the survivors, and why the equivalent ones change nothing.",
+        f"[{document}]({document}) shows the survivors, and why the equivalent ones change nothing.",
         "",
         f"{len(counted)} mutants; {discarded['invalid']} more did not compile and",
         f"{discarded['same code']} gave the same machine code: these were replaced.",
@@ -142,7 +160,7 @@ def summary(
 
 
 def insert(document: Path, text: str) -> None:
-    """Writes the summary between the marks of ``docs/verification.md``.
+    """Writes the summary between the marks of a document.
 
     Raises:
         ValueError: the document lacks the marks.
@@ -155,18 +173,20 @@ def insert(document: Path, text: str) -> None:
     document.write_text(after, encoding="utf-8")
 
 
-def markdown(results: list[Result]) -> str:
-    """The document ``docs/mutation.md``.
+def markdown(results: list[Result], document: str = "mutation.md", target: Target = HOST) -> str:
+    """The whole report.
 
     Args:
         results: of the sampled mutants.
+        document: its name.
+        target: what was mutated.
     """
     counted = [r for r in results if r.counts]
     out = [
-        "# Mutants",
+        "# Mutants" if target is HOST else "# Mutants of the CUDA kernels",
         "",
-        "Made by `python scripts/mutate.py --report docs/mutation.md`; do not edit. What mutants are, and",
-        "how many of each family were noticed, stands in [verification.md](verification.md).",
+        f"Made by `{_command(document, target)}`; do not edit. What mutants are, and",
+        f"how many of each family were noticed, stands in [{target.page}]({target.page}).",
         "",
         *_table("change", {r.operator for r in counted}, lambda r: r.operator, counted),
         "",

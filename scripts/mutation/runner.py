@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from mutation.operators import Mutant
 from mutation.report import load_equivalents, reason_of
 from mutation.results import Result, Results
 from mutation.sampling import Sample, family
+from mutation.targets import HOST, Target
 from mutation.workspace import Tree, signature, tracked_files
 
 
@@ -36,6 +38,7 @@ class Options:
         minutes: when no further mutant is begun; None for no limit.
         flags: further arguments for CMake.
         pytest: further arguments for pytest.
+        target: what is mutated.
     """
 
     seed: int = 1
@@ -47,6 +50,7 @@ class Options:
     minutes: float | None = None
     flags: tuple[str, ...] = ()
     pytest: tuple[str, ...] = ()
+    target: Target = HOST
 
 
 def commit_of(root: Path) -> str:
@@ -110,15 +114,20 @@ class Session:
     def prepare(self) -> None:
         """Builds what the mutants are compared with."""
         self.trees = []
+        target = self.options.target
         for i in range(self.options.jobs):
             tree = Tree(
-                self.root, self.folder / f"worker{i}", list(self.options.flags), self.options.compilers
-            )
+                self.root, self.folder / f"{target.device}{i}", list(self.options.flags),
+                self.options.compilers, target=target,
+            )  # fmt: skip
             print(f"mutate: tree {i} built in {tree.prepare():.0f} s", flush=True)
             self.trees.append(tree)
-        path = self.folder / "reach.json"
+        path = self.folder / f"reach-{target.device}.json"
         if not path.exists():
-            traced = Tree(self.root, self.folder / "traced", reach.FLAGS, self.options.compilers, True)
+            traced = Tree(
+                self.root, self.folder / f"traced-{target.device}", reach.FLAGS, self.options.compilers, True,
+                target,
+            )  # fmt: skip
             traced.copy()
             print("mutate: which record reaches which line is not known yet; tracing all of them", flush=True)
             reach.make(traced, self.trees[0].original, self.cache).save(path)
@@ -230,11 +239,15 @@ class Session:
         if self.options.suite != "none":
             build = tree.build_all(mutant)
             result.seconds["build"] = round(result.seconds["build"] + build.seconds, 2)
-            parts = [checks.affected_tests(tree.source, result.family)]
+            target = self.options.target
+            parts = [checks.affected_tests(tree.source, result.family, target)]
             if self.options.suite == "whole":
-                parts.append(checks.other_tests(tree.source, result.family))
-            for tests in parts:
-                verdict = self._suite(tree, tests)
+                parts.append(checks.other_tests(tree.source, result.family, target))
+            runs = [partial(self._suite, tree, tests) for tests in parts if tests]
+            if tree.program is not None:
+                runs.insert(0, partial(checks.program, tree.program, self.cache))
+            for run in runs:
+                verdict = run()
                 result.seconds["suite"] = round(result.seconds.get("suite", 0.0) + verdict.seconds, 2)
                 self._note(result, verdict, "suite")
                 if verdict.killed:
@@ -245,7 +258,7 @@ class Session:
         times: dict[str, float] = {}
         seconds = 0.0
         while True:
-            verdict, _ = checks.verify(tree.package, self.cache, names, limit)
+            verdict, _ = checks.verify(tree.package, self.cache, names, limit, target=tree.target)
             times |= verdict.times
             seconds += verdict.seconds
             if verdict.killed and not self._is_sound(tree, verdict.by, limit):
@@ -258,7 +271,7 @@ class Session:
         """Whether a record passes without a mutant in that tree; asked once."""
         key = f"{tree.folder} {record}"
         if key not in self._sound and record in self.reach.records:
-            control, _ = checks.verify(tree.original, self.cache, [record], limit)
+            control, _ = checks.verify(tree.original, self.cache, [record], limit, target=tree.target)
             self._sound[key] = not control.killed
             if control.killed:
                 print(

@@ -7,24 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mutation.operators import Mutant, mutants
+from mutation.targets import HOST, Target
 
-PATTERNS = (
-    "cpp/src/kernels/**/*.cpp",
-    "cpp/src/kernels/**/*.h",
-    "cpp/src/ops/**/*.cpp",
-    "cpp/src/ops/**/*.h",
-    "cpp/src/optim/**/*.cpp",
-    "cpp/src/optim/**/*.h",
-    "cpp/include/verigrad/*.def",
-)
-# Compiled only, or no part of a computation: tables of pointers, and the faults that are planted on purpose.
-LEFT_OUT = ("/cuda/", "/faults", "/table.", "/register.cpp", "/cblas.", "/host_device.h")
 # Files of kernels whose family is not the first word of their name.
 FAMILIES = {
     "activation": "elementwise", "activations": "elementwise", "binary": "elementwise", "copy": "elementwise",
     "float": "elementwise", "functors": "elementwise", "loops": "elementwise", "range": "elementwise",
     "arg": "reduce", "softmax": "reduce", "columns": "convolution", "micro": "convolution",
     "normalization": "normalize", "simd": "parallel", "philox": "random",
+    "block": "reduce", "depthwise": "convolution", "launch": "elementwise", "memory": "runtime",
+    "operands": "elementwise", "scan": "index", "scatter": "index", "shared": "elementwise", "sort": "index",
 }  # fmt: skip
 MOST_PER_FUNCTION = 3
 
@@ -37,19 +29,21 @@ def family(file: str) -> str:
     layer = file.split("/")[2]
     if layer == "kernels":
         word = stem.partition("_")[0]
-        return f"kernels/{FAMILIES.get(word, word)}"
+        return f"{'cuda' if '/cuda/' in file else layer}/{FAMILIES.get(word, word)}"
     return f"ops/{stem}" if layer == "ops" else layer
 
 
-def files(root: Path) -> list[str]:
+def files(root: Path, target: Target = HOST) -> list[str]:
     """The files that are mutated, below the root."""
-    found = {path.relative_to(root).as_posix() for pattern in PATTERNS for path in root.glob(pattern)}
-    return sorted(name for name in found if not any(part in name for part in LEFT_OUT))
+    found = {path.relative_to(root).as_posix() for pattern in target.patterns for path in root.glob(pattern)}
+    return sorted(name for name in found if not any(part in name for part in target.left_out))
 
 
-def population(root: Path) -> list[Mutant]:
+def population(root: Path, target: Target = HOST) -> list[Mutant]:
     """Every mutant of every file."""
-    return [mutant for name in files(root) for mutant in mutants((root / name).read_text("utf-8"), name)]
+    return [
+        mutant for name in files(root, target) for mutant in mutants((root / name).read_text("utf-8"), name)
+    ]
 
 
 def _order(found: list[Mutant], draw: random.Random) -> list[Mutant]:

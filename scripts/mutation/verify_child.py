@@ -1,8 +1,9 @@
 """Runs records of the verifier against the library that PYTHONPATH finds; in a process of its own, since a
 mutant may crash or hang.
 
-Standard input: {"records": [names] or null, "limit": seconds, "trace": folder or null}. Standard output: a
-line of JSON for the start and the end of each record. This file alone knows the verifier's interface.
+Standard input: {"records": [names] or null, "limit": seconds, "device": name, "trace": folder or null,
+"library": file}. Standard output: a line of JSON for the start and the end of each record. This file alone
+knows the verifier's interface.
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ def tell(**what: Any) -> None:
 class Trace:
     """The table of places in a library that was built with scripts/mutation/trace.cpp."""
 
-    def __init__(self) -> None:
+    def __init__(self, file: str) -> None:
         import ctypes
 
         import numpy as np
 
         import verigrad
 
-        library = ctypes.CDLL(str(Path(verigrad.__file__).parent / "libverigrad_core.so"))
+        library = ctypes.CDLL(str(Path(verigrad.__file__).parent / file))
         table = (ctypes.c_ubyte * (1 << 26)).in_dll(library, "verigrad_trace")
         self.table = np.ctypeslib.as_array(table)
 
@@ -49,13 +50,13 @@ class Trace:
         np.save(path, np.flatnonzero(self.table).astype(np.uint32))
 
 
-def run_record(name: str) -> str:
+def run_record(name: str, device: str) -> str:
     """Verifies one record and answers its first failure, an empty text for none."""
     from verigrad.testing.library import Library
     from verigrad.testing.opspec import records
     from verigrad.testing.verify import verify_record
 
-    result = verify_record(records()[name], Library("verigrad"), 1)
+    result = verify_record(records()[name], Library("verigrad", device), 1)
     return f"{result.failures[0].kind}: {result.failures[0].message}"[:600] if result.failures else ""
 
 
@@ -63,16 +64,18 @@ def main() -> None:
     asked = json.load(sys.stdin)
     from verigrad.testing.opspec import records
 
-    trace = Trace() if asked["trace"] else None
-    tell(known={name: spec.family for name, spec in records().items()})
-    names = list(records()) if asked["records"] is None else asked["records"]
+    device = asked["device"]
+    trace = Trace(asked["library"]) if asked["trace"] else None
+    known = {name: spec.family for name, spec in records().items() if device == "cpu" or not spec.host}
+    tell(known=known)
+    names = list(known) if asked["records"] is None else asked["records"]
     for name in names:
         tell(start=name)
         if trace is not None:
             trace.clear()
         started = time.monotonic()
         faulthandler.dump_traceback_later(asked["limit"], exit=True)  # also where a kernel never comes back
-        failure = run_record(name)
+        failure = run_record(name, device)
         faulthandler.cancel_dump_traceback_later()
         tell(end=name, failure=failure, seconds=round(time.monotonic() - started, 3))
         if trace is not None:

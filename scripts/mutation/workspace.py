@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mutation.operators import Mutant
+from mutation.targets import HOST, Target
 
 BUILD_LIMIT = 1800.0  # seconds
-LIBRARY = "libverigrad_core.so"
 # What decides the results of the verifier; a change of anything else keeps the builds and the map of reach.
 DECISIVE = ("cpp/", "cmake/", "python/", "CMakeLists.txt", "pyproject.toml")
 
@@ -73,10 +73,19 @@ class Tree:
         flags: further arguments for CMake.
         jobs: compilers at a time.
         absolute: whether debug information names the sources by absolute paths.
+        target: what is mutated.
     """
 
-    def __init__(self, root: Path, folder: Path, flags: list[str], jobs: int, absolute: bool = False) -> None:
-        self.root, self.folder, self.jobs = root, folder, jobs
+    def __init__(
+        self,
+        root: Path,
+        folder: Path,
+        flags: list[str],
+        jobs: int,
+        absolute: bool = False,
+        target: Target = HOST,
+    ) -> None:
+        self.root, self.folder, self.jobs, self.target = root, folder, jobs, target
         self.source = folder / "tree"
         # As deep as the build folders of the presets, so that ccache knows their objects.
         self.build_folder = self.source / "build" / "mutation"
@@ -95,7 +104,7 @@ class Tree:
         if self.original.exists():
             shutil.rmtree(self.original)
         shutil.copytree(self.package, self.original, symlinks=True)
-        self._objects = {path: self._digest(path) for path in self._core_objects()}
+        self._objects = {path: self._digest(path) for path in self._library_objects()}
         return time.monotonic() - started
 
     def copy(self) -> None:
@@ -108,7 +117,7 @@ class Tree:
         command = [
             "cmake", "-G", "Ninja", "-S", str(self.source), "-B", str(self.build_folder),
             "-DCMAKE_BUILD_TYPE=Release",
-            f"-DPython_EXECUTABLE={sys.executable}", *linker, *self.flags,
+            f"-DPython_EXECUTABLE={sys.executable}", *linker, *self.target.flags, *self.flags,
         ]  # fmt: skip
         done = subprocess.run(command, env=self._environment(), capture_output=True, text=True)
         if done.returncode:
@@ -131,17 +140,22 @@ class Tree:
         except subprocess.TimeoutExpired:
             return subprocess.CompletedProcess(command, 1, "the build took too long")
 
-    def _core_objects(self) -> list[Path]:
-        return sorted(self.build_folder.glob("cpp/CMakeFiles/verigrad_core.dir/**/*.o"))
+    def _library_objects(self) -> list[Path]:
+        return sorted(self.build_folder.glob(f"cpp/CMakeFiles/{self.target.goal}.dir/**/*.o"))
+
+    @property
+    def program(self) -> Path | None:
+        """The C++ tests, where pytest does not start them."""
+        return self.build_folder / "cpp" / self.target.program if self.target.program else None
 
     @staticmethod
     def _digest(path: Path) -> bytes:
         return hashlib.sha256(path.read_bytes()).digest()
 
     def build(self, mutant: Mutant) -> Build:
-        """Builds the core with a mutant. Tests read the sources, so these are put back at once."""
+        """Builds the library with a mutant. Tests read the sources, so these are put back at once."""
         started = time.monotonic()
-        outcome = self._with(mutant, ["verigrad_core"])
+        outcome = self._with(mutant, [self.target.goal])
         seconds = time.monotonic() - started
         if outcome.returncode:
             return Build("invalid", seconds, outcome.stdout[-1500:])
@@ -150,8 +164,8 @@ class Tree:
         return Build("changed", seconds)
 
     def build_all(self, mutant: Mutant) -> Build:
-        """Builds the bindings as well, if they include the file. The core stays as ``build`` made it."""
-        if mutant.file.endswith(".cpp"):
+        """Builds all else that includes the file. The library stays as ``build`` made it."""
+        if mutant.file.endswith((".cpp", ".cu")):
             return Build("changed", 0.0)
         started = time.monotonic()
         outcome = self._with(mutant, ["all"])

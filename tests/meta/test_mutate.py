@@ -18,8 +18,10 @@ sys.path.insert(0, str(ROOT / "scripts"))
 from mutation import checks, reach, report, runner, sampling, tokens  # noqa: E402
 from mutation.operators import Mutant, mutants  # noqa: E402
 from mutation.results import Result, Results  # noqa: E402
+from mutation.targets import CUDA  # noqa: E402
 
 POPULATION = sampling.population(ROOT)
+OF_CUDA = sampling.population(ROOT, CUDA)
 KERNEL = "cpp/src/kernels/cpu/example.cpp"
 OPS = "cpp/src/ops/example.cpp"
 
@@ -178,6 +180,20 @@ def test_mutants_of_the_sources() -> None:
         assert mutant.lines[0] <= mutant.line <= mutant.lines[1]
 
 
+def test_mutants_of_the_cuda_kernels() -> None:
+    assert len(OF_CUDA) > 3_000
+    assert not {m.id for m in OF_CUDA} & {m.id for m in POPULATION}
+    kernels = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("cpp/src/kernels/cuda/*.cu")}
+    assert kernels - {m.file for m in OF_CUDA} == {
+        f"cpp/src/kernels/cuda/{name}.cu" for name in ("blas", "register")
+    }
+    families = {sampling.family(m.file) for m in OF_CUDA}
+    assert all(name.startswith("cuda/") for name in families)
+    for name in families:
+        assert checks.affected_tests(ROOT, name, CUDA) == ["tests/device"]
+        assert not checks.other_tests(ROOT, name, CUDA)
+
+
 def draw(count: int, seed: int) -> list[Mutant]:
     sample = sampling.Sample(POPULATION, seed)
     drawn = [
@@ -245,7 +261,7 @@ def test_results_survive_a_stop(tmp_path: Path) -> None:
     "entry", report.load_equivalents(), ids=lambda entry: f"{entry.file}: {entry.before}"[:80]
 )
 def test_equivalents_are_mutants_of_the_sources(entry: report.Equivalent) -> None:
-    of_line = {m.after for m in POPULATION if m.file == entry.file and m.before == entry.before}
+    of_line = {m.after for m in [*POPULATION, *OF_CUDA] if m.file == entry.file and m.before == entry.before}
     assert of_line, "the line is gone"
     assert entry.after == "*" or entry.after in of_line
 
@@ -270,6 +286,10 @@ def test_report() -> None:
     )
     assert "tests/nn/test_conv.py::test_a" in text
     assert "the size of a chunk changes only the speed" in text
+    text = report.summary(found, first, 1, "abc", "2026-01-01", 7200.0, "mutation-cuda.md", CUDA)
+    assert "python scripts/mutate.py --device cuda --report docs/mutation-cuda.md" in text
+    assert "`verify --device cuda`" in text and "`verigrad_emulation_tests` or tests/device" in text
+    assert "[devices.md](devices.md)" in report.markdown(found, "mutation-cuda.md", CUDA)
 
 
 def test_the_summary_stands_between_its_marks(tmp_path: Path) -> None:
