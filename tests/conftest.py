@@ -3,6 +3,7 @@ hypothesis, and a library that every test leaves as it found it."""
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -39,10 +40,40 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 def pytest_configure(config: pytest.Config) -> None:
     """Share the processors among the workers. Tests about threads ask for as many as they need."""
     config.addinivalue_line("markers", "torch: compares with PyTorch, see `_compares`; skipped without it")
+    config.addinivalue_line("markers", "host(reason): of CPU tensors alone; skipped with `--device cuda`")
+    _set_device(config.getoption("device"))
     workers = config.getoption("numprocesses", None) or 0
     if workers > 1 and not hasattr(config, "workerinput"):
         for name in _THREAD_VARIABLES:
             os.environ.setdefault(name, str(max(1, _processors() // workers)))
+
+
+# The device. With `--device cuda` tensors are made there; what a test reads with numpy is copied to the CPU.
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--device", default="cpu", help="where tests make their tensors: cpu, or cuda, real or emulated"
+    )
+
+
+def _set_device(device: str) -> None:
+    if device == "cpu":
+        return
+    try:
+        verigrad.set_default_device(device)
+    except RuntimeError as error:
+        raise pytest.UsageError(f"--device {device}: {error}") from None
+    for name in ("numpy", "__array__"):
+        setattr(verigrad.Tensor, name, _from_the_cpu(getattr(verigrad.Tensor, name)))
+
+
+def _from_the_cpu(method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def read(tensor: verigrad.Tensor, *arguments: Any, **options: Any) -> Any:
+        return method(tensor.cpu() if tensor.is_cuda else tensor, *arguments, **options)
+
+    return read
 
 
 # Comparisons with PyTorch, which `pytest -m torch` selects.
@@ -76,10 +107,13 @@ def _compares(item: pytest.Function) -> bool:
     return any(code is not None and _names_torch(code) for code in codes)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function) and _compares(item):
             item.add_marker("torch")
+        host = item.get_closest_marker("host")
+        if host is not None and config.getoption("device") != "cpu":
+            item.add_marker(pytest.mark.skip(reason=host.args[0]))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -105,13 +139,14 @@ def untouched() -> Iterator[None]:
     """Restores what is global: random numbers, threads, vector code, planted faults, defaults."""
     testing = verigrad._C._testing
     state, threads, level = verigrad.get_rng_state(), verigrad.get_num_threads(), testing.simd_level()
+    device = verigrad.get_default_device()
     yield
     testing.clear_faults()
     testing.set_simd_level(level)
     verigrad.set_num_threads(threads)
     verigrad.set_rng_state(state)
     verigrad.set_default_dtype(verigrad.float32)
-    verigrad.set_default_device(None)
+    verigrad.set_default_device(device)
 
 
 @pytest.fixture

@@ -56,17 +56,18 @@ def run_record(name: str, device: str) -> str:
     from verigrad.testing.opspec import records
     from verigrad.testing.verify import verify_record
 
-    result = verify_record(records()[name], Library("verigrad", device), 1)
+    with Library("verigrad", device).as_default() as lib:
+        result = verify_record(records()[name], lib, 1)
     return f"{result.failures[0].kind}: {result.failures[0].message}"[:600] if result.failures else ""
 
 
 def main() -> None:
     asked = json.load(sys.stdin)
-    from verigrad.testing.opspec import records
+    from verigrad.testing.opspec import records_on
 
     device = asked["device"]
     trace = Trace(asked["library"]) if asked["trace"] else None
-    known = {name: spec.family for name, spec in records().items() if device == "cpu" or not spec.host}
+    known = {name: spec.family for name, spec in records_on(device).items()}
     tell(known=known)
     names = list(known) if asked["records"] is None else asked["records"]
     for name in names:

@@ -80,6 +80,7 @@ def test_hooks_come_and_go_while_passes_run() -> None:
     assert p.grad is not None and p.grad.tolist() == [float(ROUNDS)] * 10
 
 
+@pytest.mark.host("a process that has used CUDA cannot be forked")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.skipif(
     "VERIGRAD_TEST_SANITIZER" in os.environ, reason="a sanitizer refuses threads in the child"

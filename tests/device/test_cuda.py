@@ -329,3 +329,18 @@ def test_a_child_of_a_fork_is_refused():
         "assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0\n"
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=120)
+
+
+def test_gradients_are_checked_on_the_device():
+    x = verigrad.rand(3, 2, dtype=verigrad.float64, device="cuda", requires_grad=True)
+    y = verigrad.rand(2, dtype=verigrad.float64, device="cuda", requires_grad=True)
+    before = x.tolist()
+    for fast in (False, True):
+        assert verigrad.autograd.gradcheck(lambda a, b: (a * b, a.sin()), (x, y), fast_mode=fast)
+    assert verigrad.autograd.gradgradcheck(lambda a, b: a.exp() * b, (x, y))
+    assert x.tolist() == before
+
+    def wrong(a):
+        return a * a.detach()
+
+    assert not verigrad.autograd.gradcheck(wrong, (x,), raise_exception=False)

@@ -83,7 +83,7 @@ RANDOM = ["uniform_", "normal_", "xavier_uniform_", "xavier_normal_", "kaiming_u
 @pytest.mark.parametrize("name", RANDOM)
 def test_generator(name):
     def draw(seed):
-        generator = vg.Generator()
+        generator = vg.Generator(vg.get_default_device())
         generator.manual_seed(seed)
         return getattr(init, name)(vg.empty(3, 4), generator=generator).tolist()
 

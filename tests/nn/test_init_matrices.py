@@ -227,7 +227,7 @@ DRAWS = {
 @pytest.mark.parametrize("name", DRAWS)
 def test_generator(name):
     def draw(seed):
-        generator = vg.Generator().manual_seed(seed)
+        generator = vg.Generator(vg.get_default_device()).manual_seed(seed)
         return getattr(init, name)(vg.empty(6, 4), *DRAWS[name], generator=generator).tolist()
 
     state = vg.get_rng_state()

@@ -140,8 +140,8 @@ def test_copy_of_a_hooked_module_keeps_its_own_hooks():
     [
         lambda net: net.double(),
         lambda net: net.to(vg.float64),
-        lambda net: net.to("cpu", vg.float64),
-        lambda net: net.to(device=vg.device("cpu"), dtype=vg.float64),
+        lambda net: net.to(str(vg.get_default_device()), vg.float64),
+        lambda net: net.to(device=vg.get_default_device(), dtype=vg.float64),
         lambda net: net.to(vg.ones(1, dtype=vg.float64)),
     ],
 )

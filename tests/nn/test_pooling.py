@@ -314,7 +314,7 @@ def test_the_second_derivative_of_a_maximum_picks_the_same_elements_in_every_chu
     incoming = vg.ones(y.shape, requires_grad=True)
     (by_x,) = vg.autograd.grad(y, x, incoming, create_graph=True)
     weights = rng.standard_normal(x.shape).astype(np.float32)
-    (again,) = vg.autograd.grad(by_x, incoming, vg.from_numpy(weights))
+    (again,) = vg.autograd.grad(by_x, incoming, vg.tensor(weights))
     flat = index.numpy().reshape(128, -1)
     wanted = np.take_along_axis(weights.reshape(128, -1), flat, 1).reshape(again.shape)
     np.testing.assert_array_equal(again.numpy(), wanted)

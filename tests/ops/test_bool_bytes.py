@@ -60,7 +60,7 @@ CHECKS: dict[str, Callable[[vg.Tensor], Any]] = {
 
 def odd(repeats: int) -> vg.Tensor:
     """The memory of bytes as bools."""
-    return vg.from_numpy(np.tile(BYTES, repeats).view(np.bool_))
+    return vg.from_numpy(np.tile(BYTES, repeats).view(np.bool_)).to(vg.get_default_device())
 
 
 @pytest.mark.parametrize("name", CHECKS)
@@ -86,6 +86,7 @@ def test_long_runs() -> None:
         assert large.sum().item() == 400_000 and large.nonzero().shape == (400_000, 1)
 
 
+@pytest.mark.host("memory of arrays is the CPU's")
 def test_memory_stays_shared() -> None:
     array = BYTES.copy().view(np.bool_)
     tensor = vg.from_numpy(array)

@@ -84,6 +84,7 @@ class Labelled(np.ndarray[Any, Any]):
         return "no array"
 
 
+@pytest.mark.host("memory of arrays is the CPU's")
 @pytest.mark.parametrize(
     "array",
     [np.arange(6.0).reshape(2, 3).view(Labelled),

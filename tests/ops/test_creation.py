@@ -81,6 +81,7 @@ def test_the_default_dtype_is_that_of_floats() -> None:
         vg.set_default_dtype(vg.int64)
 
 
+@pytest.mark.host("memory of arrays is the CPU's")
 def test_tensor_copies_and_as_tensor_shares() -> None:
     array = np.zeros(3, np.float32)
     copy, shared = vg.tensor(array), vg.as_tensor(array)
@@ -90,6 +91,7 @@ def test_tensor_copies_and_as_tensor_shares() -> None:
     assert vg.as_tensor(array, dtype=vg.float64).data_ptr() != shared.data_ptr()
 
 
+@pytest.mark.host("memory of arrays is the CPU's")
 def test_numpy_shares_the_tensors_memory() -> None:
     x = vg.zeros(2, 3)
     x.numpy()[1, 2] = 5

@@ -9,12 +9,13 @@ import pytest
 
 from verigrad.testing.forward import Check, forward_checks
 from verigrad.testing.library import Library
-from verigrad.testing.opspec import records
+from verigrad.testing.opspec import records, records_on
 from verigrad.testing.verify import extra_checks
 
 LIB = Library("verigrad")
-COMPARED = [(name, dtype) for name, spec in records().items() if spec.compare for dtype in spec.dtypes]
-OWN = [name for name, spec in records().items() if spec.check is not None]
+HERE = records_on(LIB.device)
+COMPARED = [(name, dtype) for name, spec in HERE.items() if spec.compare for dtype in spec.dtypes]
+OWN = [name for name, spec in HERE.items() if spec.check is not None]
 
 
 def failures(checks: Iterator[Check]) -> tuple[int, list[str]]:

@@ -8,11 +8,12 @@ import pytest
 from verigrad.testing.backward import element_checks, training_dtypes
 from verigrad.testing.differentiation import Coverage, gradient_checks, kink_checks, refuse_blind
 from verigrad.testing.library import Library
-from verigrad.testing.opspec import records
+from verigrad.testing.opspec import records, records_on
 
 LIB = Library("verigrad")
-DIFFERENTIABLE = [name for name, spec in records().items() if spec.order > 0]
-WITH_KINKS = [name for name, spec in records().items() if spec.kinks]
+HERE = records_on(LIB.device)
+DIFFERENTIABLE = [name for name, spec in HERE.items() if spec.order > 0]
+WITH_KINKS = [name for name, spec in HERE.items() if spec.kinks]
 
 
 @pytest.mark.parametrize("name", DIFFERENTIABLE)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from verigrad.testing import strategies as vst
 from verigrad.testing.calls import compare, expected
+from verigrad.testing.forward import scale_of
 from verigrad.testing.library import Library
 from verigrad.testing.opspec import OpSpec, records
 from verigrad.testing.samples import Sample
@@ -27,12 +28,9 @@ WHOLE = {"floor_divide", "remainder"}  # quotients near a whole number may be ro
 def agree(spec: OpSpec, got: Any, *args: Any, **kwargs: Any) -> None:
     """Compares a result with the reference of the same arguments."""
     sample = Sample(args, kwargs)
-    wanted = expected(spec.reference, sample, sample.arrays())
-    scale = None
-    if spec.scale == "inputs":
-        scale = expected(
-            spec.reference, sample, [np.abs(a) if a.dtype.kind == "f" else a for a in sample.arrays()]
-        )
+    arrays = sample.arrays()
+    wanted = expected(spec.reference, sample, arrays)
+    scale = scale_of(spec, sample, wanted, arrays)
     compare(LIB, got, wanted, scale, spec.tolerance, spec.name)
 
 

@@ -24,6 +24,11 @@ def test_philox_gives_the_published_words() -> None:
         assert reference.philox(counter, key) == words
 
 
+def generator_here() -> vg.Generator:
+    """A new one where tensors are made."""
+    return vg.Generator(vg.get_default_device())
+
+
 def test_manual_seed_answers_the_default_generator() -> None:
     made = vg.manual_seed(5)
     assert isinstance(made, vg.Generator)
@@ -32,21 +37,21 @@ def test_manual_seed_answers_the_default_generator() -> None:
 
 @pytest.mark.parametrize("seed", [0, 1, -1, 2**63, 2**64 - 1])
 def test_every_seed_of_64_bits_counts(seed: int) -> None:
-    first = vg.rand(3, generator=vg.Generator().manual_seed(seed))
-    other = vg.rand(3, generator=vg.Generator().manual_seed((seed + 1) % 2**64))
+    first = vg.rand(3, generator=generator_here().manual_seed(seed))
+    other = vg.rand(3, generator=generator_here().manual_seed((seed + 1) % 2**64))
     assert first.tolist() != other.tolist()
 
 
 def test_seed_draws_a_new_one_and_answers_it() -> None:
-    generator = vg.Generator()
+    generator = generator_here()
     seed = generator.seed()
     first = vg.rand(4, generator=generator).tolist()
-    assert vg.rand(4, generator=vg.Generator().manual_seed(seed)).tolist() == first
-    assert vg.Generator().seed() != seed
+    assert vg.rand(4, generator=generator_here().manual_seed(seed)).tolist() == first
+    assert generator_here().seed() != seed
 
 
 def test_state_is_a_uint8_tensor_and_a_wrong_one_is_refused() -> None:
-    generator = vg.Generator().manual_seed(3)
+    generator = generator_here().manual_seed(3)
     state = generator.get_state()
     assert state.dtype == vg.uint8
     with pytest.raises(RuntimeError, match="uint8"):
@@ -60,7 +65,7 @@ def test_one_large_call_and_the_state_after_it_do_not_depend_on_the_threads() ->
     found = []
     for threads in (1, 2, 3):
         vg.set_num_threads(threads)
-        generator = vg.Generator().manual_seed(7)
+        generator = generator_here().manual_seed(7)
         values = [vg.rand(300_007, generator=generator), vg.randn(300_007, generator=generator),
                   vg.randint(0, 1000, (300_007,), generator=generator)]  # fmt: skip
         found.append([v.numpy().tobytes() for v in values] + [generator.get_state().numpy().tobytes()])
@@ -69,11 +74,11 @@ def test_one_large_call_and_the_state_after_it_do_not_depend_on_the_threads() ->
 
 def test_uniform_never_reaches_the_upper_bound() -> None:
     x = vg.empty(200_000).uniform_(
-        0.0, np.nextafter(np.float32(0), np.float32(1)) * 4, generator=vg.Generator().manual_seed(1)
+        0.0, np.nextafter(np.float32(0), np.float32(1)) * 4, generator=generator_here().manual_seed(1)
     )
     assert float(x.max()) < float(np.nextafter(np.float32(0), np.float32(1)) * 4)
     assert (
-        float(vg.empty(200_000).uniform_(1e8, 1e8 + 16, generator=vg.Generator().manual_seed(1)).max())
+        float(vg.empty(200_000).uniform_(1e8, 1e8 + 16, generator=generator_here().manual_seed(1)).max())
         < 1e8 + 16
     )
 

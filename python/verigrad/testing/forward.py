@@ -54,7 +54,8 @@ def variants(sample: Sample, written: int = 0) -> Iterator[Sample]:
         yield replace(sample, layouts=(CONTIGUOUS,) * (count - 1) + (SLICED,))
 
 
-def _scale(spec: OpSpec, sample: Sample, wanted: Any, arrays: list[Array]) -> Any:
+def scale_of(spec: OpSpec, sample: Sample, wanted: Any, arrays: list[Array]) -> Any:
+    """What the tolerance of each element of a result is multiplied by; None for the element itself."""
     if spec.scale == "bound":
         return _bound(spec, sample, wanted, arrays)
     if spec.scale == "inputs":
@@ -129,7 +130,7 @@ class Answers:
         key = b"".join(a.tobytes() for a in arrays)
         if key not in self.known:
             wanted = expected(self.spec.reference, sample, arrays)
-            scale = _scale(self.spec, sample, wanted, arrays) if self.spec.compare else None
+            scale = scale_of(self.spec, sample, wanted, arrays) if self.spec.compare else None
             self.known[key] = wanted, scale
         return self.known[key]
 

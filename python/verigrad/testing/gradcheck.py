@@ -233,14 +233,26 @@ class _Checker:
         found = list(result) if isinstance(result, list | tuple) else [result]
         return [t for t in found if self.lib.is_tensor(t) and t.dtype.is_floating_point]
 
-    def shifted(self, memory: Array, index: Any, step: Any) -> list[Array]:
-        """The results with an input changed in place, which is changed back."""
+    def memory(self, i: int) -> Array:
+        """The elements of input i: its memory itself where numpy can reach it, otherwise a copy."""
+        x = self.inputs[i].detach()
+        return x.numpy() if x.device.type == "cpu" else self.lib.to_numpy(x)
+
+    def shifted(self, i: int, memory: Array, index: Any, step: Any) -> list[Array]:
+        """The results with input i changed in place, which is changed back."""
         old = memory[index].copy()
-        memory[index] = old + step
+        self.write(i, memory, index, old + step)
         try:
             return [self.lib.to_numpy(t).astype(np.float64) for t in self.outputs()]
         finally:
-            memory[index] = old
+            self.write(i, memory, index, old)
+
+    def write(self, i: int, memory: Array, index: Any, values: Any) -> None:
+        """Changes elements of input i, unseen by the graphs that hold it."""
+        memory[index] = values
+        x = self.inputs[i]
+        if x.device.type != "cpu":
+            x.data.copy_(self.lib.from_numpy(memory))
 
     def run(self, nondet_tol: float, undefined: bool, dtypes: bool, fast: bool) -> None:
         """Raises GradcheckError if anything differs."""
@@ -285,10 +297,10 @@ class _Checker:
 
     def numeric(self, i: int) -> Iterator[tuple[tuple[int, ...], list[Array]]]:
         """A column of the Jacobian of each output for each element of input i."""
-        memory = self.inputs[i].detach().numpy()
+        memory = self.memory(i)
         for index in np.ndindex(*memory.shape):
-            above = self.shifted(memory, index, self.eps)
-            below = self.shifted(memory, index, -self.eps)
+            above = self.shifted(i, memory, index, self.eps)
+            below = self.shifted(i, memory, index, -self.eps)
             yield tuple(index), [(a - b) / (2 * self.eps) for a, b in zip(above, below, strict=True)]
 
     def check_constant(self, o: int) -> None:
@@ -322,9 +334,9 @@ class _Checker:
         first, second = self.grads([output], [u], dtypes), self.grads([output], [u])
         self.check_repeated(o, first, second, nondet_tol)
         for k, i in enumerate(self.positions):
-            memory = self.inputs[i].detach().numpy()
+            memory = self.memory(i)
             v = _unit(rng, memory.shape)
-            above, below = (self.shifted(memory, ..., s * self.eps * v)[o] for s in (1.0, -1.0))
+            above, below = (self.shifted(i, memory, ..., s * self.eps * v)[o] for s in (1.0, -1.0))
             numeric = float((u * (above - below)).sum() / (2 * self.eps))
             widen = float(np.abs(u).sum() * np.abs(v).sum())
             self.compare(

@@ -6,8 +6,9 @@ because a record that PyTorch fails is a wrong record.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -21,23 +22,36 @@ class Library:
 
     Args:
         name: the module, ``"verigrad"`` or ``"torch"``.
-        device: where its tensors are, also those that operations create.
-
-    Raises:
-        RuntimeError: if there is no such device.
+        device: where its tensors are; the library's default device for None.
     """
 
-    def __init__(self, name: str = "verigrad", device: str = "cpu") -> None:
+    def __init__(self, name: str = "verigrad", device: str | None = None) -> None:
         self.name = name
-        self.device = device
         self.module: ModuleType = importlib.import_module(name)
-        if device != "cpu":
-            self.module.set_default_device(device)
+        self.device = str(self.module.get_default_device()) if device is None else device
 
     @classmethod
     def of(cls, tensor: Any) -> Library:
-        """The library that a tensor comes from."""
-        return cls("torch" if type(tensor).__module__.split(".")[0] == "torch" else "verigrad")
+        """The library that a tensor comes from, on the tensor's device."""
+        name = "torch" if type(tensor).__module__.split(".")[0] == "torch" else "verigrad"
+        return cls(name, str(tensor.device))
+
+    @contextlib.contextmanager
+    def as_default(self) -> Iterator[Library]:
+        """Inside of the ``with`` block the device is also where operations create tensors.
+
+        Raises:
+            RuntimeError: if there is no such device.
+        """
+        before = self.module.get_default_device()
+        if str(before) == self.device:
+            yield self
+            return
+        self.module.set_default_device(self.device)
+        try:
+            yield self
+        finally:
+            self.module.set_default_device(before)
 
     def get(self, path: str) -> Any:
         """What a dotted name stands for: ``"exp"``, ``"nn.functional.linear"``,

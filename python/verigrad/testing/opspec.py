@@ -239,6 +239,11 @@ def records() -> dict[str, OpSpec]:
     return found
 
 
+def records_on(device: str) -> dict[str, OpSpec]:
+    """The records that have something to check on a device."""
+    return {name: spec for name, spec in records().items() if device == "cpu" or not spec.host}
+
+
 def covered_names() -> dict[str, str]:
     """Every covered name of the library's registry of operations, with the name of its record."""
     return {name: spec.name for spec in records().values() if spec.registered for name in spec.names}

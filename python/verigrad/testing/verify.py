@@ -28,7 +28,7 @@ from verigrad.testing.differentiation import Coverage, gradient_checks, kink_che
 from verigrad.testing.failing import error_checks
 from verigrad.testing.forward import Check, forward_checks
 from verigrad.testing.library import Library
-from verigrad.testing.opspec import FAMILIES, OpSpec, covered_names, records
+from verigrad.testing.opspec import FAMILIES, OpSpec, covered_names, records, records_on
 from verigrad.testing.report import Failure, OpResult, markdown, mutation_section, summary, table, write_json
 
 MOST_FAILURES = 5  # reported for one operation
@@ -186,7 +186,8 @@ def _progress(results: Iterator[OpResult], count: int, progress: bool) -> Iterat
 
 def _verify_name(name: str, quick: bool, device: str) -> OpResult:
     spec = records()[name]
-    return verify_record(spec, Library("verigrad", device), wanted=thinned(spec) if quick else None)
+    with Library("verigrad", device).as_default() as lib:
+        return verify_record(spec, lib, wanted=thinned(spec) if quick else None)
 
 
 def _begin(threads: int) -> None:
@@ -289,7 +290,8 @@ def run(
     if op is not None and family is not None:
         problem = "verify: expected an operation or a family, got both"
     try:
-        Library("verigrad", device)
+        with Library("verigrad", device).as_default():
+            pass
     except RuntimeError as error:
         problem = f"verify: {error}"
     if device != "cpu" and markdown_path is not None:
@@ -304,8 +306,9 @@ def run(
     if problem is not None:
         print(problem, file=sys.stderr)
         return 2
-    left_out = [spec for spec in specs if spec.host and device != "cpu"]
-    specs = [spec for spec in specs if spec not in left_out]
+    there = records_on(device)
+    left_out = [spec for spec in specs if spec.name not in there]
+    specs = [spec for spec in specs if spec.name in there]
     started = time.perf_counter()
     made = _results(specs, processors() if jobs is None else jobs, quick, device)
     place = {spec.name: i for i, spec in enumerate(specs)}
