@@ -124,8 +124,8 @@ HIDDEN = {
     "__match_args__",
     "__weakref__",
 }
-BASES = {"Size": "_tuple[_int, ...]"}
-ORDER = ["Size", "dtype", "device", "Generator", "Node", "_HookHandle", "Tensor"]
+BASES = {"OutOfMemoryError": "RuntimeError", "Size": "_tuple[_int, ...]"}
+ORDER = ["OutOfMemoryError", "Size", "dtype", "device", "Generator", "Node", "_HookHandle", "Tensor"]
 
 
 def ours(annotation: ast.expr | None) -> str:

@@ -1,9 +1,13 @@
 // C++ exceptions to Python's, in one place.
 #include <new>
 
+#include "core/backend.h"
 #include "python.h"
 
 namespace verigrad::bindings {
+namespace {
+PyObject* out_of_memory = nullptr;  // Python's class
+}
 
 void set_python_error() {
   try {
@@ -18,6 +22,8 @@ void set_python_error() {
     PyErr_SetString(PyExc_ValueError, e.what());
   } catch (const NotImplementedError& e) {
     PyErr_SetString(PyExc_NotImplementedError, e.what());
+  } catch (const OutOfMemoryError& e) {
+    PyErr_SetString(out_of_memory, e.what());
   } catch (const py::builtin_exception& e) {
     e.set_error();
   } catch (const std::bad_alloc& e) {
@@ -93,7 +99,14 @@ void bound_messages(py::module_& m) {
   }
 }
 
-void bind_errors(py::module_&) {
+void bind_errors(py::module_& m) {
+  if (!out_of_memory) {
+    out_of_memory = PyErr_NewExceptionWithDoc(
+        "verigrad.OutOfMemoryError", "A device has no memory left for a tensor; what was there before is as it was.",
+        PyExc_RuntimeError, nullptr);
+    if (!out_of_memory) throw py::error_already_set();
+  }
+  m.attr("OutOfMemoryError") = py::handle(out_of_memory);
   py::register_local_exception_translator([](std::exception_ptr p) {
     if (!p) return;
     try {

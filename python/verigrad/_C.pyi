@@ -13,6 +13,9 @@ _Number: TypeAlias = _float | _int | _bool
 _Operand: TypeAlias = Tensor | _float | _int | _bool
 _Array: TypeAlias = _np.ndarray[Any, Any]
 
+class OutOfMemoryError(RuntimeError):
+    """A device has no memory left for a tensor; what was there before is as it was."""
+
 class Size(_tuple[_int, ...]):
     """The sizes of a tensor: a tuple of ints."""
     def __repr__(self) -> str: ...

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from . import _C, autograd, cuda, nn, optim, utils
 from ._C import (
     Generator,
+    OutOfMemoryError,
     Size,
     Tensor,
     abs,
@@ -196,6 +197,7 @@ def is_tensor(obj: object) -> _C.Tensor | Any:
 
 __all__ = [
     "Generator",
+    "OutOfMemoryError",
     "Size",
     "Tensor",
     "abs",

@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import _C
+from ._C import OutOfMemoryError
 
 __all__ = [
     "Event",
+    "OutOfMemoryError",
     "Stream",
     "current_device",
     "current_stream",

@@ -242,9 +242,13 @@ def test_memory_is_counted():
 def test_memory_that_is_not_there_is_an_error_and_the_rest_goes_on():
     total = cuda.get_device_properties().total_memory
     before = cuda.memory_allocated()
-    with pytest.raises(RuntimeError, match=r"CUDA out of memory: tried to allocate \d+ bytes on cuda:0"):
+    with pytest.raises(
+        cuda.OutOfMemoryError, match=r"CUDA out of memory: tried to allocate \d+ bytes on cuda:0"
+    ):
         verigrad.empty(2 * total, dtype=verigrad.uint8, device="cuda")
     assert cuda.memory_allocated() == before
+    with pytest.raises(verigrad.OutOfMemoryError):
+        verigrad.empty(2**61, dtype=verigrad.uint8, device="cuda")
     assert verigrad.ones(10, device="cuda").sum().item() == 10
 
 

@@ -5,8 +5,15 @@
 #include <string>
 
 #include "verigrad/device.h"
+#include "verigrad/error.h"
 
 namespace verigrad {
+
+/// A device has no memory left for a storage.
+class OutOfMemoryError : public Error {
+ public:
+  using Error::Error;
+};
 
 namespace kernels {
 struct KernelTable;

@@ -63,7 +63,7 @@ Allocator& allocator() {
 }  // namespace
 
 void* allocate(int device, std::int64_t nbytes) {
-  VG_CHECK(nbytes <= std::int64_t{1} << 60, RuntimeError, current_op(), ": CUDA out of memory: tried to allocate ",
+  VG_CHECK(nbytes <= std::int64_t{1} << 60, OutOfMemoryError, current_op(), ": CUDA out of memory: tried to allocate ",
            nbytes, " bytes");
   const std::int64_t bytes = exact_blocks() ? std::max<std::int64_t>(nbytes, 1) : rounded(nbytes);
   Allocator& a = allocator();
@@ -85,7 +85,7 @@ void* allocate(int device, std::int64_t nbytes) {
         cudaGetLastError();
         std::size_t left = 0, total = 0;
         cudaMemGetInfo(&left, &total);
-        VG_THROW(RuntimeError, current_op(), ": CUDA out of memory: tried to allocate ", nbytes,
+        VG_THROW(OutOfMemoryError, current_op(), ": CUDA out of memory: tried to allocate ", nbytes,
                  " bytes on cuda:", device, " of ", total, " bytes, of which ", left, " are free and tensors hold ",
                  use.allocated);
       }
