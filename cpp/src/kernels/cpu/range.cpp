@@ -10,7 +10,8 @@ void range(DType dtype, const Range& r) {
     T* out = static_cast<T*>(r.out);
     parallel_for(r.numel, elementwise_grain(r.numel), [&](std::int64_t begin, std::int64_t end) {
       const RangeSteps<T> steps(r);
-      for (std::int64_t i = begin; i < end; ++i) out[i] = steps.value(r.first + i);
+      const std::int64_t first = r.first;  // which the elements could alias
+      for (std::int64_t i = begin; i < end; ++i) out[i] = steps.value(first + i);
     });
   });
 }
