@@ -109,7 +109,7 @@ def verify(
     if records == []:
         return Verdict(), {}
     asked = {
-        "records": records, "limit": limit, "device": target.device,
+        "records": records, "limit": limit, "device": target.device, "quick": target.quick,
         "trace": str(trace) if trace else None, "library": target.library,
     }  # fmt: skip
     child = Path(__file__).with_name("verify_child.py")

@@ -135,13 +135,13 @@ def summary(
     at_once = sum(first[r.id].status == "killed" and first[r.id].phase == "verify" for r in real)
     crashes = sum(r.status == "killed" and r.how in ("crash", "hang") for r in counted)
     command = _command(document, target)
-    device = "" if target is HOST else f" --device {target.device}"
     judge = "the test suite" if target.rest else f"`{target.program}` or {' or '.join(target.tests)}"
     out = [
         "Whether these checks notice a mistake is measured by mutants. A mutant is a change of one line of",
         f"{target.subject}: another operator, a comparison, a bound off",
         "by one, a constant, a statement dropped, arguments swapped, a condition negated.",
-        f"`verify{device}` (the records that reach the line) must notice it, or else {judge}. Written by",
+        f"`verify{target.options}` (the records that reach the line) must notice it, or else",
+        f"{judge}. Written by",
         f"`{command}`, which draws from all families of files:",
         f"seed {seed}, commit {commit}, {date}.",
         f"[{document}]({document}) shows the survivors, and why the equivalent ones change nothing.",

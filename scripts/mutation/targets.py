@@ -11,6 +11,7 @@ class Target:
 
     Attributes:
         device: where the verifier runs.
+        quick: whether the verifier leaves out what ``--quick`` leaves out.
         subject: what the report calls the sources.
         patterns: the sources, below the root.
         left_out: parts of names that are no part of a computation.
@@ -25,6 +26,7 @@ class Target:
     """
 
     device: str
+    quick: bool
     subject: str
     patterns: tuple[str, ...]
     left_out: tuple[str, ...]
@@ -37,9 +39,15 @@ class Target:
     rest: bool
     page: str
 
+    @property
+    def options(self) -> str:
+        """Those of ``verigrad verify`` that say what it does."""
+        return ("" if self.device == "cpu" else f" --device {self.device}") + " --quick" * self.quick
+
 
 HOST = Target(
     "cpu",
+    False,
     "a kernel, an op, an optimizer or a table of gradients",
     (
         "cpp/src/kernels/**/*.cpp",
@@ -63,6 +71,7 @@ HOST = Target(
 )
 CUDA = Target(
     "cuda",
+    True,
     "a CUDA kernel",
     ("cpp/src/kernels/cuda/*.cu", "cpp/src/kernels/cuda/*.cuh"),
     # Tables of pointers, and the calls of cuBLAS, which the emulation answers itself.

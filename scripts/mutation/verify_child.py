@@ -1,9 +1,9 @@
 """Runs records of the verifier against the library that PYTHONPATH finds; in a process of its own, since a
 mutant may crash or hang.
 
-Standard input: {"records": [names] or null, "limit": seconds, "device": name, "trace": folder or null,
-"library": file}. Standard output: a line of JSON for the start and the end of each record. This file alone
-knows the verifier's interface.
+Standard input: {"records": [names] or null, "limit": seconds, "device": name, "quick": bool,
+"trace": folder or null, "library": file}. Standard output: a line of JSON for the start and the end of each
+record. This file alone knows the verifier's interface.
 """
 
 from __future__ import annotations
@@ -50,14 +50,15 @@ class Trace:
         np.save(path, np.flatnonzero(self.table).astype(np.uint32))
 
 
-def run_record(name: str, device: str) -> str:
+def run_record(name: str, device: str, quick: bool) -> str:
     """Verifies one record and answers its first failure, an empty text for none."""
     from verigrad.testing.library import Library
     from verigrad.testing.opspec import records
-    from verigrad.testing.verify import verify_record
+    from verigrad.testing.verify import thinned, verify_record
 
     with Library("verigrad", device).as_default() as lib:
-        result = verify_record(records()[name], lib, 1)
+        spec = records()[name]
+        result = verify_record(spec, lib, 1, thinned(spec) if quick else None)
     return f"{result.failures[0].kind}: {result.failures[0].message}"[:600] if result.failures else ""
 
 
@@ -76,7 +77,7 @@ def main() -> None:
             trace.clear()
         started = time.monotonic()
         faulthandler.dump_traceback_later(asked["limit"], exit=True)  # also where a kernel never comes back
-        failure = run_record(name, device)
+        failure = run_record(name, device, asked["quick"])
         faulthandler.cancel_dump_traceback_later()
         tell(end=name, failure=failure, seconds=round(time.monotonic() - started, 3))
         if trace is not None:

@@ -288,7 +288,7 @@ def test_report() -> None:
     assert "the size of a chunk changes only the speed" in text
     text = report.summary(found, first, 1, "abc", "2026-01-01", 7200.0, "mutation-cuda.md", CUDA)
     assert "python scripts/mutate.py --device cuda --report docs/mutation-cuda.md" in text
-    assert "`verify --device cuda`" in text and "`verigrad_emulation_tests` or tests/device" in text
+    assert "`verify --device cuda --quick`" in text and "`verigrad_emulation_tests` or tests/device" in text
     assert "[devices.md](devices.md)" in report.markdown(found, "mutation-cuda.md", CUDA)
 
 

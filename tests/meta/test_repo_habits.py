@@ -226,7 +226,9 @@ def test_documents_show_the_commands() -> None:
 def test_presets_cover_each_other() -> None:
     presets = json.loads((ROOT / "CMakePresets.json").read_text(encoding="utf-8"))
     visible = [preset["name"] for preset in presets["configurePresets"] if not preset.get("hidden")]
-    assert visible == ["dev", "release", "asan", "tsan", "cuda-emulated", "cuda"]
+    assert visible == [
+        "dev", "release", "asan", "tsan", "cuda-emulated", "cuda-emulated-asan", "cuda", "cuda-release",
+    ]  # fmt: skip
     for kind in ("buildPresets", "testPresets"):
         assert [preset["configurePreset"] for preset in presets[kind]] == visible
 
