@@ -57,9 +57,8 @@ def raised(spec: OpSpec, lib: Library, call: ErrorInput, untouched: bool = True)
     random = lib.to_numpy(lib.get_rng_state()).tobytes()
     try:
         result = spec.bind(lib, sample.form)(*prepared.args, **prepared.kwargs)
-        untouched = (
-            untouched and lib.device == "cpu"
-        )  # what only the device sees is raised after the rest was written
+        # What only the device sees is raised after the rest was written.
+        untouched = untouched and lib.device == "cpu"
         lib.synchronize()
     except Exception as error:
         for leaf, old in zip(prepared.leaves, before, strict=True):

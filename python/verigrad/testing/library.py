@@ -94,11 +94,16 @@ class Library:
 
     def get_rng_state(self) -> Any:
         """The position of the device's generator."""
-        return self.get("get_rng_state" if self.device == "cpu" else "cuda.get_rng_state")()
+        if self.device == "cpu":
+            return self.get("get_rng_state")()
+        return self.get("cuda.get_rng_state")(self.device)
 
     def set_rng_state(self, state: Any) -> None:
         """Puts the device's generator at a position."""
-        self.get("set_rng_state" if self.device == "cpu" else "cuda.set_rng_state")(state)
+        if self.device == "cpu":
+            self.get("set_rng_state")(state)
+        else:
+            self.get("cuda.set_rng_state")(state, self.device)
 
     def synchronize(self) -> None:
         """Waits for the device, which raises what its kernels found."""
