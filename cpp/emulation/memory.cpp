@@ -15,6 +15,27 @@ namespace {
 
 std::atomic<bool> exact{true};
 
+constexpr std::size_t kAlignment = 256;
+}  // namespace
+
+bool exact_blocks() { return exact; }
+void set_exact_blocks(bool on) { exact = on; }
+
+#if defined(__SANITIZE_ADDRESS__)
+
+/// Aligned as CUDA's allocations are.
+void* device_allocate(std::size_t bytes) {
+  void* data = nullptr;
+  return posix_memalign(&data, kAlignment, bytes) == 0 ? data : nullptr;
+}
+void device_free(void* data, std::size_t) { std::free(data); }
+DeviceMemoryOpen::DeviceMemoryOpen() = default;
+DeviceMemoryOpen::~DeviceMemoryOpen() = default;
+
+#else
+
+namespace {
+
 bool host_refused() {
   static const bool refused = [] {
     const char* text = std::getenv("VERIGRAD_EMULATED_HOST");
@@ -50,26 +71,14 @@ Arena& arena() {
   return *of_process;
 }
 
-constexpr std::size_t kAlignment = 256;
-constexpr std::size_t kPoisoned = std::size_t{1}
-                                  << 20;  // of large blocks, such as the workspace of a product, the beginning
+/// Of large blocks, such as the workspace of a product, the bytes at the beginning that are no numbers.
+constexpr std::size_t kPoisoned = std::size_t{1} << 20;
+
 std::size_t aligned(std::size_t bytes, std::size_t alignment) {
   return (bytes + alignment - 1) / alignment * alignment;
 }
 
 }  // namespace
-
-bool exact_blocks() { return exact; }
-void set_exact_blocks(bool on) { exact = on; }
-
-#if defined(__SANITIZE_ADDRESS__)
-
-void* device_allocate(std::size_t bytes) { return std::malloc(bytes); }
-void device_free(void* data, std::size_t) { std::free(data); }
-DeviceMemoryOpen::DeviceMemoryOpen() = default;
-DeviceMemoryOpen::~DeviceMemoryOpen() = default;
-
-#else
 
 void* device_allocate(std::size_t bytes) {
   if (host_refused()) {

@@ -89,7 +89,7 @@ def unfold_op(input: Array, kernel_size: Any, dilation: Any = 1, padding: Any = 
     sizes = _windows((high, wide), kernel_size, dilation, padding, stride)
     planes = math.prod(outer) * channels
     out = np.zeros((planes, *sizes[0], *sizes[4]), input.dtype)
-    columns(out, input.reshape(planes, high, wide), sizes, False)
+    columns(out, np.array(input.reshape(planes, high, wide)), sizes, False)  # an expanded one is read-only
     return out.reshape((*outer, channels * int(sizes[0].prod()), int(sizes[4].prod())))
 
 
