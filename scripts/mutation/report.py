@@ -98,8 +98,7 @@ MARKS = "<!-- mutation -->\n", "<!-- end of mutation -->\n"  # in the page of a 
 
 
 def _command(document: str, target: Target) -> str:
-    device = "" if target is HOST else f" --device {target.device}"
-    return f"python scripts/mutate.py{device} --report docs/{document}"
+    return f"python scripts/mutate.py{target.option} --report docs/{document}"
 
 
 def _table(kind: str, names: Iterable[str], of: Callable[[Result], str], counted: list[Result]) -> list[str]:
@@ -135,12 +134,13 @@ def summary(
     at_once = sum(first[r.id].status == "killed" and first[r.id].phase == "verify" for r in real)
     crashes = sum(r.status == "killed" and r.how in ("crash", "hang") for r in counted)
     command = _command(document, target)
+    verify = f"verify{target.option}" + " --quick" * target.quick
     judge = "the test suite" if target.rest else f"`{target.program}` or {' or '.join(target.tests)}"
     out = [
         "Whether these checks notice a mistake is measured by mutants. A mutant is a change of one line of",
         f"{target.subject}: another operator, a comparison, a bound off",
         "by one, a constant, a statement dropped, arguments swapped, a condition negated.",
-        f"`verify{target.options}` (the records that reach the line) must notice it, or else",
+        f"`{verify}` (the records that reach the line) must notice it, or else",
         f"{judge}. Written by",
         f"`{command}`, which draws from all families of files:",
         f"seed {seed}, commit {commit}, {date}.",

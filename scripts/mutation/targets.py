@@ -40,16 +40,16 @@ class Target:
     page: str
 
     @property
-    def options(self) -> str:
-        """Those of ``verigrad verify`` that say what it does."""
-        return ("" if self.device == "cpu" else f" --device {self.device}") + " --quick" * self.quick
+    def option(self) -> str:
+        """What chooses the device in a command, with a blank before it; nothing for the CPU."""
+        return "" if self.device == "cpu" else f" --device {self.device}"
 
 
 HOST = Target(
-    "cpu",
-    False,
-    "a kernel, an op, an optimizer or a table of gradients",
-    (
+    device="cpu",
+    quick=False,
+    subject="a kernel, an op, an optimizer or a table of gradients",
+    patterns=(
         "cpp/src/kernels/**/*.cpp",
         "cpp/src/kernels/**/*.h",
         "cpp/src/ops/**/*.cpp",
@@ -59,30 +59,30 @@ HOST = Target(
         "cpp/include/verigrad/*.def",
     ),
     # No part of a computation: tables of pointers, and the faults that are planted on purpose.
-    ("/cuda/", "/faults", "/table.", "/register.cpp", "/cblas.", "/host_device.h"),
-    (),
-    "verigrad_core",
-    "libverigrad_core.so",
-    "cpp/src/core",
-    None,
-    ("tests/cpp", "tests/ops", "tests/nn", "tests/autograd", "tests/optim"),
-    True,
-    "verification.md",
+    left_out=("/cuda/", "/faults", "/table.", "/register.cpp", "/cblas.", "/host_device.h"),
+    flags=(),
+    goal="verigrad_core",
+    library="libverigrad_core.so",
+    sources="cpp/src/core",
+    program=None,
+    tests=("tests/cpp", "tests/ops", "tests/nn", "tests/autograd", "tests/optim"),
+    rest=True,
+    page="verification.md",
 )
 CUDA = Target(
-    "cuda",
-    True,
-    "a CUDA kernel",
-    ("cpp/src/kernels/cuda/*.cu", "cpp/src/kernels/cuda/*.cuh"),
+    device="cuda",
+    quick=True,
+    subject="a CUDA kernel",
+    patterns=("cpp/src/kernels/cuda/*.cu", "cpp/src/kernels/cuda/*.cuh"),
     # Tables of pointers, and the calls of cuBLAS, which the emulation answers itself.
-    ("/register.cu", "/kernels.cuh", "/blas.cu"),
-    ("-DVERIGRAD_CUDA_EMULATED=ON", "-DVERIGRAD_BUILD_TESTS=ON", "-DCMAKE_CXX_FLAGS_RELEASE=-O1"),
-    "verigrad_cuda_emulated",
-    "libverigrad_cuda.so",
-    "cpp/emulation",
-    "verigrad_emulation_tests",
-    ("tests/device",),
-    False,
-    "devices.md",
+    left_out=("/register.cu", "/kernels.cuh", "/blas.cu"),
+    flags=("-DVERIGRAD_CUDA_EMULATED=ON", "-DVERIGRAD_BUILD_TESTS=ON", "-DCMAKE_CXX_FLAGS_RELEASE=-O1"),
+    goal="verigrad_cuda_emulated",
+    library="libverigrad_cuda.so",
+    sources="cpp/emulation",
+    program="verigrad_emulation_tests",
+    tests=("tests/device",),
+    rest=False,
+    page="devices.md",
 )
 TARGETS = {target.device: target for target in (HOST, CUDA)}

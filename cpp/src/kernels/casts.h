@@ -1,6 +1,7 @@
-// Conversions between dtypes, for all devices.
+// Conversions between dtypes, and copies without one, for all devices.
 #pragma once
 
+#include <cstdint>
 #include <type_traits>
 
 #include "kernels/host_device.h"
@@ -24,5 +25,23 @@ struct Cast {
     }
   }
 };
+
+/// No conversion.
+struct Identity {
+  template <class T>
+  VG_HD T operator()(T x) const {
+    return x;
+  }
+};
+
+/// f(TypeTag<T>()) with an unsigned T of `bytes` bytes: where nothing is converted, elements are known by their width.
+template <class F>
+void dispatch_width(std::int64_t bytes, F&& f) {
+  switch (bytes) {
+    case 1: return f(TypeTag<std::uint8_t>{});
+    case 4: return f(TypeTag<std::uint32_t>{});
+    default: return f(TypeTag<std::uint64_t>{});
+  }
+}
 
 }  // namespace verigrad::kernels

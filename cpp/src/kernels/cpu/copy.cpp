@@ -10,23 +10,6 @@
 namespace verigrad::kernels::cpu {
 namespace {
 
-struct Identity {
-  template <class T>
-  VG_INLINE T operator()(T x) const {
-    return x;
-  }
-};
-
-/// Memory by its width only: a copy without conversion needs no more.
-template <class F>
-void dispatch_width(std::int64_t bytes, F&& f) {
-  switch (bytes) {
-    case 1: return f(TypeTag<std::uint8_t>{});
-    case 4: return f(TypeTag<std::uint32_t>{});
-    default: return f(TypeTag<std::uint64_t>{});
-  }
-}
-
 void copy_bytes(char* out, const char* in, std::int64_t bytes) {
   if (out == in) return;
   const std::int64_t grain = bytes < boundary::serial_bytes ? bytes : boundary::grain_bytes;

@@ -12,13 +12,6 @@
 namespace verigrad::kernels::cuda {
 namespace {
 
-struct Identity {
-  template <class T>
-  __device__ T operator()(T x) const {
-    return x;
-  }
-};
-
 // ---- runs of bytes --------------------------------------------------------------------------------------------------
 
 /// A run of bytes: `head` and `tail` single ones around units of 16.

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <initializer_list>
 
+#include "kernels/casts.h"
 #include "kernels/table.h"
 
 namespace verigrad::kernels::cuda {
@@ -25,16 +26,7 @@ struct alignas(16) Wide {
   std::uint64_t low, high;
 };
 
-/// Elements by their width only: f(TypeTag<T>()) with an unsigned T of `bytes` bytes.
-template <class F>
-void dispatch_width(std::int64_t bytes, F&& f) {
-  switch (bytes) {
-    case 1: return f(TypeTag<std::uint8_t>{});
-    case 4: return f(TypeTag<std::uint32_t>{});
-    default: return f(TypeTag<std::uint64_t>{});
-  }
-}
-/// The same for units, which may be wider than an element.
+/// dispatch_width for units, which may be wider than an element.
 template <class F>
 void dispatch_unit(std::int64_t bytes, F&& f) {
   if (bytes == sizeof(Wide)) return f(TypeTag<Wide>{});
