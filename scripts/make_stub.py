@@ -55,6 +55,7 @@ TYPES = [
     (r"\btuple\b(?!\[)", "_tuple[Any, ...]"),
     (r"\btuple\[", "_tuple["),
     (r"\bdict\b(?!\[)", "dict[str, Any]"),
+    (r"\blist\b(?!\[)", "list[Any]"),
 ]
 
 # In the tables, a key is "function", "Class.method" or "submodule.function"; a bare name also stands for the

@@ -1,4 +1,4 @@
-// Random numbers and parameter updates.
+// Random numbers.
 
 #include <algorithm>
 #include <array>
@@ -110,61 +110,4 @@ TEST(random_integers) {
   CHECK(negative && huge);
   for (const std::int64_t v : draw_integers<std::int64_t>(100, 5, 6)) CHECK_EQ(v, 5);
   for (const float v : draw_integers<float>(100, 0, 10)) CHECK(v == std::floor(v) && v < 10);
-}
-
-TEST(sgd_follows_its_formula) {
-  for (const std::int64_t n : {1, 1000, 300001}) {
-    for (int mode = 0; mode < 16; ++mode) {
-      const bool first = mode & 1, nesterov = mode & 2, maximize = mode & 4, momentum = mode & 8;
-      const auto p = random_values<double>(n), g = random_values<double>(n), v = random_values<double>(n);
-      std::vector<double> buffer, params;
-      CHECK(settings_agree(params, [&] {
-        auto q = p;
-        buffer = v;
-        cpu_table().sgd(DType::Float64, {n, q.data(), g.data(), momentum ? buffer.data() : nullptr, first, 0.1, 0.9,
-                                         0.2, 0.01, nesterov, maximize});
-        return q;
-      }));
-      bool right = true;
-      for (std::size_t i = 0; i < p.size(); ++i) {
-        const double d = (maximize ? -g[i] : g[i]) + 0.01 * p[i];
-        const double b = first ? d : v[i] * 0.9 + (1 - 0.2) * d;
-        const double step = !momentum ? d : (nesterov ? d + 0.9 * b : b);
-        right = right && params[i] == p[i] + -0.1 * step && (!momentum || buffer[i] == b);
-      }
-      CHECK(right);
-    }
-  }
-}
-
-TEST(adam_follows_its_formula) {
-  for (const std::int64_t n : {1, 1000, 300001}) {
-    for (int mode = 0; mode < 8; ++mode) {
-      const bool amsgrad = mode & 1, decoupled = mode & 2, maximize = mode & 4;
-      const auto p = random_values<double>(n), g = random_values<double>(n), m = random_values<double>(n);
-      const auto v = random_values<double>(n, 0, 1), top = random_values<double>(n, 0, 1);
-      std::vector<double> mean, square, largest, params;
-      CHECK(settings_agree(params, [&] {
-        auto q = p;
-        mean = m;
-        square = v;
-        largest = top;
-        cpu_table().adam(DType::Float64,
-                         {n, q.data(), g.data(), mean.data(), square.data(), amsgrad ? largest.data() : nullptr, 0.01,
-                          0.9, 0.99, 1e-8, 0.1, 0.19, 0.0199, decoupled, maximize});
-        return q;
-      }));
-      double worst = 0;
-      for (std::size_t i = 0; i < p.size(); ++i) {
-        const double x = decoupled ? p[i] * (1 - 0.01 * 0.1) : p[i];
-        const double d = (maximize ? -g[i] : g[i]) + (decoupled ? 0 : 0.1 * x);
-        const double m1 = 0.9 * m[i] + 0.1 * d, v1 = 0.99 * v[i] + 0.01 * d * d;
-        const double scale = amsgrad ? std::max(top[i], v1) : v1;
-        const double y = x - 0.01 / 0.19 * m1 / (std::sqrt(scale / 0.0199) + 1e-8);
-        worst = std::max({worst, std::fabs(params[i] - y), std::fabs(mean[i] - m1), std::fabs(square[i] - v1),
-                          amsgrad ? std::fabs(largest[i] - scale) : 0.0});
-      }
-      CHECK(worst <= 1e-13);
-    }
-  }
 }

@@ -29,6 +29,7 @@ ALLOWED = (
     ("philox.h", "", "the words and the rounds of the generator"),
     ("random_numbers.h", "", "the words of a block, and formulas of single elements"),
     ("table.h", "kMaxOperands = 4", "arrays of a loop, not a size of data"),
+    ("table.h", "kMaxUpdateStates = 3", "arrays of an update rule, not a size of data"),
     ("cpu/cblas.h", "", "numbers of CBLAS's interface"),
     ("cpu/gemm.cpp", "1 << 30", "what CBLAS's int holds; no test has the memory"),
     ("cpu/parallel.cpp", "microseconds(200)", "how long a worker spins; no result depends on it"),

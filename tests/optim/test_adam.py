@@ -18,7 +18,7 @@ from verigrad import nn, optim
         ({"betas": (0.9,)}, TypeError, "expected betas to be a pair of numbers"),
         ({"betas": 0.9}, TypeError, "expected betas to be a pair of numbers, got 0.9"),
         ({"betas": (0.9, "x")}, TypeError, "to be a number or a one-element Tensor, got str"),
-        ({"capturable": True}, RuntimeError, "expected capturable=False, got True"),
+        ({"capturable": 1}, TypeError, "expected capturable to be a bool or None, got int"),
     ],
 )
 def test_bad_options(kind, options, error, message):

@@ -1,24 +1,28 @@
 // Optimizer steps over all tensors of a parameter group in one call. Parameters and state change in place; nothing is
-// recorded. All tensors of one index have the same shape, dtype and device.
+// recorded.
 #pragma once
 
+#include <vector>
+
 #include "verigrad/autograd.h"
+#include "verigrad/update.h"
 
 namespace verigrad::optim {
 
-struct SgdOptions {
-  double lr = 1e-3, momentum = 0, dampening = 0, weight_decay = 0;
-  bool nesterov = false, maximize = false;
-};
-/// `momentum_buffers` has one entry per parameter, undefined before its first step; new buffers are stored there.
-void sgd(const TensorList& params, const TensorList& grads, TensorList& momentum_buffers, const SgdOptions& options);
+/// The rule of that name. Raises ValueError where there is none.
+UpdateRule parse_rule(const char* name);
 
-struct AdamOptions {
-  double lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0;
-  bool decoupled_weight_decay = false, amsgrad = false, maximize = false;
-};
-/// `steps` are 0-d float32 tensors that count the steps; each is increased first.
-void adam(const TensorList& params, const TensorList& grads, const TensorList& exp_avgs, const TensorList& exp_avg_sqs,
-          const TensorList& max_exp_avg_sqs, const TensorList& steps, const AdamOptions& options);
+/// One step of `rule`.
+///
+/// `states`: a list for each array that the rule keeps under these options, of the shape and dtype of the parameters,
+/// in the order in which kernels/update_rules.h takes them. In the list of `sgd` an undefined tensor is a first step;
+/// the new momentum buffer is stored there.
+///
+/// `kept`: lists of what a parameter keeps as a number, tensors of one floating-point element, best on the CPU: the
+/// step for all rules but `sgd`, then `mu_product` for `nadam`, `eta` and `mu` for `asgd`.
+///
+/// Raises RuntimeError or ValueError, before anything is written, where tensors do not belong together.
+void update(UpdateRule rule, const TensorList& params, const TensorList& grads, std::vector<TensorList>& states,
+            const std::vector<TensorList>& kept, const UpdateOptions& options);
 
 }  // namespace verigrad::optim

@@ -15,6 +15,7 @@
 #include "verigrad/device.h"
 #include "verigrad/dtype.h"
 #include "verigrad/shape.h"
+#include "verigrad/update.h"
 
 namespace verigrad::kernels {
 
@@ -169,28 +170,31 @@ struct Range {
   std::int64_t first = 0;  // steps from start of element 0
 };
 
-/// Stochastic gradient descent over one tensor (contiguous arrays of numel elements); formula in update_rules.h.
-struct Sgd {
+inline constexpr int kMaxUpdateStates = 3;
+
+/// A parameter and what belongs to it: contiguous arrays of numel elements. Null: not there.
+struct Updated {
   std::int64_t numel = 0;
   void* param = nullptr;
   const void* grad = nullptr;
-  void* momentum_buffer = nullptr;  // null without momentum
-  bool first_step = false;          // the buffer has no value yet and becomes the gradient
-  double lr = 0, momentum = 0, dampening = 0, weight_decay = 0;
-  bool nesterov = false, maximize = false;
+  void* states[kMaxUpdateStates] = {};
 };
 
-/// Adam and AdamW over one tensor; formula in update_rules.h.
-struct Adam {
-  std::int64_t numel = 0;
-  void* param = nullptr;
-  const void* grad = nullptr;
-  void* exp_avg = nullptr;
-  void* exp_avg_sq = nullptr;
-  void* max_exp_avg_sq = nullptr;  // null without AMSGrad
-  double lr = 0, beta1 = 0, beta2 = 0, eps = 0, weight_decay = 0;
-  double bias_correction1 = 0, bias_correction2 = 0;
-  bool decoupled_weight_decay = false, maximize = false;
+/// What an update rule reads: the options, and what parameters keep in numbers, as it is in this step.
+struct UpdateNumbers : UpdateOptions {
+  double step = 0;          // this is the first: 1
+  double mu_product = 1;    // of NAdam, this step's factor included
+  double eta = 0, mu = 1;   // of ASGD
+  bool first_step = false;  // of SGD: the momentum buffer has no value yet and becomes the gradient
+
+  bool operator==(const UpdateNumbers&) const = default;
+};
+
+/// One step of an optimizer over parameters that share their numbers; formulas in update_rules.h.
+struct Update {
+  const Updated* items = nullptr;
+  std::int64_t count = 0;
+  UpdateNumbers numbers;
 };
 
 /// An activation with up to three numbers. Operands: out, x; or, as gradient by x times the incoming one: out, g, x.
@@ -303,8 +307,7 @@ struct Warp {
   VG_SLOT(nonzero,      (const Nonzero&))                                    \
   VG_SLOT(random,       (RandomOp, DType, const Random&))                    \
   VG_SLOT(range,        (DType, const Range&))                               \
-  VG_SLOT(sgd,          (DType, const Sgd&))                                 \
-  VG_SLOT(adam,         (DType, const Adam&))                                \
+  VG_SLOT(update,       (UpdateRule, DType, const Update&))                  \
   VG_SLOT(activation,   (ActivationOp, DType, const Activation&))            \
   VG_SLOT(convolution,  (ConvolutionOp, DType, const Convolution&))          \
   VG_SLOT(columns,      (ColumnsOp, DType, const Columns&))                  \

@@ -305,19 +305,15 @@ Written written(DType dtype, const Range& r) {
   return w;
 }
 template <bool kAdds>
-Written written(DType dtype, const Sgd& s) {
+Written written(UpdateRule, DType dtype, const Update& u) {
   Written w;
-  w.add(dtype, s.param, s.numel);
+  std::int64_t numel = 0;
+  for (std::int64_t k = 0; k < u.count; ++k) {
+    w.add(dtype, u.items[k].param, u.items[k].numel);
+    numel += u.items[k].numel;
+  }
   w.adds = true;
-  w.cut = s.numel >= boundary::serial_elements;
-  return w;
-}
-template <bool kAdds>
-Written written(DType dtype, const Adam& a) {
-  Written w;
-  w.add(dtype, a.param, a.numel);
-  w.adds = true;
-  w.cut = a.numel >= boundary::serial_elements;
+  w.cut = numel >= boundary::serial_elements;
   return w;
 }
 template <bool kAdds>

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .. import _C
 from .._C import Tensor
-from .._text import short
-from .optimizer import Optimizer, as_float, as_number, check_modes, check_range
+from .native import NativeOptimizer, betas_of, check_betas, check_common, floats
+from .optimizer import check_modes
 
 __all__ = ["Adam"]
 
 
-class Adam(Optimizer):
+class Adam(NativeOptimizer):
     """Adam: steps scaled by running means of the gradient and of its square.
 
     For the gradient g (negated by ``maximize``) of a parameter p in its step t::
@@ -36,7 +35,7 @@ class Adam(Optimizer):
         amsgrad: use the largest second moment so far; default False.
         foreach: accepted and without effect: one native call updates all tensors of a group.
         maximize: ascend; default False.
-        capturable: only False is supported.
+        capturable: accepted and without effect: there are no CUDA graphs to capture.
         differentiable: only False is supported.
         fused: accepted and without effect.
         decoupled_weight_decay: decay the parameter itself, as AdamW does; default False.
@@ -44,9 +43,10 @@ class Adam(Optimizer):
     Raises:
         ValueError: an option is out of range or not finite.
         TypeError: an option is no number.
-        RuntimeError: ``capturable`` or ``differentiable``, or ``foreach`` and ``fused`` are both True.
+        RuntimeError: ``differentiable=True``, or ``foreach`` and ``fused`` are both True.
     """
 
+    _rule = "adam"
     _elementwise_state = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
 
     def __init__(
@@ -82,65 +82,20 @@ class Adam(Optimizer):
 
     def _check_options(self, options: Mapping[str, Any]) -> None:
         name = type(self).__name__
-        check_range(name, "learning rate", "lr", options["lr"])
-        check_range(name, "epsilon value", "eps", options["eps"])
-        betas = options["betas"]
-        if not isinstance(betas, (tuple, list)) or len(betas) != 2:
-            raise TypeError(f"{name}: expected betas to be a pair of numbers, got {short(betas)}")
-        for index, beta in enumerate(betas):
-            if not 0.0 <= as_number(name, f"betas[{index}]", beta) < 1.0:
-                raise ValueError(f"Invalid beta parameter at index {index}: {beta}")
-        check_range(name, "weight_decay value", "weight_decay", options["weight_decay"])
+        check_common(name, options)
+        check_betas(name, options)
         check_modes(name, options)
 
-    def _update(self, group: dict[str, Any]) -> None:
-        params: list[Tensor] = []
-        grads: list[Tensor] = []
-        means: list[Tensor] = []
-        squares: list[Tensor] = []
-        largest: list[Tensor] = []
-        steps: list[Tensor] = []
-        amsgrad = group["amsgrad"]
-        all_state = self.state
-        for param in group["params"]:
-            grad = param.grad
-            if grad is None:
-                continue
-            state = all_state[param]
-            if not state:
-                state["step"] = _C.zeros((), dtype=_C.float32)
-                state["exp_avg"] = _C.zeros_like(param, requires_grad=False)
-                state["exp_avg_sq"] = _C.zeros_like(param, requires_grad=False)
-            params.append(param)
-            grads.append(grad)
-            means.append(state["exp_avg"])
-            squares.append(state["exp_avg_sq"])
-            steps.append(state["step"])
-            if amsgrad:
-                if "max_exp_avg_sq" not in state:
-                    state["max_exp_avg_sq"] = _C.zeros_like(param, requires_grad=False)
-                largest.append(state["max_exp_avg_sq"])
-        if not params:
-            return
-        beta1, beta2 = group["betas"]
-        _C._optim.adam(
-            params,
-            grads,
-            means,
-            squares,
-            largest,
-            steps,
-            lr=as_float(group["lr"]),
-            beta1=as_float(beta1),
-            beta2=as_float(beta2),
-            eps=as_float(group["eps"]),
-            weight_decay=as_float(group["weight_decay"]),
-            decoupled_weight_decay=group["decoupled_weight_decay"],
-            amsgrad=amsgrad,
-            maximize=group["maximize"],
-        )
+    def _states(self, group: dict[str, Any]) -> dict[str, float | None]:
+        states: dict[str, float | None] = {"exp_avg": 0.0, "exp_avg_sq": 0.0}
+        if group["amsgrad"]:
+            states["max_exp_avg_sq"] = 0.0
+        return states
 
-    def _load_value(self, number: Any, param: Tensor, name: str, value: Any) -> Any:
-        if name == "step" and not isinstance(value, Tensor):
-            value = _C.tensor(as_number(type(self).__name__, "step", value), dtype=_C.float32)
-        return super()._load_value(number, param, name, value)
+    def _options(self, group: dict[str, Any]) -> dict[str, float]:
+        return {
+            **floats(group, "lr", "eps", "weight_decay"),
+            **betas_of(group),
+            "decoupled_weight_decay": group["decoupled_weight_decay"],
+            "amsgrad": group["amsgrad"],
+        }

@@ -28,14 +28,14 @@ class AdamW(Adam):
         amsgrad: use the largest second moment so far; default False.
         maximize: ascend; default False.
         foreach: accepted and without effect: one native call updates all tensors of a group.
-        capturable: only False is supported.
+        capturable: accepted and without effect: there are no CUDA graphs to capture.
         differentiable: only False is supported.
         fused: accepted and without effect.
 
     Raises:
         ValueError: an option is out of range or not finite.
         TypeError: an option is no number.
-        RuntimeError: ``capturable`` or ``differentiable``, or ``foreach`` and ``fused`` are both True.
+        RuntimeError: ``differentiable=True``, or ``foreach`` and ``fused`` are both True.
     """
 
     def __init__(

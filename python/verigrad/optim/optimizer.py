@@ -294,17 +294,22 @@ def check_range(owner: str, what: str, name: str, value: Any) -> None:
         raise ValueError(f"Invalid {what}: {value}")
 
 
+def check_finite(owner: str, name: str, value: Any) -> None:
+    """Raises ValueError unless the option is a finite number."""
+    if not math.isfinite(as_number(owner, name, value)):
+        raise ValueError(f"Invalid {name} value: {value}")
+
+
 def check_modes(owner: str, options: Mapping[str, Any]) -> None:
     """Checks the keywords that choose an implementation in PyTorch.
 
-    One native call updates all tensors of a group, whatever ``foreach`` and ``fused`` say.
+    One native call updates all tensors of a group, whatever ``foreach``, ``fused`` and ``capturable`` say.
 
     Raises:
         TypeError: one of them is neither a bool nor None.
-        RuntimeError: ``foreach`` and ``fused`` are both True, or the step is asked to be differentiable or
-            capturable.
+        RuntimeError: ``foreach`` and ``fused`` are both True, or the step is asked to be differentiable.
     """
-    for name in ("foreach", "fused"):
+    for name in ("foreach", "fused", "capturable"):
         if options.get(name) is not None and not isinstance(options[name], bool):
             kind = type(options[name]).__name__
             raise TypeError(f"{owner}: expected {name} to be a bool or None, got {kind}")
@@ -312,10 +317,6 @@ def check_modes(owner: str, options: Mapping[str, Any]) -> None:
         raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
     if options.get("differentiable"):
         raise RuntimeError(f"{owner}: expected differentiable=False, got True: the step records no graph")
-    if options.get("capturable"):
-        raise RuntimeError(
-            f"{owner}: expected capturable=False, got True: there are no CUDA graphs to capture"
-        )
 
 
 def as_float(value: Any) -> float:

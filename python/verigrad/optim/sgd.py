@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .. import _C
 from .._C import Tensor
-from .optimizer import Optimizer, as_float, as_number, check_modes, check_range
+from .native import NativeOptimizer, check_common, floats
+from .optimizer import as_number, check_finite, check_modes, check_range
 
 __all__ = ["SGD"]
 
 
-class SGD(Optimizer):
+class SGD(NativeOptimizer):
     """Stochastic gradient descent, with momentum in PyTorch's form.
 
     For the gradient g (negated by ``maximize``) of a parameter p::
@@ -43,7 +42,9 @@ class SGD(Optimizer):
         RuntimeError: ``differentiable=True``, or ``foreach`` and ``fused`` are both True.
     """
 
+    _rule = "sgd"
     _elementwise_state = ("momentum_buffer",)
+    _kept_state = ()
 
     def __init__(
         self,
@@ -73,46 +74,24 @@ class SGD(Optimizer):
         super().__init__(params, defaults)
 
     def _check_options(self, options: Mapping[str, Any]) -> None:
-        check_range("SGD", "learning rate", "lr", options["lr"])
+        check_common("SGD", options)
         check_range("SGD", "momentum value", "momentum", options["momentum"])
-        check_range("SGD", "weight_decay value", "weight_decay", options["weight_decay"])
-        dampening = as_number("SGD", "dampening", options["dampening"])
-        if not math.isfinite(dampening):
-            raise ValueError(f"Invalid dampening value: {options['dampening']}")
-        if options["nesterov"] and (options["momentum"] <= 0 or dampening != 0):
+        check_finite("SGD", "dampening", options["dampening"])
+        if options["nesterov"] and (
+            options["momentum"] <= 0 or as_number("SGD", "dampening", options["dampening"]) != 0
+        ):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
         check_modes("SGD", options)
 
-    def _update(self, group: dict[str, Any]) -> None:
-        params: list[Tensor] = []
-        grads: list[Tensor] = []
-        buffers: list[Tensor | None] = []
-        momentum = as_float(group["momentum"])
-        fresh = False
-        state = self.state
-        for param in group["params"]:
-            grad = param.grad
-            if grad is not None:
-                params.append(param)
-                grads.append(grad)
-                if momentum:
-                    known = state.get(param)
-                    buffer = None if known is None else known.get("momentum_buffer")
-                    fresh = fresh or buffer is None
-                    buffers.append(buffer)
-        if not params:
-            return
-        updated = _C._optim.sgd(
-            params,
-            grads,
-            buffers if momentum else [None] * len(params),
-            lr=as_float(group["lr"]),
-            momentum=momentum,
-            dampening=as_float(group["dampening"]),
-            weight_decay=as_float(group["weight_decay"]),
-            nesterov=group["nesterov"],
-            maximize=group["maximize"],
-        )
-        if fresh:
-            for param, buffer in zip(params, updated, strict=True):
-                state[param]["momentum_buffer"] = buffer
+    def _kept(self, group: dict[str, Any]) -> dict[str, float]:
+        return {}
+
+    def _states(self, group: dict[str, Any]) -> dict[str, float | None]:
+        # In its first step the buffer becomes the gradient.
+        return {"momentum_buffer": None} if group["momentum"] != 0 else {}
+
+    def _options(self, group: dict[str, Any]) -> dict[str, float]:
+        return {
+            **floats(group, "lr", "momentum", "dampening", "weight_decay"),
+            "nesterov": group["nesterov"],
+        }
