@@ -14,6 +14,15 @@ ALL = [
     (optim.SGD, {"lr": 0.1, "momentum": 0.9, "nesterov": True}),
     (optim.Adam, {"lr": 0.1, "amsgrad": True}),
     (optim.AdamW, {"lr": 0.1}),
+    (optim.ASGD, {"lr": 0.1}),
+    (optim.Adadelta, {"lr": 0.1}),
+    (optim.Adagrad, {"lr": 0.1}),
+    (optim.Adamax, {"lr": 0.1}),
+    (optim.NAdam, {"lr": 0.1}),
+    (optim.RAdam, {"lr": 0.1}),
+    (optim.RMSprop, {"lr": 0.1, "momentum": 0.5, "centered": True}),
+    (optim.Rprop, {"lr": 0.1}),
+    (optim.Adafactor, {"lr": 0.1}),
 ]
 
 

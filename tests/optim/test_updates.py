@@ -1,20 +1,32 @@
-"""Every optimizer, found by introspection, over a grid of options: against the papers and against torch."""
+"""Every rule of the core, found by introspection, over a grid of options, against papers and torch."""
 
 import functools
 import inspect
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import verigrad as vg
 from verigrad import nn, optim
+from verigrad.optim.native import NativeOptimizer
 from verigrad.testing.reference import optim as reference
 
 OPTIMIZERS = {
     name: value
     for name, value in vars(optim).items()
-    if isinstance(value, type) and issubclass(value, optim.Optimizer) and value is not optim.Optimizer
+    if isinstance(value, type) and issubclass(value, NativeOptimizer)
+}
+# Optimizers that are made of the library's operations have tests of their own.
+COMPOSED = {
+    "Adafactor": "test_matrix_methods.py",
+    "Muon": "test_matrix_methods.py",
+    "Shampoo": "test_matrix_methods.py",
+    "NormalizedGD": "test_normalized_gd.py",
+    "LBFGS": "test_full_batch.py",
+    "BFGS": "test_full_batch.py",
+    "ConjugateGradient": "test_full_batch.py",
 }
 STEPS = 5
 TORCH_STEPS = 20
@@ -234,6 +246,10 @@ IDS = [f"{name}-{'-'.join(map(str, options.values())) or 'defaults'}" for name, 
 
 def test_every_optimizer_has_a_formula_and_a_grid():
     assert set(OPTIMIZERS) == set(FORMULAS) == set(GRIDS)
+    classes = {name for name, value in vars(optim).items() if isinstance(value, type)} - {"Optimizer"}
+    assert classes == set(OPTIMIZERS) | set(COMPOSED)
+    for name, file in COMPOSED.items():
+        assert name in Path(__file__).with_name(file).read_text()
 
 
 # -- values --------------------------------------------------------------------------------------------------

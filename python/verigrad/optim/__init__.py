@@ -2,19 +2,32 @@
 
 from . import lr_scheduler
 from .adadelta import Adadelta
+from .adafactor import Adafactor
 from .adagrad import Adagrad
 from .adam import Adam
 from .adamax import Adamax
 from .adamw import AdamW
 from .asgd import ASGD
+from .conjugate_gradient import ConjugateGradient
+from .lbfgs import BFGS, LBFGS
+from .muon import Muon
 from .nadam import NAdam
+from .normalized_gd import NormalizedGD
 from .optimizer import Optimizer
 from .radam import RAdam
 from .rmsprop import RMSprop
 from .rprop import Rprop
 from .sgd import SGD
+from .shampoo import Shampoo
 
 __all__ = [
+    "Adafactor",
+    "ConjugateGradient",
+    "BFGS",
+    "LBFGS",
+    "Muon",
+    "NormalizedGD",
+    "Shampoo",
     "ASGD",
     "SGD",
     "Adadelta",

@@ -63,9 +63,9 @@ class Adadelta(NativeOptimizer):
             "rho": rho,
             "eps": eps,
             "weight_decay": weight_decay,
-            "foreach": foreach,
-            "capturable": capturable,
             "maximize": maximize,
+            "capturable": capturable,
+            "foreach": foreach,
             "differentiable": differentiable,
         }
         super().__init__(params, defaults)

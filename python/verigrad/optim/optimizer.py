@@ -223,6 +223,8 @@ class Optimizer:
         self.param_groups = groups
 
     def _load_value(self, number: Any, param: Tensor, name: str, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._load_value(number, param, name, item) for item in value]
         if not isinstance(value, Tensor):
             return deepcopy(value)
         if name in self._elementwise_state:
@@ -232,7 +234,9 @@ class Optimizer:
                     f"{param.shape}, got {value.shape}"
                 )
             return _C.empty_like(param.detach()).copy_(value)
-        return value.detach().clone()
+        if name == "step" or not param.is_floating_point():
+            return value.detach().clone()
+        return value.detach().to(dtype=param.dtype, device=param.device, copy=True)
 
     def __repr__(self) -> str:
         groups = []
