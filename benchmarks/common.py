@@ -156,12 +156,26 @@ def mlp_step(
     for inputs, outputs in zip(widths, widths[1:], strict=False):
         layers += [lib.nn.Linear(inputs, outputs), lib.nn.ReLU()]
     model = lib.nn.Sequential(*layers[:-1])
+    update = _update(library, lib, model.parameters(), optimizer, torch_update)
+    return _step(lib, model, update, lib.randn(batch, widths[0]), widths[-1])
+
+
+def _update(library: str, lib: Any, params: Any, optimizer: str, torch_update: str) -> Any:
     options = {torch_update: True} if torch_update and library == "torch" else {}
     if optimizer == "sgd":
-        update = lib.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, **options)
-    else:
-        update = lib.optim.Adam(model.parameters(), lr=0.001, **options)
-    return _step(lib, model, update, lib.randn(batch, widths[0]), widths[-1])
+        return lib.optim.SGD(params, lr=0.01, momentum=0.9, **options)
+    return lib.optim.Adam(params, lr=0.001, **options)
+
+
+def optimizer_step(library: str, optimizer: str, threads: int = 1, torch_update: str = "") -> Work:
+    """One step over 100 parameters of 64 elements; the optimizers are those of `mlp_step`."""
+    if library == "numpy":
+        raise absent(library, optimizer)
+    lib = load(library, threads)
+    params = [lib.ones(64).requires_grad_() for _ in range(100)]
+    for param in params:
+        param.grad = lib.ones(64)
+    return _update(library, lib, params, optimizer, torch_update).step
 
 
 def _step(lib: Any, model: Any, update: Any, x: Any, classes: int) -> Work:

@@ -51,12 +51,23 @@ def _perceptron(name: str, torch_update: str = "") -> tuple[str, tuple[int, ...]
     return title + (f"; torch {torch_update}=True" if torch_update else ""), (1, 2), make
 
 
+def _optimizer(name: str, torch_update: str) -> tuple[str, tuple[int, ...], Factory]:
+    title = f"{name} step over 100 parameters of 64 elements"
+    title += f"; torch {torch_update}=True" if torch_update else ""
+    return title, (1,), lambda lib, threads: common.optimizer_step(lib, name.lower(), threads, torch_update)
+
+
 # Title, thread counts, factory. The import of a library is measured apart. PyTorch's other implementations of
 # the update have rows of their own.
 WORKLOADS: dict[str, tuple[str, tuple[int, ...], Factory]] = {
     **{
         name + ("_" + update if update else ""): _perceptron(name, update)
         for name in _PERCEPTRONS
+        for update in ("", "foreach", "fused")
+    },
+    **{
+        f"step_{name.lower()}" + ("_" + update if update else ""): _optimizer(name, update)
+        for name in ("SGD", "Adam")
         for update in ("", "foreach", "fused")
     },
     "lenet": (
