@@ -182,6 +182,8 @@ def checked_bools(name: str, array: ndarray[Any, Any]) -> ndarray[Any, Any]:
 
 def as_stored(array: ndarray[Any, Any]) -> ndarray[Any, Any]:
     """The array as files have it: in memory every byte but 0 is a true bool, in a file it is 1."""
+    import numpy
+
     if array.dtype == bool and array.size and array.view("uint8").max() > 1:
-        return array.view("uint8") != 0  # type: ignore[no-any-return]
+        return numpy.asarray(array.view("uint8") != 0)
     return array

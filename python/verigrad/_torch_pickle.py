@@ -120,7 +120,7 @@ class Interpreter:
 
     def near(self) -> str:
         """Where in the structure, for messages: the keys that are being filled."""
-        texts = [[one for one in stack[-2:] if type(one) is str] for stack in (*self._below, self._stack)]
+        texts = [[one for one in stack[-4:] if type(one) is str] for stack in (*self._below, self._stack)]
         keys = ".".join(text[-1] for text in texts if text)
         return f" near {short(keys)}" if keys else ""
 

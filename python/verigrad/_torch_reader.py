@@ -103,7 +103,7 @@ class _Archive:
             raise DamagedFileError(
                 f"expected record {name} of {entry.compress_size} bytes, got {entry.file_size}"
             )
-        self._file.seek(entry.header_offset)
+        self._file.seek(max(entry.header_offset, 0))  # negative where the directory lies about its place
         header = self._file.read(_LOCAL.size)
         if len(header) < _LOCAL.size or not header.startswith(b"PK\x03\x04"):
             raise DamagedFileError(f"expected a header of record {name}, got none")
@@ -240,7 +240,8 @@ def _read_stream(content: Buffer, placed: Placed) -> Any:
     layout = _Layout()
     _, at = Interpreter(content, layout.names, layout.storage).run(first)
     keys, at = plain.run(at)
-    if type(keys) is not list or sorted(map(str, keys)) != sorted(layout.storages):
+    known = type(keys) is list and all(type(key) is str for key in keys)
+    if not known or sorted(keys) != sorted(layout.storages):
         raise DamagedFileError(f"expected the storages of the tensors, got {short(keys)}")
     places = {}
     for key in keys:

@@ -100,7 +100,7 @@ class Tensors:
                 raise DamagedFileError(f"expected the id of a storage, got {short(pid)}")
         if kind.name in _OTHER_STORAGES:
             raise Refusal(f"{kind.name} (elements of {_OTHER_STORAGES[kind.name]})")
-        if kind.name not in _STORAGES or count < 0 or view not in ([], [None]):
+        if kind.name not in _STORAGES or count < 0 or len(view) > 1 or any(one is not None for one in view):
             raise DamagedFileError(f"expected the id of a storage of elements, got {short(pid)}")
         dtype = _STORAGES[kind.name]
         if key not in self._storages:
@@ -130,9 +130,9 @@ class Tensors:
         _check_bounds(storage, offset, size, stride)
         if type(requires_grad) is not bool:
             raise DamagedFileError(f"expected requires_grad to be a bool, got {short(requires_grad)}")
-        if hooks:
+        if not _is_empty(hooks):
             raise Refusal("a tensor with hooks")
-        if metadata:
+        if not _is_empty(metadata):
             raise Refusal("a tensor that is conjugate or negated lazily")
         tensor = self.view(storage, offset, tuple(size), tuple(stride))
         return _differentiable(tensor, requires_grad)
@@ -193,6 +193,10 @@ def _differentiable(tensor: verigrad.Tensor, flag: bool) -> verigrad.Tensor:
     return tensor.requires_grad_() if flag else tensor
 
 
+def _is_empty(notes: Any) -> bool:
+    return notes is None or (type(notes) in (dict, collections.OrderedDict) and not notes)
+
+
 # The other names that a file may use
 
 
@@ -202,7 +206,7 @@ def _parameter(data: Any, requires_grad: Any, hooks: Any, state: Any = None) -> 
             f"expected a Parameter of a tensor and a bool, "
             f"got {type(data).__name__} and {short(requires_grad)}"
         )
-    if hooks:
+    if not _is_empty(hooks):
         raise Refusal("a Parameter with hooks")
     if requires_grad and not data.dtype.is_floating_point:
         raise DamagedFileError(
@@ -259,7 +263,7 @@ def _counter(counts: Any) -> collections.Counter[Any]:
 
 
 def _encoded(text: Any, encoding: Any) -> bytes:
-    if type(text) is not str or encoding not in ("latin1", "latin-1"):
+    if type(text) is not str or type(encoding) is not str or encoding not in ("latin1", "latin-1"):
         raise Refusal(f"text in the encoding {short(encoding)}")
     try:
         return text.encode("latin-1")

@@ -1,0 +1,210 @@
+"""Hostile and damaged files of torch.save: one clear error each, nothing run, little memory."""
+
+import io
+import os
+import pickle
+import random
+
+import pytest
+from tests.fuzz import pickles
+from tests.fuzz.loading import warm, watched
+from tests.fuzz.pickles import archive, pickled, stream, tensor
+
+import verigrad
+from verigrad import _torch_pickle, _torch_reader
+
+FILES = {"archive": archive, "stream": stream}
+SAMPLE = verigrad.arange(6.0).reshape(2, 3)
+VALUE = {
+    "w": SAMPLE,
+    "t": SAMPLE.t(),
+    "p": verigrad.nn.Parameter(SAMPLE[0]),
+    "flags": [True, None, "é", 2**70, 0.5],
+}
+
+
+def saved(value):
+    buffer = io.BytesIO()
+    verigrad.save(value, buffer, format="torch")
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ready():
+    """Imports are no part of what is watched; and the files from which the hostile ones are made are good."""
+    warm()
+    for make in FILES.values():
+        assert verigrad.load(io.BytesIO(make(pickled(tensor())))).tolist() == [1, 2]
+
+
+def refuses(content, words="expected"):
+    result, text, _ = watched(content)
+    assert result is None and text.startswith("load: expected"), (result, text)
+    assert words in text, text
+    assert ", got " in text
+
+
+@pytest.mark.parametrize("name", pickles.programs("x"))
+def test_programs_are_not_run(name, tmp_path):
+    canary = tmp_path / "canary"
+    content = pickles.programs(str(canary))[name]
+    for make in FILES.values():
+        refuses(make(content))
+    refuses(content)
+    assert not canary.exists()
+
+
+@pytest.mark.parametrize(
+    "name", [f"mkdir, protocol {n}" for n in range(6)] + ["global", "dotted", "inst", "eval"]
+)
+def test_the_canary_sings_in_python_s_unpickler(name, tmp_path):
+    canary = tmp_path / "canary"
+    pickle.loads(pickles.programs(str(canary))[name])
+    assert canary.exists()
+
+
+def test_the_watch_sees_what_happens(monkeypatch):
+    for act, words in (
+        (lambda: compile("1", "x", "eval"), "load did compile"),
+        (lambda: os.listdir("."), "load did os.listdir"),
+        (lambda: bytearray(10_000_000), "load took 10"),
+        (lambda: (_ for _ in ()).throw(RuntimeError("anything")), "raised an error of 8 characters"),
+    ):
+        monkeypatch.setattr(verigrad, "load", lambda file, act=act: act())
+        with pytest.raises(Exception, match=words):
+            watched(b"")
+
+
+@pytest.mark.parametrize("name", pickles.refused())
+def test_what_is_no_data_is_refused(name):
+    content = pickles.refused()[name]
+    for make in FILES.values():
+        refuses(make(content))
+    if ":" in name:
+        full = name.split()[-1].replace(":", ".")
+        refuses(archive(content), f"got {full}")
+    if name.startswith("opcode") and name[7:].isupper():
+        refuses(archive(content), f"the opcode {name[7:]} of pickles")
+
+
+@pytest.mark.parametrize("name", pickles.wrong_tensors())
+def test_tensors_that_make_no_sense(name):
+    content = pickles.wrong_tensors()[name]
+    result, text, _ = watched(archive(content))
+    assert result is None and text.startswith("load: ")
+    result, text, _ = watched(stream(content))
+    assert result is None and text.startswith("load: ")
+
+
+@pytest.mark.parametrize("name", pickles.bombs())
+def test_bombs(name):
+    for make in FILES.values():
+        refuses(make(pickles.bombs()[name]))
+
+
+@pytest.mark.parametrize("name", pickles.wrong_archives())
+def test_archives_that_lie(name, tmp_path):
+    content = pickles.wrong_archives()[name]
+    refuses(content)
+    (tmp_path / "f").write_bytes(content)
+    with pytest.raises(RuntimeError, match=r"^load: expected.* \(file '.*f'\)$"):
+        verigrad.load(tmp_path / "f")
+    assert os.listdir(tmp_path) == ["f"]
+
+
+@pytest.mark.parametrize("name", pickles.wrong_streams())
+def test_streams_that_lie(name, tmp_path):
+    content = pickles.wrong_streams()[name]
+    refuses(content)
+    (tmp_path / "f").write_bytes(content)
+    with pytest.raises(RuntimeError, match=r"^load: expected.* \(file '.*f'\)$"):
+        verigrad.load(tmp_path / "f")
+
+
+def test_other_pickles_and_archives_are_named():
+    refuses(pickle.dumps([1]), "got a pickle file. verigrad never unpickles")
+    refuses(pickles.wrong_archives()["two folders"], "expected a zip archive of torch.save, with one folder")
+    refuses(pickles.wrong_archives()["compressed"], "expected stored records, as torch.save writes")
+    refuses(pickles.wrong_archives()["TorchScript"], "a TorchScript archive, which is a program")
+
+
+def test_limits(monkeypatch):
+    content = pickled(pickles.many(*map(pickles.num, range(50))))
+    for module, name, value, words in (
+        (_torch_pickle, "_MAX_STEPS", 50, "at most 50 steps"),
+        (_torch_pickle, "_MAX_VALUES", 50, "at most 50 values, got 51"),
+        (_torch_reader, "_MAX_PICKLE", 50, "'archive/data.pkl' of at most 50 bytes"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, value)
+            refuses(archive(content), words)
+    assert verigrad.load(io.BytesIO(archive(content))) == list(range(50))
+
+
+def test_containers_of_a_hundred_levels_load():
+    value = verigrad.load(io.BytesIO(archive(pickled(b")" + b"\x85" * 99))))
+    for _ in range(99):
+        (value,) = value
+    assert value == ()
+
+
+def test_many_tensors_take_little_memory():
+    shared = tensor()
+    _, _, peak = watched(archive(pickled(pickles.many(*[shared] * 2000))))
+    assert peak < 5_000_000
+
+
+# Damage. An archive has checksums, so it is noticed; a stream has none, so only crashes count there.
+
+
+def shown(value):
+    if isinstance(value, verigrad.Tensor):
+        return (
+            type(value).__name__,
+            str(value.dtype),
+            tuple(value.shape),
+            tuple(value.stride()),
+            value.tolist(),
+        )
+    if isinstance(value, dict):
+        return [(key, shown(one)) for key, one in value.items()]
+    return repr(value)
+
+
+def test_truncation_at_every_byte():
+    for content in (saved(VALUE), stream(pickled(tensor())), archive(pickled(tensor()))):
+        for length in range(len(content)):
+            result, text, _ = watched(content[:length], measured=False)
+            assert result is None and text.startswith("load: expected"), length
+
+
+def test_every_flipped_bit_of_an_archive():
+    content = saved(VALUE)
+    expected = shown(VALUE)
+    for position in range(8 * len(content)):
+        damaged = bytearray(content)
+        damaged[position // 8] ^= 1 << position % 8
+        result, text, _ = watched(bytes(damaged), measured=False)
+        assert text or shown(result) == expected, position
+
+
+def test_every_flipped_bit_of_a_stream():
+    content = stream(pickled(tensor()))
+    for position in range(8 * len(content)):
+        damaged = bytearray(content)
+        damaged[position // 8] ^= 1 << position % 8
+        watched(bytes(damaged), measured=False)
+
+
+@pytest.mark.parametrize("make", FILES.values(), ids=FILES)
+def test_random_damage_to_pickles_in_sound_files(make):
+    source = pickled(
+        pickles.table(pickles.text("w"), tensor(), pickles.text("p"), pickles.parameter(tensor())),
+    )
+    dice = random.Random(0)
+    for _ in range(1500):
+        damaged = bytearray(source)
+        for _ in range(dice.randint(1, 4)):
+            place = dice.randrange(len(damaged))
+            damaged[place : place + dice.randrange(3)] = dice.randbytes(dice.randrange(3))
+        watched(make(bytes(damaged)), measured=False)
