@@ -4,6 +4,7 @@ import collections
 import io
 import json
 import random
+import re
 import struct
 import tarfile
 import zlib
@@ -365,6 +366,35 @@ def test_damage_to_the_key_of_the_structure():
     assert content.count(b'"verigrad"') == 1
     with pytest.raises(RuntimeError, match="expected the metadata 'verigrad'"):
         load(content.replace(b'"verigrad"', b'"verigrae"'))
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"format": "pt"},
+        {"by": "verigrad"},
+        {"by": "verigrad 2, of another program", "": "", "é": "{}"},
+        {"modelspec.title": "x" * 100_000},
+    ],
+)
+def test_metadata_of_other_programs(metadata):
+    content = build({"__metadata__": metadata, "a": one()}, EIGHT)
+    assert load(content)["a"].tolist() == [0, 0]
+
+
+@pytest.mark.parametrize(
+    "kind", ["F16", "BF16", "F8_E4M3", "F8_E5M2", "F8_E8M0", "I8", "I16", "U16", "U32", "U64", "C64", "F4"]
+)
+def test_dtypes_of_other_programs_are_named(kind, tmp_path):
+    content = build({"a": one(kind, [16 if kind == "F4" else 8 // _width(kind)])}, EIGHT)
+    for folder in (None, tmp_path):
+        with pytest.raises(RuntimeError, match=f"^load: expected.*{kind}"):
+            load(content, folder)
+
+
+def _width(kind):
+    bits = int(re.search(r"\d+", kind)[0])
+    return bits // 8
 
 
 def test_a_surrogate_in_the_structure():

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import verigrad
-from verigrad import nn
+from verigrad import _torch_writer, nn
 
 DTYPES = ["bool", "uint8", "int32", "int64", "float32", "float64"]
 
@@ -423,6 +423,19 @@ def test_the_archive_is_sound_and_its_data_are_aligned():
     ]
     elements = np.arange(6, dtype=np.float32).tobytes()
     assert content.index(elements) % 64 == 0
+
+
+def test_records_of_more_than_two_gigabytes_in_small(monkeypatch, tmp_path):
+    monkeypatch.setattr(_torch_writer, "_LARGE", 10)  # bytes from which sizes have 64 bits
+    monkeypatch.setattr(_torch_writer, "_CHUNK", 7)
+    content = saved(sample(verigrad))
+    assert content.index(np.arange(6, dtype=np.float32).tobytes()) % 64 == 0
+    assert zipfile.ZipFile(io.BytesIO(content)).testzip() is None
+    assert shown(load(content)) == shown(sample(verigrad))
+    (tmp_path / "f.pt").write_bytes(content)
+    torch = pytest.importorskip("torch")
+    for options in ({}, {"mmap": True}):
+        assert shown(torch.load(tmp_path / "f.pt", weights_only=True, **options)) == shown(sample(torch))
 
 
 def test_what_nothing_shows_is_not_written():

@@ -2,8 +2,11 @@
 
 import io
 import os
+import pathlib
 import pickle
 import random
+import subprocess
+import sys
 
 import pytest
 from tests.fuzz import pickles
@@ -152,6 +155,45 @@ def test_many_tensors_take_little_memory():
     shared = tensor()
     _, _, peak = watched(archive(pickled(pickles.many(*[shared] * 2000))))
     assert peak < 5_000_000
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs limits of memory")
+@pytest.mark.skipif("VERIGRAD_TEST_SANITIZER" in os.environ, reason="sanitizers reserve address space")
+def test_all_of_them_in_a_process_with_little_memory():
+    code = """
+import io, json, resource, struct, verigrad
+from tests.fuzz import loading, pickles
+loading.warm()
+files = [*pickles.wrong_archives().values(), *pickles.wrong_streams().values()]
+collected = pickles.programs("/none/canary"), pickles.refused(), pickles.wrong_tensors(), pickles.bombs()
+for found in collected:
+    files += [make(content) for content in found.values() for make in (pickles.archive, pickles.stream)]
+for shape in ([2**40], [0, 2**62], [2**31, 2**31]):
+    header = json.dumps({"a": {"dtype": "F32", "shape": shape, "data_offsets": [0, 2**42]}}).encode()
+    files.append(struct.pack("<Q", len(header)) + header)
+files += [struct.pack("<Q", 2**26) + b"{" * 1000, struct.pack("<Q", 99_999_999) + b"[" * 1000]
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 2**26, used + 2**26))  # 64 MiB more than now
+for content in files:
+    try:
+        verigrad.load(io.BytesIO(content))
+    except RuntimeError as error:
+        assert str(error).startswith("load: "), error
+    else:
+        raise SystemExit("loaded")
+print(len(files))
+"""
+    root = pathlib.Path(__file__).parents[1]
+    path = os.pathsep.join(p for p in (os.environ.get("PYTHONPATH"), str(root)) if p)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 400
 
 
 # Damage. An archive has checksums, so it is noticed; a stream has none, so only crashes count there.

@@ -155,8 +155,11 @@ def _read_bytes(content: bytes) -> tuple[str | None, dict[str, ndarray[Any, Any]
 
 def _text(metadata: dict[str, str]) -> str | None:
     # The name stands in the value as well, so that damage to the key is noticed.
+    import re
+
     for key, value in metadata.items():
-        if key == _KEY or value.startswith(_KEY):
+        # Texts of other programs may begin with the name too.
+        if key == _KEY or re.match(_KEY + " [0-9a-f]{8} ", value):
             start, _, text = value.partition(" ")
             if key != _KEY or start != _KEY:
                 raise DamagedFileError(f"expected the metadata {_KEY!r}, got damage to it")
