@@ -318,6 +318,8 @@ def test_map_location_and_weights_only(tmp_path):
             assert verigrad.load(tmp_path / "f", location, weights_only)[0].item() == 1
     with pytest.raises(TypeError, match="map_location"):
         verigrad.load(tmp_path / "f", map_location=lambda storage, place: storage)
+    with pytest.raises(TypeError, match="devices as keys of map_location, got int"):
+        verigrad.load(tmp_path / "f", map_location={0: "cpu"})
     with pytest.raises(RuntimeError):
         verigrad.load(tmp_path / "f", map_location="no such device")
 

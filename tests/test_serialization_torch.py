@@ -482,6 +482,8 @@ def test_refusals_of_save(tmp_path):
         (endless, ValueError, "at most 100 levels"),
         (2**2040, ValueError, "ints of at most 255 bytes with format='torch', got 256"),
         ("\ud800", ValueError, "lone surrogate"),
+        ({(1, 2**64): 1}, ValueError, "integer keys of 64 bits with format='torch', got a longer one"),
+        ({tuple(range(100)): 1}, ValueError, "keys of at most 100 values with format='torch', got 101"),
     ):
         with pytest.raises(error, match=f"^save: expected .*{words}"):
             verigrad.save(value, path, format="torch")

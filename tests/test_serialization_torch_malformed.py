@@ -250,3 +250,35 @@ def test_random_damage_to_pickles_in_sound_files(make):
             place = dice.randrange(len(damaged))
             damaged[place : place + dice.randrange(3)] = dice.randbytes(dice.randrange(3))
         watched(make(bytes(damaged)), measured=False)
+
+
+# PyTorch's own reader of harmless files, on pickles in good form of random things
+
+
+def of_both(value):
+    """What both libraries have loaded, as plain values."""
+    if hasattr(value, "requires_grad"):
+        notes = sorted((key, repr(one)) for key, one in vars(value).items())
+        tensor = value.detach()
+        shape = tuple(tensor.shape), tuple(tensor.stride()) if tensor.numel() else ()
+        kind = type(value).__name__, str(tensor.dtype), value.requires_grad
+        return *kind, *shape, repr(tensor.tolist()), notes
+    if isinstance(value, dict):
+        pairs = [(repr(key), of_both(one)) for key, one in value.items()]
+        return type(value).__name__, pairs, of_both(getattr(value, "_metadata", None))
+    if isinstance(value, list | tuple):
+        return type(value).__name__, [of_both(one) for one in value]
+    return repr(value)
+
+
+def test_what_loads_is_what_pytorch_loads_and_nothing_that_it_refuses():
+    torch = pytest.importorskip("torch")
+    both = 0
+    for seed in range(400):
+        content = archive(pickled(pickles.anything(random.Random(seed))))
+        result, text, _ = watched(content, measured=False)
+        if not text:
+            theirs = torch.load(io.BytesIO(content), weights_only=True)  # raises what it refuses
+            assert str(of_both(result)).replace("verigrad.", "torch.") == str(of_both(theirs)), seed
+            both += 1
+    assert both > 100

@@ -22,7 +22,7 @@ from verigrad._text import short
 MAX_DEPTH = 100  # of containers, as in `save`
 _MAX_VALUES = 5_000_000  # of what is loaded, shared containers counted each time, as in `save`
 _MAX_STEPS = 10_000_000  # opcodes; a tensor takes about 30
-_MAX_KEY = 100  # values in a tuple that is a key: hashing one that holds itself many times takes forever
+MAX_KEY = 100  # values in a tuple that is a key: hashing one that holds itself many times takes forever
 _SLACK = 1000  # bytes
 _CONSTANTS: dict[bytes, Any] = {op.NONE: None, op.NEWTRUE: True, op.NEWFALSE: False, op.EMPTY_TUPLE: ()}
 _EMPTY: dict[bytes, Callable[[], Any]] = {op.EMPTY_LIST: list, op.EMPTY_DICT: dict, op.EMPTY_SET: set}
@@ -325,7 +325,7 @@ def checked_key(key: Any) -> Any:
     while pending:
         one = pending.pop()
         count += 1
-        if type(one) is tuple and len(one) <= _MAX_KEY:
+        if type(one) is tuple and len(one) <= MAX_KEY:
             pending.extend(one)
         # Longer ints can be chosen so that all of them have one hash.
         elif type(one) is int and not -(2**63) <= one < 2**64:
@@ -334,8 +334,8 @@ def checked_key(key: Any) -> Any:
             raise DamagedFileError(
                 f"expected keys that are texts, numbers, None or tuples of these, got {_kind(one)}"
             )
-        if count > _MAX_KEY:
-            raise DamagedFileError(f"expected keys of at most {_MAX_KEY} values, got more")
+        if count > MAX_KEY:
+            raise DamagedFileError(f"expected keys of at most {MAX_KEY} values, got more")
     return key
 
 

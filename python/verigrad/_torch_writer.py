@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy
 
 from verigrad._safetensors import as_stored
+from verigrad._torch_pickle import MAX_KEY
 
 if TYPE_CHECKING:
     from verigrad import Tensor
@@ -38,7 +39,7 @@ def write(file: IO[bytes], tree: Any, tensors: dict[str, Tensor]) -> None:
     The same arguments give the same bytes. Storages are copied one at a time, and only if they have to be.
 
     Raises:
-        ValueError: an int of the tree is too long for PyTorch.
+        ValueError: an int of the tree is too long for PyTorch, or a key of a dict too long for `load`.
         OSError: the file cannot be written.
     """
     storages = list(_storages(tensors))
@@ -210,6 +211,10 @@ class _Pickler:
     def _items(self, pairs: list[list[Any]]) -> None:
         self._out += op.MARK
         for pair in pairs:
+            if (count := _values_of_key(pair[0])) > MAX_KEY:
+                raise ValueError(
+                    f"save: expected keys of at most {MAX_KEY} values with format='torch', got {count}"
+                )
             self._values(pair)
         self._out += op.SETITEMS
 
@@ -270,3 +275,12 @@ class _Pickler:
         else:
             self._out += op.LONG_BINGET
         self._out += struct.pack("<I", place)
+
+
+def _values_of_key(node: Any) -> int:
+    """How many values a key has. `load` refuses keys of many values, and ints whose hashes can be chosen."""
+    if not isinstance(node, list):
+        return 1
+    if node[0] == "int":
+        raise ValueError("save: expected integer keys of 64 bits with format='torch', got a longer one")
+    return 1 + sum(map(_values_of_key, node[1])) if node[0] == "tuple" else 1

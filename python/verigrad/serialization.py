@@ -1,9 +1,9 @@
-"""`save` and `load`: nested containers of tensors in one safetensors file, without pickle.
+"""`save` and `load`: nested containers of tensors in one file, without pickle.
 
 The file is an ordinary safetensors file: any reader of that format sees the tensors, named by their path
 (``model.0.weight``). The containers around them are JSON in the file's metadata, with CRC-32 checksums of
 that JSON and of each tensor, so that a damaged file is refused. A safetensors file from elsewhere loads as a
-dict of tensors.
+dict of tensors. Files of `torch.save` are read and written by the modules `_torch_*`.
 """
 
 from __future__ import annotations
@@ -106,21 +106,25 @@ def load(
     map_location: object = None,
     weights_only: bool | None = True,
 ) -> Any:
-    """Read what `save` has written, or any safetensors file (as a dict of tensors).
+    """Read what `save` has written, any safetensors file (as a dict of tensors), or a file of `torch.save`.
+
+    Files of `torch.save` may hold tensors, Parameters, numbers, texts, containers, sizes, dtypes and devices:
+    state_dicts of modules, optimizers and schedules. Anything else is refused by its name.
 
     Args:
         f: a path, or a binary file with ``read``.
         map_location: where the tensors go: None for where they were, a device or its name, or a dict such as
             ``{"cuda:0": "cpu"}`` from where they were to where they go.
-        weights_only: accepted for PyTorch's sake. Nothing but data is ever read, whatever it says: no pickle,
-            no code.
+        weights_only: accepted for PyTorch's sake. Nothing but data is ever read, whatever it says: nothing is
+            unpickled, no code is run.
 
     Returns:
-        The object, in fresh memory. Tensors are contiguous.
+        The object, in fresh memory. Tensors are contiguous, but for those of `torch.save` on the CPU, which
+        keep their strides and the memory that they share.
 
     Raises:
-        RuntimeError: the file is damaged, malformed, of another format (pickle files are recognised and
-            refused), or of a dtype that verigrad lacks; or a device that is not there is asked for.
+        RuntimeError: the file is damaged, malformed, of another format, of a dtype that verigrad lacks, or
+            holds more than data; or a device that is not there is asked for.
         TypeError: *f* is neither a path nor a binary file.
         OSError: the file cannot be read.
     """
@@ -209,13 +213,20 @@ def _places(location: Any) -> Callable[[str], _C.device]:
             raise RuntimeError(f"load: {error}; map_location says where the tensors go instead") from None
         return device
 
+    def spelled(key: Any) -> str:
+        if not isinstance(key, str | verigrad.device):
+            raise TypeError(f"load: expected devices as keys of map_location, got {type(key).__name__}")
+        try:
+            return str(verigrad.device(key))
+        except RuntimeError:
+            return str(key)  # a file may name devices that verigrad does not know; they can be mapped as well
+
     if location is None:
         return functools.cache(present)
     if not isinstance(location, dict):
         fixed = target(location)
         return lambda device: fixed
-    # A file may name devices that verigrad does not know; they can be mapped as well.
-    moved = {str(key): target(value) for key, value in location.items() if value is not None}
+    moved = {spelled(key): target(value) for key, value in location.items() if value is not None}
     return functools.cache(lambda name: moved[name] if name in moved else present(name))
 
 
