@@ -318,6 +318,8 @@ def test_map_location_and_weights_only(tmp_path):
             assert verigrad.load(tmp_path / "f", location, weights_only)[0].item() == 1
     with pytest.raises(TypeError, match="map_location"):
         verigrad.load(tmp_path / "f", map_location=lambda storage, place: storage)
+    with pytest.raises(TypeError, match="devices as keys of map_location, got int"):
+        verigrad.load(tmp_path / "f", map_location={0: "cpu"})
     with pytest.raises(RuntimeError):
         verigrad.load(tmp_path / "f", map_location="no such device")
 
@@ -397,6 +399,41 @@ def test_the_old_file_survives_a_full_disk(tmp_path, monkeypatch):
             verigrad.save(verigrad.ones(1000), path)
     assert verigrad.load(path) == "old"
     assert os.listdir(tmp_path) == ["f"]
+
+
+ON_A_TINY_DISK = """
+import os, subprocess, sys, verigrad
+folder, format = sys.argv[1:]
+path = os.path.join(folder, "f")
+verigrad.save("old", path, format=format)
+for state, value in (("full", verigrad.ones(100_000)), ("read-only", "new")):
+    if state == "read-only":
+        subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
+    try:
+        verigrad.save(value, path, format=format)
+    except OSError as error:
+        print(state, error.errno, error.filename == path, verigrad.load(path), os.listdir(folder))
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs tmpfs")
+@pytest.mark.parametrize("format", ["safetensors", "torch"])
+def test_a_full_disk_and_a_read_only_one(tmp_path, format):
+    mount = f"mount -t tmpfs -o size=64k tmpfs {tmp_path}"
+    if subprocess.run(["unshare", "-rm", "sh", "-c", mount], capture_output=True).returncode:
+        pytest.skip("needs mounts of its own")
+    program = f"{mount} && exec {sys.executable} - {tmp_path} {format}"
+    done = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", program],
+        input=ON_A_TINY_DISK,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == [
+        f"full {errno.ENOSPC} True old ['f']",
+        f"read-only {errno.EROFS} True old ['f']",
+    ]
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")

@@ -1,13 +1,15 @@
-"""`save` and `load`: nested containers of tensors in one safetensors file, without pickle.
+"""`save` and `load`: nested containers of tensors in one file, without pickle.
 
 The file is an ordinary safetensors file: any reader of that format sees the tensors, named by their path
 (``model.0.weight``). The containers around them are JSON in the file's metadata, with CRC-32 checksums of
 that JSON and of each tensor, so that a damaged file is refused. A safetensors file from elsewhere loads as a
-dict of tensors.
+dict of tensors. Files of `torch.save` are read and written by the modules `_torch_*`.
 """
 
 from __future__ import annotations
 
+import functools
+import io
 import math
 import os
 import re
@@ -20,7 +22,7 @@ from typing import IO, TYPE_CHECKING, Any
 import verigrad
 from verigrad import _safetensors
 from verigrad._safetensors import DamagedFileError
-from verigrad.utils._files import atomic_path
+from verigrad.utils._files import atomic_path, atomic_write
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -34,8 +36,8 @@ _MAX_DEPTH = 100  # of containers; also what stops a list that contains itself
 _MAX_VALUES = 5_000_000  # of a structure, so that shared lists cannot grow without bound when written out
 
 
-def save(obj: object, f: str | os.PathLike[str] | IO[bytes]) -> None:
-    """Write *obj* to a safetensors file.
+def save(obj: object, f: str | os.PathLike[str] | IO[bytes], *, format: str = "safetensors") -> None:
+    """Write *obj* to a file.
 
     Args:
         obj: tensors, `nn.Parameter` s, None, bools, ints (of any size), floats (NaN and infinities too),
@@ -44,6 +46,9 @@ def save(obj: object, f: str | os.PathLike[str] | IO[bytes]) -> None:
             come back as something else. (`numpy.float64`, which is a Python float, is written as one.)
         f: a path, or an object with ``write(bytes)``. One whose ``write`` takes less than it is given, as
             unbuffered files may, is asked again for the rest.
+        format: "safetensors" (the default), or "torch" for a file that ``torch.load(weights_only=True)``
+            reads: there Parameters are torch's, views keep their strides and the memory that they share, and
+            a state_dict its versions (``_metadata``).
 
     A path is replaced atomically: the data goes to a temporary folder beside it, is flushed to the disk and
     renamed. If anything fails, the old file is untouched. What killed processes left is removed. Writing to a
@@ -51,28 +56,49 @@ def save(obj: object, f: str | os.PathLike[str] | IO[bytes]) -> None:
     memory first.
 
     Tensors with the same memory, shape and strides are written once and share memory after loading. Other
-    views are written as contiguous copies. The flag ``requires_grad`` is kept; graph and ``.grad`` are not.
+    views are written as contiguous copies, but for those on the CPU with format "torch". The flag
+    ``requires_grad`` is kept; graph and ``.grad`` are not.
 
     Raises:
         TypeError: *obj* holds something else; the message has its path and type.
-        ValueError: nested too deep (or in itself), or too large for the format.
+        ValueError: nested too deep (or in itself), too large for the format, or no such format.
         OSError: the file cannot be written.
     """
+    if format not in ("safetensors", "torch"):
+        raise ValueError(f"save: expected format 'safetensors' or 'torch', got {format!r}")
+    if not isinstance(f, str | os.PathLike) and not callable(getattr(f, "write", None)):
+        raise TypeError(f"save: expected a path or a binary file, got {type(f).__name__}")
+    encoder = _Encoder(annotated=format == "torch")
+    tree = encoder.encode(obj, "", 0)
+    if format == "torch":
+        _save_torch(f, tree, encoder.tensors)
+        return
     import json  # here, so that importing verigrad does not pay for it
 
-    encoder = _Encoder()
-    tree = encoder.encode(obj, "", 0)
-    arrays = {name: tensor.cpu().contiguous().numpy() for name, tensor in encoder.tensors.items()}
+    arrays = {
+        name: _safetensors.as_stored(tensor.cpu().contiguous().numpy())
+        for name, tensor in encoder.tensors.items()
+    }
     content = {"version": _VERSION, "tree": tree, "crc32": {name: _crc(one) for name, one in arrays.items()}}
     text = json.dumps(content, allow_nan=False, separators=(",", ":"))
     text = f"{zlib.crc32(text.encode()):08x} {text}"
     if isinstance(f, str | os.PathLike):
         with atomic_path(f) as path:
             _safetensors.write(path, arrays, text)
-    elif callable(getattr(f, "write", None)):
-        _safetensors.write(f, arrays, text)
     else:
-        raise TypeError(f"save: expected a path or a binary file, got {type(f).__name__}")
+        _safetensors.write(f, arrays, text)
+
+
+def _save_torch(f: str | os.PathLike[str] | IO[bytes], tree: Any, tensors: dict[str, Tensor]) -> None:
+    from verigrad import _torch_writer
+
+    if isinstance(f, str | os.PathLike):
+        with atomic_write(f) as file:
+            _torch_writer.write(file, tree, tensors)
+    else:
+        content = io.BytesIO()
+        _torch_writer.write(content, tree, tensors)
+        _safetensors.write_all(f, content.getvalue())
 
 
 def load(
@@ -80,21 +106,25 @@ def load(
     map_location: object = None,
     weights_only: bool | None = True,
 ) -> Any:
-    """Read what `save` has written, or any safetensors file (as a dict of tensors).
+    """Read what `save` has written, any safetensors file (as a dict of tensors), or a file of `torch.save`.
+
+    Files of `torch.save` may hold tensors, Parameters, numbers, texts, containers, sizes, dtypes and devices:
+    state_dicts of modules, optimizers and schedules. Anything else is refused by its name.
 
     Args:
         f: a path, or a binary file with ``read``.
         map_location: where the tensors go: None for where they were, a device or its name, or a dict such as
             ``{"cuda:0": "cpu"}`` from where they were to where they go.
-        weights_only: accepted for PyTorch's sake. Nothing but data is ever read, whatever it says: no pickle,
-            no code.
+        weights_only: accepted for PyTorch's sake. Nothing but data is ever read, whatever it says: nothing is
+            unpickled, no code is run.
 
     Returns:
-        The object, in fresh memory. Tensors are contiguous.
+        The object, in fresh memory. Tensors are contiguous, but for those of `torch.save` on the CPU, which
+        keep their strides and the memory that they share.
 
     Raises:
-        RuntimeError: the file is damaged, malformed, of another format (pickle files are recognised and
-            refused), or of a dtype that verigrad lacks; or a device that is not there is asked for.
+        RuntimeError: the file is damaged, malformed, of another format, of a dtype that verigrad lacks, or
+            holds more than data; or a device that is not there is asked for.
         TypeError: *f* is neither a path nor a binary file.
         OSError: the file cannot be read.
     """
@@ -102,6 +132,8 @@ def load(
     source: str | bytes
     if isinstance(f, str | os.PathLike):
         name = source = os.fsdecode(f)
+        with open(source, "rb") as file:  # the packages have no such clear error for a folder
+            start = file.read(_safetensors.START)
     elif callable(getattr(f, "read", None)):
         content = f.read()
         if not isinstance(content, bytes | bytearray | memoryview):
@@ -109,22 +141,27 @@ def load(
                 f"load: expected a binary file, got one whose read() gives {type(content).__name__}"
             )
         name, source = getattr(f, "name", type(f).__name__), bytes(content)
+        start = source[: _safetensors.START]
     else:
         raise TypeError(f"load: expected a path or a binary file, got {type(f).__name__}")
     try:
-        return _decoded(*_safetensors.read(source), placed)
+        if _safetensors.may_be_torch(start):
+            from verigrad import _torch_reader
+
+            return _torch_reader.read(source, placed)
+        return _decoded(*_safetensors.read(source, start), placed)
     except DamagedFileError as error:
         raise RuntimeError(f"load: {error} (file {name!r})") from None
 
 
 def _decoded(
-    text: str | None, arrays: dict[str, ndarray[Any, Any]], placed: Callable[[_C.device], _C.device]
+    text: str | None, arrays: dict[str, ndarray[Any, Any]], placed: Callable[[str], _C.device]
 ) -> Any:
     import json
 
     tensors = {name: verigrad.from_numpy(array) for name, array in arrays.items()}
     if text is None:
-        target = placed(verigrad.device("cpu"))
+        target = placed("cpu")
         return {name: tensor.to(target) for name, tensor in tensors.items()}
     crc, _, text = text.partition(" ")
     if crc != f"{zlib.crc32(text.encode()):08x}":
@@ -156,8 +193,9 @@ def _decoded(
     return result
 
 
-def _places(location: Any) -> Callable[[_C.device], _C.device]:
-    """Where a tensor goes, from where it was. Checks the argument and that its devices are there."""
+def _places(location: Any) -> Callable[[str], _C.device]:
+    """Where a tensor goes, from the name of the device where it was. Checks the argument and that its devices
+    are there."""
 
     def target(value: Any) -> _C.device:
         if not isinstance(value, str | verigrad.device):
@@ -165,22 +203,31 @@ def _places(location: Any) -> Callable[[_C.device], _C.device]:
                 f"load: expected map_location None, a device, its name or a dict of these, "
                 f"got {type(value).__name__}"
             )
-        return present(verigrad.device(value))
+        return present(value)
 
-    def present(device: _C.device) -> _C.device:
+    def present(value: str | _C.device) -> _C.device:
         try:
+            device = verigrad.device(value)
             verigrad.empty(0, device=device)
         except RuntimeError as error:
             raise RuntimeError(f"load: {error}; map_location says where the tensors go instead") from None
         return device
 
+    def spelled(key: Any) -> str:
+        if not isinstance(key, str | verigrad.device):
+            raise TypeError(f"load: expected devices as keys of map_location, got {type(key).__name__}")
+        try:
+            return str(verigrad.device(key))
+        except RuntimeError:
+            return str(key)  # a file may name devices that verigrad does not know; they can be mapped as well
+
     if location is None:
-        return present
+        return functools.cache(present)
     if not isinstance(location, dict):
         fixed = target(location)
         return lambda device: fixed
-    moved = {str(verigrad.device(key)): target(value) for key, value in location.items() if value is not None}
-    return lambda device: moved[str(device)] if str(device) in moved else present(device)
+    moved = {spelled(key): target(value) for key, value in location.items() if value is not None}
+    return functools.cache(lambda name: moved[name] if name in moved else present(name))
 
 
 def _crc(array: ndarray[Any, Any]) -> str:
@@ -195,7 +242,8 @@ class _Encoder:
     with its kind: ``["dict", [[key, value], ..]]``, ``["list", [..]]``, ``["tensor", name, requires_grad]``.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, annotated: bool = False) -> None:
+        self._annotated = annotated  # whether a state_dict's _metadata comes after its items
         self.tensors: dict[str, Tensor] = {}
         self._names: dict[tuple[Any, ...], str] = {}  # memory, shape, strides, dtype -> name
         self._values = 0
@@ -224,7 +272,9 @@ class _Encoder:
                 [self._key(key, path, depth + 1), self.encode(item, _join(path, key), depth + 1)]
                 for key, item in value.items()
             ]
-            return ["dict" if kind is dict else "OrderedDict", pairs]
+            notes = getattr(value, "_metadata", None) if self._annotated else None
+            more = [self.encode(notes, _join(path, "_metadata"), depth + 1)] if notes else []
+            return ["dict" if kind is dict else "OrderedDict", pairs, *more]
         if kind in (list, tuple, verigrad.Size):
             items = [self.encode(item, _join(path, i), depth + 1) for i, item in enumerate(value)]
             return [kind.__name__, items]
@@ -279,7 +329,7 @@ class _Encoder:
 class _Decoder:
     """The reverse of `_Encoder`; trusts nothing."""
 
-    def __init__(self, tensors: dict[str, Tensor], placed: Callable[[_C.device], _C.device]) -> None:
+    def __init__(self, tensors: dict[str, Tensor], placed: Callable[[str], _C.device]) -> None:
         self._tensors = dict(tensors)
         self._placed = placed
         self.unused = set(tensors)
@@ -347,9 +397,7 @@ class _Decoder:
         if name not in self.unused:
             tensor = tensor.detach()  # a second reference: another tensor on the same memory
         else:
-            tensor = self._tensors[name] = tensor.to(
-                self._placed(verigrad.device(where[0] if where else "cpu"))
-            )
+            tensor = self._tensors[name] = tensor.to(self._placed(where[0] if where else "cpu"))
         self.unused.discard(name)
         if kind == "Parameter":
             return verigrad.nn.Parameter(tensor, requires_grad=flag)

@@ -197,6 +197,27 @@ def test_saved_tensors_come_back_to_their_device_or_where_they_are_mapped(tmp_pa
         verigrad.load(path, map_location="cuda:99")
 
 
+def test_files_of_torch_go_to_the_device_and_back(tmp_path):
+    path = tmp_path / "model.pt"
+    x = verigrad.arange(24.0).reshape(4, 6)
+    value = {"x": x, "t": x.t(), "again": x.detach(), "p": nn.Parameter(x[1]), "wide": x[:1].expand(3, 6)}
+    verigrad.save({name: one.cuda() for name, one in value.items()} | {"here": x}, path, format="torch")
+    loaded = verigrad.load(path)
+    assert loaded.pop("here").is_cpu
+    mapped = verigrad.load(path, map_location={"cuda:0": "cpu"})
+    assert all(one.is_cuda for one in loaded.values()) and all(one.is_cpu for one in mapped.values())
+    for name, one in value.items():
+        assert verigrad.equal(loaded[name].cpu(), one) and verigrad.equal(mapped[name], one)
+    verigrad.save(value, path, format="torch")
+    there = verigrad.load(path, map_location="cuda")
+    assert type(there["p"]) is nn.Parameter and there["p"].is_cuda and there["p"].requires_grad
+    assert there["wide"].stride() == (0, 1)
+    there["x"][0, 0] = 50.0  # one memory where the view is the same, as after loading safetensors
+    assert there["again"][0, 0].item() == 50.0
+    with pytest.raises(RuntimeError, match="device cuda:99"):
+        verigrad.load(path, map_location="cuda:99")
+
+
 def test_a_device_that_is_not_there_is_named():
     with pytest.raises(RuntimeError, match=f"device cuda:77: expected an index below {cuda.device_count()}"):
         verigrad.ones(2, device="cuda:77")

@@ -22,7 +22,6 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import gc
-import io
 import operator
 import signal
 import threading
@@ -31,6 +30,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from tests.fuzz.loading import warm, watched
 
 import verigrad
 
@@ -173,7 +173,11 @@ def _hang() -> None:
 
 
 def _load_bytes(text: str) -> Any:
-    return verigrad.load(io.BytesIO(bytes.fromhex(text)))
+    warm()
+    result, refusal, _ = watched(bytes.fromhex(text))
+    if refusal:
+        raise RuntimeError(refusal)
+    return result
 
 
 SPECIAL: dict[str, Callable[..., Any]] = {

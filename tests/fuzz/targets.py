@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+from tests.fuzz import files
 from tests.fuzz.programs import LAYOUTS, OBJECTS, Program, Value
 
 Make = Callable[[int], Program]
@@ -424,52 +425,12 @@ def data() -> Make:
     return make
 
 
-def files() -> Make:
-    """Saved files with bytes changed, cut and repeated."""
-    import io
-
-    import verigrad
-
-    def saved(value: Any) -> bytes:
-        buffer = io.BytesIO()
-        verigrad.save(value, buffer)
-        return buffer.getvalue()
-
-    small = verigrad.arange(6.0).reshape(2, 3)
-    originals = [
-        saved(small),
-        saved({"a": [1, 2.5, None, "text"], "b": (small, small.t()), "c": verigrad.Size([2])}),
-        saved({"weight": verigrad.ones(2, 3), "bias": verigrad.zeros(2)}),
-        saved([verigrad.tensor([True, False]), verigrad.tensor([1, 2])]),
-    ]
-
-    def make(seed: int) -> Program:
-        rng = random.Random(f"files {seed}")
-        content = bytearray(rng.choice(originals))
-        for _ in range(rng.choice((0, 1, 1, 2, 4, 16))):
-            kind, at = rng.random(), rng.randrange(max(1, len(content)))
-            if kind < 0.5:
-                content[at : at + 1] = bytes(
-                    [rng.choice((0, 1, 0x22, 0x7B, 0x7D, 0x5B, 0xFF, rng.randrange(256)))]
-                )
-            elif kind < 0.65:
-                del content[at : at + rng.choice((1, 2, 8, 64))]
-            elif kind < 0.8:
-                content[at:at] = bytes(content[at : at + rng.choice((1, 8, 32))])
-            elif kind < 0.9:
-                content[at : at + 8] = rng.choice((0, 1, 2**31, 2**63 - 1, 2**64 - 1)).to_bytes(8, "little")
-            else:
-                del content[at:]
-        return [{"call": "load bytes", "args": [content.hex()], "kw": {}}]
-
-    return make
-
-
 TARGETS: dict[str, Callable[[], Make]] = {
     "api": api,
     "ops": ops,
     "autograd": autograd,
     "modules": modules,
     "data": data,
-    "files": files,
+    "files": files.own,
+    "torch-files": files.torch,
 }

@@ -13,7 +13,15 @@ from tests.fuzz import driver, programs
 from tests.fuzz.targets import TARGETS
 
 ROOT = Path(__file__).parents[2]
-COUNT = {"api": 1500, "ops": 600, "autograd": 1500, "modules": 200, "data": 150, "files": 1500}
+COUNT = {
+    "api": 1500,
+    "ops": 600,
+    "autograd": 1500,
+    "modules": 200,
+    "data": 150,
+    "files": 1500,
+    "torch-files": 1500,
+}
 
 
 @pytest.mark.parametrize("target", TARGETS)

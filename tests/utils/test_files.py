@@ -1,5 +1,6 @@
 """atomic_write: the new file or the old one, and nothing left behind."""
 
+import errno
 import os
 import stat
 import threading
@@ -36,6 +37,51 @@ def test_an_error_leaves_the_old_file(tmp_path, error):
         raise error
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["f"]
+
+
+@pytest.mark.parametrize("place", ["mkdir", "fsync", "replace"])
+def test_errors_of_the_system_name_the_file_that_was_asked_for(tmp_path, monkeypatch, place):
+    path = tmp_path / "f"
+    path.write_bytes(b"old")
+
+    def refuse(first, *rest, **options):
+        name = None if place == "fsync" else first
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, place, refuse)
+        with pytest.raises(OSError, match="Read-only file system") as caught, atomic_write(path) as file:
+            file.write(b"new")
+    assert caught.value.filename == str(path)
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["f"]
+
+
+def test_other_errors_are_as_they_were(tmp_path):
+    for error in (
+        ConnectionResetError(104, "reset"),
+        FileNotFoundError(2, "none", "elsewhere"),
+        OSError("text"),
+    ):
+        with pytest.raises(OSError) as caught, atomic_write(tmp_path / "f"):
+            raise error
+        assert caught.value is error
+
+
+def test_file_and_folder_reach_the_disk(tmp_path, monkeypatch):
+    steps = []
+    fsync, replace = os.fsync, os.replace
+
+    def noted(descriptor):
+        kind = os.fstat(descriptor).st_mode
+        steps.append("folder" if stat.S_ISDIR(kind) else "file")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    monkeypatch.setattr(os, "replace", lambda *names: (steps.append("rename"), replace(*names)))
+    with atomic_write(tmp_path / "f") as file:
+        file.write(b"new")
+    assert steps == ["file", "rename", "folder"]
 
 
 def test_a_symbolic_link_stays_one(tmp_path):

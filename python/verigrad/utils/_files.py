@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 import sys
@@ -14,6 +15,7 @@ from typing import IO
 
 _SUFFIX = ".verigrad-tmp"
 _STALE_AFTER = 24 * 3600.0  # seconds; for temporary files of another host, whose processes cannot be asked
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # what a write says, without a name
 _active: set[str] = set()  # temporary files being written by this process
 _lock = threading.Lock()
 
@@ -42,7 +44,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[str]:
     first.
 
     Raises:
-        OSError: as for `atomic_write`.
+        OSError: as for `atomic_write`, with the name *path*.
     """
     import shutil  # here, so that importing verigrad does not pay for it
 
@@ -70,6 +72,12 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[str]:
         finally:
             shutil.rmtree(place, ignore_errors=True)
         sync_folder(folder)
+    except OSError as error:
+        inside = str(error.filename).startswith(place)
+        if not inside and (error.filename is not None or error.errno not in _FULL):
+            raise
+        # The name that the caller knows, not that of a temporary file.
+        raise OSError(error.errno, error.strerror, target) from None
     finally:
         with _lock:
             _active.discard(name)
