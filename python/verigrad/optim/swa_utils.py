@@ -60,7 +60,9 @@ def get_swa_avg_fn() -> AvgFn:
 
     @no_grad()
     def swa_update(averaged_param: Tensor, current_param: Tensor, num_averaged: Any) -> Tensor:
-        return averaged_param + (current_param - averaged_param) / (num_averaged + 1)
+        count: Any = num_averaged + 1
+        step: Tensor = (current_param - averaged_param) / count
+        return averaged_param + step
 
     return swa_update
 
@@ -246,7 +248,7 @@ class SWALR(LRScheduler):
 
     ``lr(t) = swa_lr * a + lr(0) * (1 - a)`` with ``a = (1 - cos(pi * t / anneal_epochs)) / 2`` ("cos") or
     ``t / anneal_epochs`` ("linear"), at most 1. It works from the learning rate before, so that it can take
-    over from another scheduler. Izmailov et al. 2018, section 3.2.
+    over from another scheduler.
 
     Args:
         optimizer: whose learning rates to set.
