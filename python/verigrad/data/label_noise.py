@@ -75,7 +75,7 @@ class LabelNoise(Dataset[Any]):
         self, dataset: Dataset[Any], p: float, num_classes: int, generator: Generator | None = None
     ) -> None:
         count = len(dataset)  # type: ignore[arg-type]
-        self.replaced, self.drawn = _draw("LabelNoise", (count,), p, num_classes, generator, "cpu")
+        self.replaced, self.drawn = _draw("LabelNoise", (count,), p, num_classes, generator, None)
         self.dataset = dataset
 
     def __len__(self) -> int:
@@ -105,7 +105,7 @@ class LabelNoise(Dataset[Any]):
         if not _is_integer(labels) or labels.numel() != indices.numel():
             return NotImplemented
         replaced, drawn = (
-            each.index_select(0, indices).reshape(labels.shape).to(labels.device)
+            each.index_select(0, indices.to(each.device)).reshape(labels.shape).to(labels.device)
             for each in (self.replaced, self.drawn)
         )
         return [features, verigrad.where(replaced, drawn.to(labels.dtype), labels)]
