@@ -52,7 +52,14 @@ def test_python_code_runs(document, clean_state):
 
 
 def test_the_usual_documents_have_code():
-    usual = {"README.md", "checkpoints.md", "convolution.md", "data.md", "getting-started.md"}
+    usual = {
+        "README.md",
+        "checkpoints.md",
+        "convolution.md",
+        "data.md",
+        "getting-started.md",
+        "training-recipes.md",
+    }
     assert usual <= {path.name for path in RUNNABLE}
 
 

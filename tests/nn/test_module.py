@@ -1,13 +1,28 @@
 """Module: calling, hooks, conversions, modes, copies, printing."""
 
+import ast
 import copy
 import gc
+import inspect
 import weakref
+from pathlib import Path
 
 import pytest
 
 import verigrad as vg
 from verigrad import nn
+
+
+def test_what_a_module_is_made_of_does_not_know_it():
+    pieces = sorted(Path(inspect.getfile(nn.Module)).parent.glob("_[a-z]*.py"))
+    assert {"_hooks", "_loading", "_registry", "_tree"} <= {piece.stem for piece in pieces}
+    for piece in pieces:
+        nodes = list(ast.walk(ast.parse(piece.read_text(encoding="utf-8"))))
+        imported = [node.module for node in nodes if isinstance(node, ast.ImportFrom)]
+        assert not {"module", "verigrad.nn.module"} & set(imported), piece.name
+        classes = [base for node in nodes if isinstance(node, ast.ClassDef) for base in node.bases]
+        assert "Protocol" not in {base.id for base in classes if isinstance(base, ast.Name)}, piece.name
+    assert nn.Module.__mro__ == (nn.Module, object)
 
 
 class Net(nn.Module):

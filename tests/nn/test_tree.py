@@ -270,6 +270,7 @@ def test_modules_and_children():
     net = nn.Sequential(nn.Sequential(shared, nn.Tanh()), shared)
     net.add_module("none", None)
     assert names(net.named_modules()) == ["", "0", "0.0", "0.1"]
+    assert [len(list(net.modules(flag))) for flag in (True, False)] == [4, 5]
     assert names(net.named_modules(prefix="n", remove_duplicate=False)) == [
         "n",
         "n.0",

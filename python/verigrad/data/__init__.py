@@ -9,6 +9,7 @@ from .dataset import (
     TensorDataset,
     random_split,
 )
+from .label_noise import LabelNoise, noisy_labels
 from .loader import DataLoader, default_collate, default_convert, get_worker_info
 from .sampler import (
     BatchSampler,
@@ -26,6 +27,7 @@ __all__ = [
     "DataLoader",
     "Dataset",
     "IterableDataset",
+    "LabelNoise",
     "RandomSampler",
     "Sampler",
     "SequentialSampler",
@@ -36,5 +38,6 @@ __all__ = [
     "default_collate",
     "default_convert",
     "get_worker_info",
+    "noisy_labels",
     "random_split",
 ]

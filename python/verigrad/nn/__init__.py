@@ -65,6 +65,7 @@ from .loss import (
     TripletMarginLoss,
 )
 from .module import Module
+from .noise import GaussianNoise
 from .normalization import (
     BatchNorm1d,
     BatchNorm2d,
@@ -147,6 +148,7 @@ __all__ = [
     "GELU",
     "GLU",
     "GaussianNLLLoss",
+    "GaussianNoise",
     "GroupNorm",
     "Hardshrink",
     "Hardsigmoid",

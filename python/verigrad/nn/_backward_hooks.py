@@ -1,17 +1,14 @@
-"""How a Module's backward hooks see gradients: its inputs and outputs pass through one node each."""
+"""How backward hooks of a module see gradients: its inputs and outputs pass through one node each."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import _C
 from .._C import Tensor
-
-if TYPE_CHECKING:
-    from .module import Module
 
 Gradients = tuple[Tensor | None, ...]
 
@@ -25,7 +22,7 @@ class BackwardCall:
 
     def __init__(
         self,
-        module: Module,
+        module: object,
         hooks: Sequence[Callable[..., Any]],
         pre_hooks: Sequence[Callable[..., Any]],
     ) -> None:

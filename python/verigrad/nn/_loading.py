@@ -1,19 +1,15 @@
-"""How a Module takes in a state dict: everything is checked before anything is changed."""
+"""Taking in a state dict: everything is checked before anything is changed."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from .._C import Tensor
 from ..autograd import no_grad
 from .parameter import Parameter, UninitializedTensorMixin, is_lazy
-
-if TYPE_CHECKING:
-    from .module import Module
-
 
 EXTRA_STATE = "_extra_state"
 
@@ -30,63 +26,77 @@ class IncompatibleKeys(NamedTuple):
         return f"_IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
 
 
-def load(module: Module, state_dict: Mapping[str, Any], strict: bool, assign: bool) -> IncompatibleKeys:
-    """Checks ``state_dict`` against the module, then copies it in; see ``Module.load_state_dict``."""
-    metadata: Mapping[str, Any] = getattr(state_dict, "_metadata", None) or {}
-    values = OrderedDict(state_dict)
-    expected: dict[str, None] = {}
-    keys = IncompatibleKeys([], [])
-    errors: list[str] = []
-    actions: list[Callable[[], object]] = []
-    modules = list(module.named_modules(remove_duplicate=False))
-    for path, owner in modules:
-        prefix = f"{path}." if path else ""
-        for hook in owner._state_hooks_of("load_pre"):
-            hook(owner, values, prefix, dict(metadata.get(path, {})), strict, *keys, errors)
-        for name, current in owner._persistent():
-            key = prefix + name
-            expected[key] = None
-            if key not in values:
-                keys.missing_keys.append(key)
-                continue
-            value = values[key]
-            problem = _problem(key, current, value, assign)
-            if problem:
-                errors.append(problem)
-            else:
-                actions.append(_action(owner, name, current, value, assign))
-        if type(owner).set_extra_state is not _base(owner).set_extra_state:
-            key = prefix + EXTRA_STATE
-            expected[key] = None
-            if key in values:
-                actions.append(partial(owner.set_extra_state, values[key]))
-            else:
-                keys.missing_keys.append(key)
-    keys.unexpected_keys.extend(key for key in values if key not in expected)
+class Loading:
+    """One call of ``load_state_dict``: what it takes is checked at once and put into its place by ``finish``.
 
-    # Hooks that run after loading may forgive keys; without any, a strict module is left unchanged.
-    afterwards = [
-        (owner, hook) for _, owner in reversed(modules) for hook in owner._state_hooks_of("load_post")
-    ]
-    if errors or not afterwards:
-        _report(module, keys, strict, errors)
-    with no_grad():
-        for action in actions:
-            action()
-    for owner, hook in afterwards:
-        if hook(owner, keys) is not None:
-            raise AssertionError(
-                "Hooks registered with ``register_load_state_dict_post_hook`` are not expected to return new "
-                "values, if incompatible_keys need to be modified, it should be done inplace."
-            )
-    _report(module, keys, strict, [])
-    return keys
+    Args:
+        state_dict: the values by their keys; a copy of it is used.
+        assign: replace tensors by those given, instead of copying into them.
+    """
 
+    def __init__(self, state_dict: Mapping[str, Any], assign: bool) -> None:
+        self.values = OrderedDict(state_dict)
+        self.keys = IncompatibleKeys([], [])
+        self.errors: list[str] = []
+        self._metadata: Mapping[str, Any] = getattr(state_dict, "_metadata", None) or {}
+        self._assign = assign
+        self._expected: dict[str, None] = {}
+        self._actions: list[Callable[[], object]] = []
 
-def _base(owner: Module) -> type[Module]:
-    from .module import Module
+    def metadata(self, path: str) -> dict[str, Any]:
+        """What the dict says of the module with this dotted name, such as the version of its layout."""
+        return dict(self._metadata.get(path, {}))
 
-    return Module
+    def take_tensor(self, key: str, current: Tensor, replace: Callable[[Tensor], object]) -> None:
+        """Plans to copy a value into ``current``, or to give it to ``replace``."""
+        if not self._has(key):
+            return
+        problem = _problem(key, current, self.values[key], self._assign)
+        if problem:
+            self.errors.append(problem)
+        else:
+            self._actions.append(_action(current, self.values[key], self._assign, replace))
+
+    def take_extra(self, key: str, put: Callable[[Any], object]) -> None:
+        """Plans to give a value of any kind to ``put``."""
+        if self._has(key):
+            self._actions.append(partial(put, self.values[key]))
+
+    def _has(self, key: str) -> bool:
+        self._expected[key] = None
+        if key not in self.values:
+            self.keys.missing_keys.append(key)
+        return key in self.values
+
+    def finish(
+        self, name: str, strict: bool, afterwards: Iterable[Callable[[IncompatibleKeys], object]]
+    ) -> IncompatibleKeys:
+        """Does what was planned, or raises for what was found.
+
+        Args:
+            name: the class of the module, for the message.
+            strict: whether keys that are missing or unexpected are errors.
+            afterwards: hooks that may forgive keys by taking them from the lists.
+
+        Raises:
+            RuntimeError: something does not fit. Without hooks nothing has been changed then.
+            AssertionError: a hook returned something.
+        """
+        self.keys.unexpected_keys.extend(key for key in self.values if key not in self._expected)
+        hooks = list(afterwards)
+        if self.errors or not hooks:
+            _report(name, self.keys, strict, self.errors)
+        with no_grad():
+            for action in self._actions:
+                action()
+        for hook in hooks:
+            if hook(self.keys) is not None:
+                raise AssertionError(
+                    "Hooks registered with ``register_load_state_dict_post_hook`` are not expected to return "
+                    "new values, if incompatible_keys need to be modified, it should be done inplace."
+                )
+        _report(name, self.keys, strict, [])
+        return self.keys
 
 
 def _listed(names: list[str], most: int = 500) -> str:
@@ -95,14 +105,14 @@ def _listed(names: list[str], most: int = 500) -> str:
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
-def _report(module: Module, keys: IncompatibleKeys, strict: bool, errors: list[str]) -> None:
+def _report(name: str, keys: IncompatibleKeys, strict: bool, errors: list[str]) -> None:
     lines = []
     if strict:
         reports = (("Missing", keys.missing_keys), ("Unexpected", keys.unexpected_keys))
-        lines = [f"{what} key(s) in state_dict: {_listed(names)}. " for what, names in reports if names]
+        lines = [f"{what} key(s) in state_dict: {_listed(found)}. " for what, found in reports if found]
     if lines or errors:
         text = "\n\t".join([*lines, *errors])
-        raise RuntimeError(f"Error(s) in loading state_dict for {type(module).__name__}:\n\t{text}")
+        raise RuntimeError(f"Error(s) in loading state_dict for {name}:\n\t{text}")
 
 
 def _problem(key: str, current: Tensor, value: Any, assign: bool) -> str | None:
@@ -128,7 +138,9 @@ def _problem(key: str, current: Tensor, value: Any, assign: bool) -> str | None:
     return None
 
 
-def _action(owner: Module, name: str, current: Tensor, value: Tensor, assign: bool) -> Callable[[], object]:
+def _action(
+    current: Tensor, value: Tensor, assign: bool, replace: Callable[[Tensor], object]
+) -> Callable[[], object]:
     if is_lazy(value):
         return lambda: None
     if isinstance(current, UninitializedTensorMixin) and not assign:
@@ -136,10 +148,10 @@ def _action(owner: Module, name: str, current: Tensor, value: Tensor, assign: bo
     if not assign:
         return lambda: current.copy_(value)
     if not isinstance(current, Parameter):
-        return lambda: setattr(owner, name, value)
+        return lambda: replace(value)
     if isinstance(value, Parameter):
-        return lambda: setattr(owner, name, value.requires_grad_(current.requires_grad))
-    return lambda: setattr(owner, name, Parameter(value, current.requires_grad))
+        return lambda: replace(value.requires_grad_(current.requires_grad))
+    return lambda: replace(Parameter(value, current.requires_grad))
 
 
 def _materialize(current: Any, value: Tensor) -> None:

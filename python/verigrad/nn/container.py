@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from reprlib import recursive_repr
 from typing import Any, TypeVar, overload
 
-from .module import Module, indent, layout
+from ._layout import indent, layout
+from .module import Module
 
 __all__ = ["ModuleDict", "ModuleList", "Sequential"]
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from ... import _C
 from ..._C import Tensor
 from ...autograd import no_grad
-from .._registry import Hook
+from .._hooks import Hook
 from ..module import Module
 from ..parameter import Parameter, is_lazy
 

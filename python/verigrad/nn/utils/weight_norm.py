@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from ..._C import Tensor
-from .._registry import Hook
+from .._hooks import Hook
 from ..module import Module
 from ..parameter import Parameter, is_lazy
 
