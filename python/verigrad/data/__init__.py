@@ -1,5 +1,6 @@
 """Datasets, samplers and the loader. `verigrad.utils.data` offers the same names under PyTorch's path."""
 
+from .arrays import ArrayDataset, CSVDataset, NPZDataset
 from .collate import default_collate, default_convert
 from .dataset import (
     ChainDataset,
@@ -22,19 +23,24 @@ from .sampler import (
     SubsetRandomSampler,
     WeightedRandomSampler,
 )
+from .standardize import Standardize
 
 __all__ = [
+    "ArrayDataset",
     "BatchSampler",
+    "CSVDataset",
     "ChainDataset",
     "ConcatDataset",
     "DataLoader",
     "Dataset",
     "DistributedSampler",
     "IterableDataset",
+    "NPZDataset",
     "RandomSampler",
     "Sampler",
     "SequentialSampler",
     "StackDataset",
+    "Standardize",
     "Subset",
     "SubsetRandomSampler",
     "TensorDataset",
