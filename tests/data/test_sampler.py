@@ -242,9 +242,7 @@ def test_distributed_refusals():
     from verigrad.utils.data.distributed import DistributedSampler as Same
 
     assert Same is DistributedSampler
-    with pytest.raises(
-        RuntimeError, match="expected num_replicas and rank, got num_replicas=None"
-    ):
+    with pytest.raises(RuntimeError, match="expected num_replicas and rank, got num_replicas=None"):
         DistributedSampler(range(3), rank=0)
     with pytest.raises(ValueError, match="Invalid rank 0"):
         DistributedSampler(range(3), 0, 0)
