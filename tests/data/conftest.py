@@ -1,4 +1,8 @@
-"""Shared by the tests of data: bit-for-bit comparison of batches."""
+"""Shared by the tests of data: bit-for-bit comparison of batches, and what workers may leave behind."""
+
+import gc
+import multiprocessing
+import os
 
 import pytest
 
@@ -23,3 +27,15 @@ def _same(left, right):
 @pytest.fixture
 def same():
     return _same
+
+
+@pytest.fixture
+def nothing_is_left():
+    files = set(os.listdir("/proc/self/fd"))
+    segments = set(os.listdir("/dev/shm"))
+    yield
+    gc.collect()
+    assert multiprocessing.active_children() == []
+    assert set(os.listdir("/dev/shm")) <= segments
+    # The mappings of slots hold files; pytest opens and closes one now and then.
+    assert len(set(os.listdir("/proc/self/fd")) - files) <= 1
