@@ -23,6 +23,7 @@ import contextlib
 import faulthandler
 import gc
 import io
+import itertools
 import operator
 import signal
 import threading
@@ -188,7 +189,7 @@ SPECIAL: dict[str, Callable[..., Any]] = {
     "repr": repr,
     "format": format,
     "len": len,
-    "list": list,
+    "list": lambda value: list(itertools.islice(value, 10_000)),  # samplers may be endless
     "bool": bool,
     "add": operator.add,
     "iadd": operator.iadd,

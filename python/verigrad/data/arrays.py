@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import math
 import os
-import zipfile
 import zlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,8 @@ from verigrad._text import short
 from .dataset import TensorDataset
 
 if TYPE_CHECKING:
+    import zipfile
+
     from numpy import ndarray
 
     from verigrad import Tensor
@@ -79,6 +80,8 @@ class NPZDataset(TensorDataset):
     names: list[str]
 
     def __init__(self, path: str | os.PathLike[str], names: Sequence[str] | None = None) -> None:
+        import zipfile  # here, so that importing the package does not pay for it
+
         where = f"NPZDataset: expected {os.fspath(path)!r}"
         with open(path, "rb") as file:
             try:

@@ -244,7 +244,7 @@ def _reduce(value: Any) -> Any:
             value.detach().cpu().contiguous().numpy(),
             str(value.device),
             value.requires_grad,
-            None if kind is verigrad.Tensor else kind,
+            kind if issubclass(kind, verigrad.nn.Parameter) else None,
         )
         return _rebuild_tensor, parts
     if isinstance(value, verigrad.Generator):
