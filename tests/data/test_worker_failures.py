@@ -315,14 +315,12 @@ def assert_gone(pids):
 
 
 def test_workers_end_when_the_parent_is_killed():
-    segments = set(os.listdir("/dev/shm"))
     parent = run_script("time.sleep(600)")
     pids = [int(pid) for pid in parent.stdout.readline().split()]
     assert len(pids) == 4
     parent.kill()
     parent.communicate()
     assert_gone(pids)
-    assert set(os.listdir("/dev/shm")) <= segments
 
 
 @pytest.mark.parametrize("end", ["sys.exit(0)", "raise SystemExit(0)", "del iterators"])

@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import random
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -179,6 +180,13 @@ def test_batches_keep_their_values_while_later_ones_arrive():
     data = verigrad.rand(40, 5000)
     batches = list(DataLoader(TensorDataset(data), 2, num_workers=2))
     assert verigrad.equal(verigrad.cat([batch for (batch,) in batches]), data)
+
+
+def test_shared_memory_has_no_name():
+    batches = iter(DataLoader(TensorDataset(verigrad.rand(40, 5000)), 2, num_workers=1))
+    next(batches)
+    lines = [line for line in Path("/proc/self/maps").read_text().splitlines() if "verigrad-batch" in line]
+    assert lines and all("/memfd:verigrad-batch" in line and "(deleted)" in line for line in lines)
 
 
 def test_batches_that_grow_and_shrink():
