@@ -1,4 +1,4 @@
-"""An epoch of batches from memory, without a network."""
+"""An epoch of batches, without a network: from memory, and from image files by two processes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,18 @@ class Epoch:
 
     def setup(self, library: str) -> None:
         self.work = common.loader_epoch(library)
+
+    def time_epoch(self, library: str) -> None:
+        self.work()
+
+
+class Folder:
+    params = common.LIBRARIES
+    param_names = ["library"]
+    timeout = 240
+
+    def setup(self, library: str) -> None:
+        self.work = common.folder_epoch(library)
 
     def time_epoch(self, library: str) -> None:
         self.work()

@@ -7,12 +7,15 @@ To keep the history comparable, add workloads but do not change those that exist
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 Work = Callable[[], Any]
@@ -25,6 +28,7 @@ class Sizes:
     """Sizes that a smoke test makes small."""
 
     loader_samples: int = 60_000
+    folder_images: int = 2_000
     largest_matrix: int = 1024
     wide_layer: int = 1000
     conv_batch: int = 32
@@ -34,7 +38,13 @@ class Sizes:
 
 FULL = Sizes()
 TINY = Sizes(
-    loader_samples=200, largest_matrix=16, wide_layer=16, conv_batch=1, conv_channels=4, import_rounds=1
+    loader_samples=200,
+    folder_images=12,
+    largest_matrix=16,
+    wide_layer=16,
+    conv_batch=1,
+    conv_channels=4,
+    import_rounds=1,
 )
 sizes = FULL
 
@@ -300,6 +310,75 @@ def loader_epoch(library: str, threads: int = 1) -> Work:
             pass
 
     return epoch
+
+
+@functools.cache
+def image_folder() -> tempfile.TemporaryDirectory[str]:
+    """A folder of PNG images of 96 x 96 pixels in ten classes, for as long as this process lives."""
+    import numpy as np
+    from PIL import Image
+
+    folder = tempfile.TemporaryDirectory(prefix="verigrad-benchmark-")
+    rng = np.random.default_rng(0)
+    slope = np.linspace(0, 200, 96)
+    for number in range(sizes.folder_images):
+        place = Path(folder.name) / str(number % 10)
+        place.mkdir(exist_ok=True)
+        # Between noise, which PNG cannot pack, and a plain colour, which costs nothing.
+        pixels = (
+            slope[:, None, None] * rng.random(3)
+            + slope[None, :, None] * 0.1
+            + rng.integers(0, 24, (96, 96, 3))
+        )
+        Image.fromarray(pixels.astype(np.uint8)).save(place / f"{number}.png")
+    return folder
+
+
+def folder_epoch(library: str, threads: int = 1, workers: int = 2) -> Work:
+    """One shuffled epoch over a folder of PNG images in batches of 32, decoded by worker processes.
+
+    verigrad: ImageFolder and ToTensor. PyTorch has neither without torchvision: here is what torchvision
+    does, with the same calls of Pillow.
+    """
+    if library == "numpy":
+        raise absent(library, "a loader with processes")
+    lib = load(library, threads)
+    folder = image_folder().name
+    if library == "verigrad":
+        from verigrad.vision import datasets, transforms
+
+        dataset = datasets.ImageFolder(folder, transforms.ToTensor())
+    else:
+        dataset = _torch_image_folder(lib, folder)
+    data = lib.utils.data
+    loader = data.DataLoader(dataset, batch_size=32, shuffle=True, num_workers=workers)
+
+    def epoch() -> None:
+        for _ in loader:
+            pass
+
+    return epoch
+
+
+def _torch_image_folder(torch: Any, folder: str) -> Any:
+    import numpy as np
+    from PIL import Image
+
+    paths = sorted(Path(folder).glob("*/*.png"))
+    samples = [(str(path), int(path.parent.name)) for path in paths]
+
+    class Images(torch.utils.data.Dataset):  # type: ignore[misc]  # a module that is Any
+        def __len__(self) -> int:
+            return len(samples)
+
+        def __getitem__(self, index: int) -> Any:
+            path, label = samples[index]
+            with open(path, "rb") as file:
+                image = Image.open(file).convert("RGB")
+            pixels = torch.from_numpy(np.array(image, np.uint8, copy=True))
+            return pixels.permute(2, 0, 1).contiguous().to(torch.get_default_dtype()).div(255), label
+
+    return Images()
 
 
 def gemm(library: str, n: int, threads: int = 1) -> Work:

@@ -106,6 +106,11 @@ WORKLOADS: dict[str, tuple[str, tuple[int, ...], Factory]] = {
         (1, 2),
         lambda library, threads: common.loader_epoch(library, threads),
     ),
+    "folder": (
+        "DataLoader epoch, 2000 PNGs of 96x96, batch 32, 2 workers",
+        (1,),
+        lambda library, threads: common.folder_epoch(library, threads),
+    ),
     "gemm_256": (
         "matrix product 256 x 256",
         (1, 2),

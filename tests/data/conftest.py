@@ -1,4 +1,9 @@
-"""Shared by the tests of data: bit-for-bit comparison of batches."""
+"""Shared by the tests of data: bit-for-bit comparison of batches, and what workers may leave behind."""
+
+import gc
+import multiprocessing
+import os
+from pathlib import Path
 
 import pytest
 
@@ -23,3 +28,14 @@ def _same(left, right):
 @pytest.fixture
 def same():
     return _same
+
+
+@pytest.fixture
+def nothing_is_left():
+    files = set(os.listdir("/proc/self/fd"))
+    yield
+    gc.collect()
+    assert multiprocessing.active_children() == []
+    assert "verigrad-batch" not in Path("/proc/self/maps").read_text()
+    # The mappings of slots hold files; pytest opens and closes one now and then.
+    assert len(set(os.listdir("/proc/self/fd")) - files) <= 1

@@ -63,6 +63,17 @@ def test_what_cannot_be_merged(bad):
         default_collate([bad, bad])
 
 
+def test_labels_of_different_types():
+    for batch, message in (
+        ([1, "a"], "the first sample is 1, got 'a' as number 1"),
+        ([0.5, 1, None], "the first sample is 0.5, got None as number 2"),
+    ):
+        with pytest.raises(TypeError, match=f"default_collate: expected numbers, as {message} of the batch"):
+            default_collate(batch)
+    with pytest.raises(RuntimeError, match="overflow"):
+        default_collate([1, 2**70])
+
+
 def test_containers():
     merged = default_collate([{"a": 1, "b": [1.0, 2.0]}, {"a": 2, "b": [3.0, 4.0]}])
     assert merged["a"].tolist() == [1, 2]

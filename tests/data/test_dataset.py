@@ -9,6 +9,7 @@ from verigrad.utils.data import (
     DataLoader,
     Dataset,
     IterableDataset,
+    StackDataset,
     Subset,
     TensorDataset,
     random_split,
@@ -200,3 +201,41 @@ def test_concat_leaves_a_negative_index_as_it_is():
     both = ConcatDataset([[10, 11], [12]])
     index = verigrad.tensor(-1)
     assert both[index] == 12 and index.item() == -1
+
+
+def test_stack():
+    pairs = StackDataset(Plain(3), "abc")
+    assert len(pairs) == 3 and pairs[1] == (1, "b")
+    named = StackDataset(number=Plain(3), letter="abc")
+    assert named[2] == {"number": 2, "letter": "c"}
+    assert named.__getitems__([0, 2]) == [{"number": 0, "letter": "a"}, {"number": 2, "letter": "c"}]
+    (batch,) = DataLoader(named, 3)
+    assert batch["number"].tolist() == [0, 1, 2] and batch["letter"] == ["a", "b", "c"]
+
+    class Listed(Plain):
+        def __getitems__(self, indices):
+            return [("listed", index) for index in indices[: self.n]]
+
+    assert StackDataset(Listed(3), Plain(3)).__getitems__([1]) == [(("listed", 1), 1)]
+    short = StackDataset(Listed(3), Plain(3))
+    short.datasets[0].n = 1
+    with pytest.raises(ValueError, match="output size mismatch. Expected 2, got 1"):
+        short.__getitems__([0, 1])
+
+
+def test_stack_refusals_are_those_of_pytorch():
+    peer = pytest.importorskip("torch.utils.data")
+    for parts, named in (((), {}), (("ab", "abc"), {}), ((), {"a": "ab", "b": ""}), (("ab",), {"a": "ab"})):
+        with pytest.raises(ValueError):
+            peer.StackDataset(*parts, **named)
+        with pytest.raises(ValueError, match="both types|Size mismatch|At least one"):
+            StackDataset(*parts, **named)
+
+
+def test_getitems_that_gives_another_number_of_samples():
+    class Short(Plain):
+        def __getitems__(self, indices):
+            return [0]
+
+    with pytest.raises(ValueError, match="expected 2 samples from __getitems__ of Short, got 1"):
+        next(iter(DataLoader(Short(4), 2)))

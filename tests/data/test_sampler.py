@@ -1,12 +1,15 @@
 """Samplers: the orders they give, their reproducibility, and what they refuse."""
 
 import collections
+import itertools
 
 import pytest
 
 import verigrad
 from verigrad.utils.data import (
     BatchSampler,
+    DataLoader,
+    DistributedSampler,
     RandomSampler,
     Sampler,
     SequentialSampler,
@@ -154,3 +157,97 @@ def test_weighted_refusals():
         list(WeightedRandomSampler([0.0, 1.0], 2, replacement=False))
     with pytest.raises(RuntimeError, match="at least 1 weights above 0, got 0"):
         list(WeightedRandomSampler([0.0], 1))
+
+
+# Endless epochs
+
+
+class Huge:
+    def __len__(self):
+        return 10**10
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: RandomSampler(range(10), replacement=True, num_samples=10**10),
+        lambda: RandomSampler(range(10), num_samples=10**10),
+        lambda: WeightedRandomSampler([1.0, 2.0], 10**10),
+        lambda: SequentialSampler(Huge()),
+    ],
+)
+def test_ten_thousand_million_samples_take_no_memory(make):
+    sampler = make()
+    assert len(sampler) == 10**10
+    assert len(list(itertools.islice(sampler, 100))) == 100
+    loader = DataLoader(range(10), 5, sampler=sampler)
+    assert len(loader) == 2 * 10**9
+    assert len(next(iter(loader))) == 5
+
+
+@pytest.mark.parametrize("replacement", [True, False])
+def test_an_epoch_of_several_blocks_is_the_same_both_ways(replacement):
+    count = 3 * 2**16 + 5
+    order = list(RandomSampler(range(40000), replacement, count, generator(4)))
+    assert len(order) == count
+    loader = DataLoader(
+        range(40000), 1000, sampler=RandomSampler(range(40000), replacement, count, generator(4))
+    )
+    assert [value for batch in loader for value in batch.tolist()] == order
+
+
+# Distributed
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 10, 12])
+@pytest.mark.parametrize("replicas", [1, 3, 5])
+@pytest.mark.parametrize("drop_last", [False, True])
+def test_distributed_parts(count, replicas, drop_last):
+    samplers = [
+        DistributedSampler(range(count), replicas, rank, shuffle=True, drop_last=drop_last)
+        for rank in range(replicas)
+    ]
+    parts = [list(sampler) for sampler in samplers]
+    assert {len(part) for part in parts} == {len(samplers[0])}
+    seen = collections.Counter(index for part in parts for index in part)
+    if drop_last:
+        assert set(seen.values()) <= {1} and sum(seen.values()) == count // replicas * replicas
+    else:
+        assert set(seen) == set(range(count))
+        assert not seen or max(seen.values()) - min(seen.values()) <= 1
+    assert parts == [list(sampler) for sampler in samplers]
+    for sampler in samplers:
+        sampler.set_epoch(1)
+    assert count < 10 or parts != [list(sampler) for sampler in samplers]
+
+
+def test_distributed_is_that_of_pytorch():
+    peer = pytest.importorskip("torch.utils.data.distributed")
+    for count in (1, 2, 7, 10):
+        for replicas in (1, 2, 3, 12):
+            for drop_last in (False, True):
+                for rank in range(replicas):
+                    options = {"shuffle": False, "drop_last": drop_last}
+                    ours = DistributedSampler(range(count), replicas, rank, **options)
+                    theirs = peer.DistributedSampler(range(count), replicas, rank, **options)
+                    assert list(ours) == list(theirs) and len(ours) == len(theirs)
+    for rank in (-1, 2):
+        with pytest.raises(ValueError):
+            peer.DistributedSampler(range(3), 2, rank)
+        with pytest.raises(ValueError, match=f"Invalid rank {rank}, rank should be in the interval"):
+            DistributedSampler(range(3), 2, rank)
+
+
+def test_distributed_refusals():
+    from verigrad.utils.data.distributed import DistributedSampler as Same
+
+    assert Same is DistributedSampler
+    with pytest.raises(RuntimeError, match="expected num_replicas and rank, got num_replicas=None"):
+        DistributedSampler(range(3), rank=0)
+    with pytest.raises(ValueError, match="Invalid rank 0"):
+        DistributedSampler(range(3), 0, 0)
+    data = [1, 2, 3]
+    sampler = DistributedSampler(data, 2, 0)
+    data.append(4)
+    with pytest.raises(RuntimeError, match="expected a dataset of constant size 3, got 4"):
+        iter(sampler)

@@ -22,6 +22,7 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import gc
+import itertools
 import operator
 import signal
 import threading
@@ -192,7 +193,7 @@ SPECIAL: dict[str, Callable[..., Any]] = {
     "repr": repr,
     "format": format,
     "len": len,
-    "list": list,
+    "list": lambda value: list(itertools.islice(value, 10_000)),  # samplers may be endless
     "bool": bool,
     "add": operator.add,
     "iadd": operator.iadd,

@@ -399,12 +399,13 @@ def modules() -> Make:
 def data() -> Make:
     """Data sets, samplers and loaders with odd arguments, walked through."""
     names = ("TensorDataset", "Subset", "ConcatDataset", "random_split", "DataLoader", "RandomSampler",
-             "SequentialSampler", "BatchSampler", "SubsetRandomSampler", "WeightedRandomSampler")  # fmt: skip
+             "SequentialSampler", "BatchSampler", "SubsetRandomSampler", "WeightedRandomSampler",
+             "StackDataset", "ArrayDataset", "DistributedSampler", "Standardize")  # fmt: skip
     import verigrad.data as package
 
     present = [n for n in names if hasattr(package, n)]
     options = ("batch_size", "shuffle", "drop_last", "num_workers", "sampler", "batch_sampler", "replacement",
-               "num_samples", "generator", "collate_fn")  # fmt: skip
+               "num_samples", "generator", "collate_fn", "num_replicas", "rank")  # fmt: skip
 
     def make(seed: int) -> Program:
         rng = random.Random(f"data {seed}")

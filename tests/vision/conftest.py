@@ -61,8 +61,10 @@ def small(tmp_path):
 def cache(tmp_path, monkeypatch):
     """No test sees the user's cache, or a mirror of the real network."""
     monkeypatch.setenv("VERIGRAD_CACHE", str(tmp_path / "cache"))
-    for cls in (datasets.MNIST, datasets.FashionMNIST):
+    for cls in (datasets.MNIST, datasets.FashionMNIST, datasets.KMNIST):
         monkeypatch.setattr(cls, "mirrors", ("http://127.0.0.1:9/",))
+    for cls in (datasets.EMNIST, datasets.CIFAR10, datasets.CIFAR100):
+        monkeypatch.setattr(cls, "url", f"http://127.0.0.1:9/{cls.url.rpartition('/')[2]}")
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("no_proxy", "*")

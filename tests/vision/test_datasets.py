@@ -120,9 +120,11 @@ def test_damaged_files_are_not_passed_over(small, cache):
 
 def test_fashion_mnist_refuses_the_files_of_mnist(small, monkeypatch):
     monkeypatch.setattr(datasets.MNIST, "resources", small.resources)
-    monkeypatch.setattr(datasets.FashionMNIST, "resources", datasets.FashionMNIST.resources)
-    with pytest.raises(ValueError, match="expected the labels of Fashion-MNIST .* got those of MNIST"):
-        datasets.FashionMNIST(small.folder)
+    for cls in (datasets.FashionMNIST, datasets.KMNIST):
+        monkeypatch.setattr(cls, "resources", cls.resources)
+        name = cls.__name__
+        with pytest.raises(ValueError, match=f"{name}: expected the labels of {name} .* got those of MNIST"):
+            cls(small.folder)
 
 
 @needs_full
@@ -189,7 +191,6 @@ def test_the_native_path_is_bit_equal_to_the_one_through_pil(small, chain):
 
 def test_batches_are_gathered_at_once(small, monkeypatch):
     dataset = datasets.MNIST(small.folder, transform=CHAINS[2])
-    monkeypatch.setattr(datasets, "gray_pipeline", datasets.gray_pipeline)
     fetched = []
     original = datasets.MNIST.__getbatch__
     monkeypatch.setattr(
@@ -293,7 +294,7 @@ def test_classes_and_repr(small):
 
 def test_resources_are_those_of_the_real_files():
     # The uncompressed sizes follow from the format: 16 or 8 bytes of header, 784 or 1 bytes for each image.
-    for cls in (datasets.MNIST, datasets.FashionMNIST):
+    for cls in (datasets.MNIST, datasets.FashionMNIST, datasets.KMNIST):
         sizes = [resource.size for resource in cls.resources]
         assert sizes == [16 + 60000 * 784, 8 + 60000, 16 + 10000 * 784, 8 + 10000]
         assert all(len(one.sha256 or "") == 64 or len(one.md5 or "") == 32 for one in cls.resources)
@@ -361,3 +362,64 @@ def test_pickling_is_possible_as_for_other_datasets(small):
     dataset = datasets.MNISTMini(train=False)
     dataset.data = dataset.targets = None
     assert pickle.loads(pickle.dumps(dataset)).train is False
+
+
+# EMNIST
+
+
+def emnist_files(folder, split, count=5, highest=1, train=True):
+    folder.mkdir(parents=True, exist_ok=True)
+    prefix = f"emnist-{split}-{'train' if train else 'test'}"
+    images = np.random.default_rng(1).integers(0, 256, (count, 28, 28), dtype=np.uint8)
+    write_idx(folder / f"{prefix}-images-idx3-ubyte.gz", verigrad.from_numpy(images))
+    labels = verigrad.full((count,), highest, dtype=verigrad.uint8)
+    write_idx(folder / f"{prefix}-labels-idx1-ubyte.gz", labels)
+    return images
+
+
+@pytest.mark.parametrize(
+    ("split", "count"),
+    [("byclass", 62), ("bymerge", 47), ("balanced", 47), ("letters", 27), ("digits", 10), ("mnist", 10)],
+)
+def test_emnist_splits(tmp_path, split, count):
+    images = emnist_files(tmp_path / "EMNIST" / "raw", split, highest=count - 1)
+    dataset = datasets.EMNIST(tmp_path, split, transform=transforms.ToTensor())
+    assert len(dataset.classes) == count and len(dataset) == 5
+    assert dataset.data.numpy().tobytes() == images.tobytes()
+    assert dataset[1][1] == count - 1 and dataset.class_to_idx[dataset.classes[-1]] == count - 1
+    assert next(iter(DataLoader(dataset, 5)))[0].shape == (5, 1, 28, 28)
+    with pytest.raises(RuntimeError, match=f"emnist-{split}-test-images"):
+        datasets.EMNIST(tmp_path, split=split, train=False)
+    emnist_files(tmp_path, split, highest=count)
+    with pytest.raises(ValueError, match=f"EMNIST: expected labels below {count}"):
+        datasets.EMNIST(tmp_path, split)
+
+
+def test_emnist_classes_and_refusals():
+    of = datasets.EMNIST.classes_split_dict
+    assert "".join(of["balanced"]) == "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabdefghnqrt"
+    assert of["letters"][:3] == ["N/A", "a", "b"] and of["byclass"][9:12] == ["9", "A", "B"]
+    for split in ("all", ""):
+        with pytest.raises(ValueError, match=f"Unknown value '{split}' for argument split. Valid values are"):
+            datasets.EMNIST(split=split)
+
+
+# FakeData
+
+
+def test_fake_data():
+    pytest.importorskip("PIL")
+    before = verigrad.get_rng_state()
+    dataset = datasets.FakeData(20, (3, 8, 6), 4, transforms.ToTensor(), lambda label: label + 10)
+    image, label = dataset[3]
+    assert image.shape == (3, 8, 6) and 10 <= label < 14 and len(dataset) == 20
+    assert verigrad.equal(dataset[3][0], image) and verigrad.equal(dataset[-17][0], image)
+    assert not verigrad.equal(dataset[4][0], image)
+    shifted = datasets.FakeData(20, (3, 8, 6), 4, transforms.ToTensor(), random_offset=1)
+    assert verigrad.equal(shifted[2][0], image)
+    assert verigrad.equal(verigrad.get_rng_state(), before)
+    assert {label for _, label in datasets.FakeData(40, (1, 2, 2), 3)} == {0, 1, 2}
+    assert datasets.FakeData(1, (1, 5, 4))[0][0].size == (4, 5)
+    for index in (20, -21):
+        with pytest.raises(IndexError, match=f"FakeData index out of range: expected below 20, got {index}"):
+            dataset[index]

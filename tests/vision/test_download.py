@@ -2,8 +2,11 @@
 
 import gzip
 import hashlib
+import io
 import os
+import tarfile
 import time
+import zipfile
 
 import pytest
 
@@ -195,7 +198,6 @@ def test_a_file_where_the_folder_should_be(served, tmp_path):
 
 def test_a_bar_on_a_terminal(served, tmp_path, monkeypatch):
     pytest.importorskip("tqdm")
-    import io
 
     class Terminal(io.StringIO):
         def isatty(self):
@@ -206,3 +208,83 @@ def test_a_bar_on_a_terminal(served, tmp_path, monkeypatch):
     datasets.MNIST(tmp_path / "root", download=True)
     assert "train-images-idx3-ubyte.gz" in terminal.getvalue()
     assert "100%" in terminal.getvalue()
+
+
+# Archives
+
+
+def archive_of(members, kind):
+    content = io.BytesIO()
+    if kind == "zip":
+        with zipfile.ZipFile(content, "w") as archive:
+            for name, body in members.items():
+                archive.writestr(name, body)
+    else:
+        with tarfile.open(fileobj=content, mode="w:gz") as archive:
+            for name, body in members.items():
+                info = tarfile.TarInfo(name)
+                info.size = len(body)
+                archive.addfile(info, io.BytesIO(body))
+    return content.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar.gz"])
+def test_archives(server, tmp_path, kind):
+    content = archive_of({"in/a": b"A" * 1000, "in/b": b"B", "../evil": b"E"}, kind)
+    server.answers[f"/x.{kind}"] = content
+    address, digest = f"{server.address}x.{kind}", hashlib.md5(content).hexdigest()
+    paths = _download.download_archive(address, digest, {"in/a": "a", "in/b": "c"}, tmp_path / "d")
+    assert [path.read_bytes() for path in paths] == [b"A" * 1000, b"B"]
+    assert everything_below(tmp_path) == ["d/a", "d/c"]
+
+    def refused(message, digest=digest, members=("in/a",)):
+        with pytest.raises(RuntimeError, match=f"(?s)Error downloading {address}: .*{message}"):
+            _download.download_archive(address, digest, dict.fromkeys(members, "a"), tmp_path / "e")
+        assert everything_below(tmp_path / "e") == []
+
+    refused("expected a file with MD5 000", "0" * 32)
+    refused("in/z.*Without a network, put a into", members=["in/z"])
+    server.answers[f"/x.{kind}"] = content[: len(content) // 2]
+    refused("", hashlib.md5(content[: len(content) // 2]).hexdigest())
+
+    def cut(handler):
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(content)))
+        handler.end_headers()
+        handler.wfile.write(content[:50])
+
+    server.answers[f"/x.{kind}"] = cut
+    refused("the connection was cut")
+    del server.answers[f"/x.{kind}"]
+    refused("404")
+
+
+def test_archives_that_are_too_large(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(_download, "_LARGEST", 100)
+    server.answers["/x.zip"] = bytes(101)
+    with pytest.raises(RuntimeError, match="expected at most 100 bytes, got 101"):
+        _download.download_archive(f"{server.address}x.zip", "", {}, tmp_path)
+    server.answers["/x.zip"] = lambda handler: (
+        handler.send_response(200), handler.end_headers(), handler.wfile.write(bytes(300))
+    )  # fmt: skip
+    with pytest.raises(RuntimeError, match="expected at most 100 bytes, got more"):
+        _download.download_archive(f"{server.address}x.zip", "", {}, tmp_path)
+    with pytest.raises(RuntimeError, match="refused"):
+        _download.download_archive(f"{DEAD}x.zip", "", {}, tmp_path)
+
+
+def test_emnist_is_fetched_from_its_archive(server, small, tmp_path, monkeypatch):
+    names = ("images-idx3-ubyte", "labels-idx1-ubyte")
+    members = {
+        f"gzip/emnist-digits-test-{name}.gz": gzip.compress(small.content[f"t10k-{name}"]) for name in names
+    }
+    content = archive_of(members, "zip")
+    server.answers["/gzip.zip"] = content
+    monkeypatch.setattr(datasets.EMNIST, "url", f"{server.address}gzip.zip")
+    monkeypatch.setattr(datasets.EMNIST, "md5", hashlib.md5(content).hexdigest())
+    dataset = datasets.EMNIST(tmp_path, "digits", train=False, download=True)
+    assert len(dataset) == 3
+    assert everything_below(tmp_path / "EMNIST") == [f"raw/emnist-digits-test-{name}.gz" for name in names]
+    server.requests.clear()
+    datasets.EMNIST(tmp_path, "digits", train=False, download=True)
+    assert server.requests == []

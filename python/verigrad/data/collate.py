@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, MutableMapping, MutableSequence, 
 from typing import Any
 
 import verigrad
+from verigrad._text import short
 
 
 def default_collate(batch: Any) -> Any:
@@ -41,10 +42,17 @@ def default_collate(batch: Any) -> Any:
             return verigrad.stack([verigrad.from_numpy(numpy.array(array)) for array in batch], 0)
         if isinstance(first, numpy.bool_ | numpy.number):
             return verigrad.from_numpy(numpy.array(batch))
-    if isinstance(first, float):
-        return verigrad.tensor(batch, dtype=verigrad.float64)
-    if isinstance(first, int):
-        return verigrad.tensor(batch)
+    if isinstance(first, float | int):
+        try:
+            return verigrad.tensor(batch, dtype=verigrad.float64 if isinstance(first, float) else None)
+        except (TypeError, ValueError, RuntimeError):
+            for position, sample in enumerate(batch):
+                if not isinstance(sample, float | int):
+                    raise TypeError(
+                        f"default_collate: expected numbers, as the first sample is {short(first)}, "
+                        f"got {short(sample)} as number {position} of the batch"
+                    ) from None
+            raise
     if isinstance(first, str | bytes):
         return batch
     if isinstance(first, Mapping):

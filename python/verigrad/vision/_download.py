@@ -8,16 +8,21 @@ import hashlib
 import http.client
 import io
 import sys
+import tarfile
+import tempfile
+import urllib.error
 import urllib.request
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from verigrad.utils._files import atomic_write
 
 _TIMEOUT = 30.0  # seconds without an answer
 _BLOCK = 1 << 16
+_LARGEST = 1 << 30  # bytes of an archive; EMNIST's has 562 million
 
 
 class Resource(NamedTuple):
@@ -78,6 +83,79 @@ def _fetch(address: str, resource: Resource) -> bytes:
     if length is not None and buffer.tell() != length:
         raise ValueError(f"expected {length} bytes, got {buffer.tell()}: the connection was cut")
     return buffer.getvalue()
+
+
+def download_archive(address: str, md5: str, members: dict[str, str], folder: Path) -> list[Path]:
+    """Download a ``.zip`` or ``.tar.gz`` archive and unpack *members* (name inside -> name of the file) into
+    *folder*.
+
+    The archive goes to a temporary file, and its MD5 is checked before anything is unpacked; each file
+    appears complete.
+
+    Raises:
+        RuntimeError: it could not be fetched, is not the right one, or lacks a member.
+        OSError: *folder* cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        try:
+            found = _stream(address, file)
+            if found != md5:
+                raise ValueError(f"expected a file with MD5 {md5}, got {found}")
+            return [
+                _written(folder / name, content)
+                for name, content in _members(file, address.endswith(".zip"), members)
+            ]
+        except (
+            ValueError, EOFError, KeyError, http.client.HTTPException, urllib.error.URLError, TimeoutError,
+            ConnectionError, zipfile.BadZipFile, tarfile.TarError, zlib.error,
+        ) as error:  # fmt: skip
+            raise RuntimeError(
+                f"Error downloading {address}: {error}. Without a network, put "
+                f"{', '.join(members.values())} into {folder}"
+            ) from error
+
+
+def _stream(address: str, file: IO[bytes]) -> str:
+    """Fetch *address* into *file*; returns its MD5."""
+    request = urllib.request.Request(address, headers={"User-Agent": "verigrad"})
+    digest = hashlib.md5(usedforsecurity=False)
+    with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:
+        stated = answer.headers.get("Content-Length", "")
+        length = int(stated) if stated.isdigit() else None
+        if length is not None and length > _LARGEST:
+            raise ValueError(f"expected at most {_LARGEST} bytes, got {length}")
+        with _progress(address.rpartition("/")[2], address, length) as advance:
+            while block := answer.read(_BLOCK):
+                file.write(block)
+                digest.update(block)
+                advance(len(block))
+                if file.tell() > _LARGEST:
+                    raise ValueError(f"expected at most {_LARGEST} bytes, got more")
+    if length is not None and file.tell() != length:
+        raise ValueError(f"expected {length} bytes, got {file.tell()}: the connection was cut")
+    file.seek(0)
+    return digest.hexdigest()
+
+
+def _members(file: IO[bytes], zipped: bool, members: dict[str, str]) -> Iterator[tuple[str, bytes]]:
+    if zipped:
+        with zipfile.ZipFile(file) as archive:
+            for inside, name in members.items():
+                yield name, archive.read(inside)
+        return
+    with tarfile.open(fileobj=file, mode="r:gz") as tar:
+        for inside, name in members.items():
+            content = tar.extractfile(inside)
+            if content is None:
+                raise ValueError(f"expected a file {inside!r} in the archive, got none")
+            yield name, content.read()
+
+
+def _written(path: Path, content: bytes) -> Path:
+    with atomic_write(path) as file:
+        file.write(content)
+    return path
 
 
 def _unpacked(zipped: bytes, resource: Resource) -> bytes:

@@ -243,11 +243,11 @@ class RandomApply(nn.Module):
         return f"{type(self).__name__}(\n    p={self.p}{lines}\n)"
 
 
-def gray_pipeline(transform: Any) -> list[Normalize] | None:
+def scaling_steps(transform: Any) -> list[Normalize] | None:
     """The steps after `ToTensor` where *transform* is `ToTensor`, alone or followed by `Normalize` s.
 
-    None for anything else, subclasses included: their code has to see each image. With the list, `apply_gray`
-    does the same for a whole batch.
+    None for anything else, subclasses included: their code has to see each image. With the list,
+    `apply_steps` does the same for a whole batch.
     """
     if type(transform) is ToTensor:
         return []
@@ -258,9 +258,9 @@ def gray_pipeline(transform: Any) -> list[Normalize] | None:
     return steps if type(first) is ToTensor and len(steps) == len(rest) else None
 
 
-def apply_gray(images: Tensor, steps: list[Normalize]) -> Tensor:
-    """*images* (uint8, [B, H, W]) as `ToTensor` and then *steps* turn them into [B, 1, H, W], bit for bit."""
-    result = _scaled(images.unsqueeze(1))
+def apply_steps(images: Tensor, steps: list[Normalize]) -> Tensor:
+    """*images* (uint8, [B, C, H, W]) as `ToTensor` and then *steps* turn them into floats, bit for bit."""
+    result = _scaled(images)
     for step in steps:
         result = step(result)
     return result

@@ -1,68 +1,29 @@
-"""Data sets under torchvision's names: `MNIST`, `FashionMNIST`, and the bundled `MNISTMini`."""
+"""Handwriting and clothes in MNIST's format: `MNIST`, `FashionMNIST`, `KMNIST`, `EMNIST`, and the bundled
+`MNISTMini`."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import string
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import verigrad
-from verigrad.data import Dataset
 from verigrad.utils._cache import cache_dir
-from verigrad.utils._extras import require
 
-from ._download import Resource, download
-from .idx import read_idx
-from .transforms._basic import apply_gray, gray_pipeline
+from .._download import Resource, download, download_archive
+from ..idx import read_idx
+from ..transforms._basic import apply_steps, scaling_steps
+from .base import VisionDataset, pil_image
 
 if TYPE_CHECKING:
     from verigrad import Tensor
 
-__all__ = ["MNIST", "FashionMNIST", "MNISTMini", "VisionDataset"]
+__all__ = ["EMNIST", "KMNIST", "MNIST", "FashionMNIST", "MNISTMini"]
 
-_MAX_BYTES = 2**28  # of images; the full training set has 47 million
-
-
-class VisionDataset(Dataset[Any]):
-    """Base of image data sets: the folder, the two transforms, and torchvision's ``repr``.
-
-    Args:
-        root: the folder of the data, or None.
-        transform: applied to the image of each sample.
-        target_transform: applied to its label.
-    """
-
-    def __init__(
-        self,
-        root: str | os.PathLike[str] | None = None,
-        transform: Callable[[Any], Any] | None = None,
-        target_transform: Callable[[Any], Any] | None = None,
-    ) -> None:
-        self.root = None if root is None else Path(root).expanduser()
-        self._shown_root = root
-        self.transform = transform
-        self.target_transform = target_transform
-
-    def __len__(self) -> int:
-        raise NotImplementedError("Subclasses of VisionDataset should implement __len__.")
-
-    def extra_repr(self) -> str:
-        """Further lines for ``repr``."""
-        return ""
-
-    def __repr__(self) -> str:
-        body = [f"Number of datapoints: {len(self)}"]
-        if self._shown_root is not None:
-            body.append(f"Root location: {os.fspath(self._shown_root)}")
-        body += self.extra_repr().splitlines()
-        lines = [f"Dataset {type(self).__name__}", *(f"    {line}" for line in body)]
-        if self.transform is not None or self.target_transform is not None:
-            lines.append("    StandardTransform")
-            lines += _labelled("Transform: ", self.transform)
-            lines += _labelled("Target transform: ", self.target_transform)
-        return "\n".join(lines)
+_MAX_BYTES = 2**30  # of images; MNIST's training set has 47 million, EMNIST's largest 550 million
 
 
 class MNIST(VisionDataset):
@@ -166,11 +127,11 @@ class MNIST(VisionDataset):
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         image: Any = self.data[index]
         target: Any = int(self.targets[index])
-        steps = gray_pipeline(self.transform)
+        steps = scaling_steps(self.transform)
         if steps is not None and image.dtype == verigrad.uint8 and image.ndim == 2:
-            image = apply_gray(image.unsqueeze(0), steps)[0]
+            image = apply_steps(image.unsqueeze(0).unsqueeze(0), steps)[0]
         else:
-            image = _pil_image(type(self).__name__, image)
+            image = pil_image(type(self).__name__, image.numpy())
             if self.transform is not None:
                 image = self.transform(image)
         if self.target_transform is not None:
@@ -178,7 +139,7 @@ class MNIST(VisionDataset):
         return image, target
 
     def __getbatch__(self, indices: Tensor) -> Any:
-        steps = gray_pipeline(self.transform)
+        steps = scaling_steps(self.transform)
         data, targets = self.data, self.targets
         if (
             steps is None
@@ -190,7 +151,10 @@ class MNIST(VisionDataset):
             )
         ):
             return NotImplemented
-        return [apply_gray(data.index_select(0, indices), steps), targets.index_select(0, indices)]
+        return [
+            apply_steps(data.index_select(0, indices).unsqueeze(1), steps),
+            targets.index_select(0, indices),
+        ]
 
     def _places(self) -> Iterator[Path]:
         if self.root is not None:
@@ -202,22 +166,27 @@ class MNIST(VisionDataset):
         images, labels = self.resources[:2] if self.train else self.resources[2:]
         return images, labels
 
-    def _load(self, may_download: bool) -> tuple[Tensor, Tensor]:
+    def _names(self) -> tuple[str, str]:
         images, labels = self._wanted()
+        return images.name, labels.name
+
+    def _download(self) -> list[Path]:
+        return [download(resource, self.mirrors, self.raw_folder) for resource in self._wanted()]
+
+    def _load(self, may_download: bool) -> tuple[Tensor, Tensor]:
+        images, labels = self._names()
         places = list(self._places())
         for place in places:
-            found = [_plain_or_zipped(place, resource.name) for resource in (images, labels)]
+            found = [_plain_or_zipped(place, name) for name in (images, labels)]
             if found[0] is not None and found[1] is not None:
                 return self._read(found[0], found[1])
         if not may_download:
             looked = ", ".join(str(place) for place in places)
             raise RuntimeError(
                 f"Dataset not found. You can use download=True to download it. {type(self).__name__}: "
-                f"expected {images.name} and {labels.name} (or .gz) together in one of: {looked}"
+                f"expected {images} and {labels} (or .gz) together in one of: {looked}"
             )
-        return self._read(
-            *(download(resource, self.mirrors, self.raw_folder) for resource in (images, labels))
-        )
+        return self._read(*self._download())
 
     def _read(self, images_path: Path, labels_path: Path) -> tuple[Tensor, Tensor]:
         name = type(self).__name__
@@ -285,9 +254,91 @@ class FashionMNIST(MNIST):
         header = bytes((0, 0, 8, 1)) + len(labels).to_bytes(4, "big")
         found = hashlib.sha256(header + labels.numpy().tobytes()).hexdigest()
         if any(found == resource.sha256 for resource in MNIST.resources):
+            name = type(self).__name__
+            raise ValueError(f"{name}: expected the labels of {name} in {path}, got those of MNIST")
+
+
+class KMNIST(MNIST):
+    """Kuzushiji-MNIST, cursive Japanese, a drop-in replacement of MNIST in size and number of classes.
+
+    T. Clanuwat, M. Bober-Irizar, A. Kitamoto, A. Lamb, K. Yamamoto, D. Ha, "Deep learning for classical
+    Japanese literature" (arXiv 1812.01718).
+
+    The arguments, attributes and errors are those of `MNIST`, with ``KMNIST/raw`` for ``MNIST/raw``. Files of
+    MNIST have the same names: they are recognised and refused.
+    """
+
+    mirrors: ClassVar[tuple[str, ...]] = ("http://codh.rois.ac.jp/kmnist/dataset/kmnist/",)
+    resources: ClassVar[tuple[Resource, ...]] = (
+        Resource("train-images-idx3-ubyte", 47040016, md5="bdb82020997e1d708af4cf47b453dcf7"),
+        Resource("train-labels-idx1-ubyte", 60008, md5="e144d726b3acfaa3e44228e80efcd344"),
+        Resource("t10k-images-idx3-ubyte", 7840016, md5="5c965bf0a639b31b8f53240b1b52f4d7"),
+        Resource("t10k-labels-idx1-ubyte", 10008, md5="7320c461ea6c1c855c0b718fb2a4b134"),
+    )
+    classes: ClassVar[list[str]] = ["o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"]
+    _folder: ClassVar[str] = "KMNIST"
+    _check_origin = FashionMNIST._check_origin
+
+
+_LETTERS_ALIKE = set("cijklmopsuvwxyz")  # small letters that look like their capitals
+_MERGED = sorted(set(string.digits + string.ascii_letters) - _LETTERS_ALIKE)
+
+
+class EMNIST(MNIST):
+    """Extended MNIST: digits and letters of the same writers, 28 x 28 pixels.
+
+    G. Cohen, S. Afshar, J. Tapson, A. van Schaik, "EMNIST: an extension of MNIST to handwritten letters"
+    (arXiv 1702.05373). As in torchvision, images are as in the files: rows and columns are exchanged.
+
+    Args:
+        root, train, transform, target_transform: as in `MNIST`, with ``EMNIST/raw`` for ``MNIST/raw``.
+        split: "byclass" (62 classes), "bymerge" (47: small letters that look like capitals are those),
+            "balanced" (the same, evenly many of each), "letters" (labels 1 to 26), "digits" or "mnist".
+        download: fetch the archive of all splits (562 MB), check its MD5, and keep the two files of this
+            split and *train*.
+
+    Raises:
+        ValueError: *split* is none of these.
+        What `MNIST` raises.
+    """
+
+    url: ClassVar[str] = "https://biometrics.nist.gov/cs_links/EMNIST/gzip.zip"
+    md5: ClassVar[str] = "58c8d27c78d21e728a6bc7b3cc06412e"
+    splits: ClassVar[tuple[str, ...]] = ("byclass", "bymerge", "balanced", "letters", "digits", "mnist")
+    classes_split_dict: ClassVar[dict[str, list[str]]] = {
+        "byclass": sorted(string.digits + string.ascii_letters),
+        "bymerge": _MERGED,
+        "balanced": _MERGED,
+        "letters": ["N/A", *string.ascii_lowercase],
+        "digits": list(string.digits),
+        "mnist": list(string.digits),
+    }
+    _folder: ClassVar[str] = "EMNIST"
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str] | None = None,
+        split: str = "",
+        train: bool = True,
+        transform: Callable[[Any], Any] | None = None,
+        target_transform: Callable[[Any], Any] | None = None,
+        download: bool = False,
+    ) -> None:
+        if split not in self.splits:
             raise ValueError(
-                f"FashionMNIST: expected the labels of Fashion-MNIST in {path}, got those of MNIST"
+                f"Unknown value '{split}' for argument split. Valid values are {set(self.splits)}."
             )
+        self.split = split
+        self.classes = self.classes_split_dict[split]  # type: ignore[misc]  # each split has its own
+        super().__init__(root, train, transform, target_transform, download)
+
+    def _names(self) -> tuple[str, str]:
+        prefix = f"emnist-{self.split}-{'train' if self.train else 'test'}"
+        return f"{prefix}-images-idx3-ubyte", f"{prefix}-labels-idx1-ubyte"
+
+    def _download(self) -> list[Path]:
+        members = {f"gzip/{name}.gz": f"{name}.gz" for name in self._names()}
+        return download_archive(self.url, self.md5, members, self.raw_folder)
 
 
 class MNISTMini(MNIST):
@@ -311,7 +362,7 @@ class MNISTMini(MNIST):
 
     @property
     def raw_folder(self) -> Path:
-        return Path(__file__).parent / "_data"
+        return Path(__file__).parents[1] / "_data"
 
     def _places(self) -> Iterator[Path]:
         yield self.raw_folder
@@ -322,15 +373,3 @@ def _plain_or_zipped(folder: Path, name: str) -> Path | None:
         if path.is_file():
             return path
     return None
-
-
-def _pil_image(who: str, image: Tensor) -> Any:
-    module = require("PIL.Image", "Pillow", "train", f"{who} without transform=ToTensor()")
-    return module.fromarray(image.numpy())
-
-
-def _labelled(label: str, transform: Any) -> list[str]:
-    if transform is None:
-        return []
-    first, *rest = repr(transform).splitlines()
-    return [label + first, *(" " * len(label) + line for line in rest)]
