@@ -1,4 +1,4 @@
-"""fit and evaluate: what they compute, what callbacks see, and what they refuse."""
+"""Trainer, evaluate and predict: what they compute, what callbacks see, and what they refuse."""
 
 import math
 
@@ -6,7 +6,7 @@ import pytest
 
 import verigrad
 from verigrad import nn, optim
-from verigrad.training import MODELS, Accuracy, Callback, build_model, evaluate, fit, mlp
+from verigrad.training import MODELS, Accuracy, Callback, Trainer, build_model, evaluate, mlp, predict
 from verigrad.utils.data import DataLoader, TensorDataset
 
 
@@ -25,6 +25,14 @@ def parts(lr=0.1, seed=0):
     return model, optim.SGD(model.parameters(), lr=lr, momentum=0.9)
 
 
+def fit(model, train, validation=None, *, epochs, optimizer, loss=None, metrics=("accuracy",), **options):
+    """Train in one call, without progress."""
+    name = options.pop("validation_name", "val")
+    options.setdefault("progress", False)
+    trainer = Trainer(model, loss or nn.CrossEntropyLoss(), optimizer, metrics=metrics, **options)
+    return trainer.fit(train, validation, epochs, validation_name=name)
+
+
 def loader(**options):
     generator = verigrad.Generator()
     generator.manual_seed(1)
@@ -33,12 +41,12 @@ def loader(**options):
 
 def test_it_learns():
     model, optimizer = parts()
-    history = fit(model, loader(), loader(), epochs=10, optimizer=optimizer, progress=False)
+    history = fit(model, loader(), loader(), epochs=10, optimizer=optimizer)
     assert history.columns == [
-        "epoch", "lr", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "seconds",
+        "epoch", "lr", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds",
     ]  # fmt: skip
     assert history.column("epoch") == list(range(1, 11))
-    assert history[-1]["test_accuracy"] >= 0.95
+    assert history[-1]["val_accuracy"] >= 0.95
     assert history[-1]["train_loss"] < history[0]["train_loss"] / 2
     assert model.training
 
@@ -62,7 +70,7 @@ def test_augmentation_is_for_training_batches_only():
 
     model = Watching()
     optimizer = optim.SGD(model.parameters(), lr=1e-6)
-    fit(model, loader(), loader(), epochs=2, optimizer=optimizer, augment=augment, progress=False)
+    fit(model, loader(), loader(), epochs=2, optimizer=optimizer, augment=augment)
     assert seen == [8] * 10
     assert min(model.means[True]) > 90 and max(model.means[False]) < 10
 
@@ -70,18 +78,18 @@ def test_augmentation_is_for_training_batches_only():
 def test_the_test_loss_may_be_another_one():
     model, optimizer = parts()
     smooth = nn.CrossEntropyLoss(label_smoothing=0.5)
-    options = {"epochs": 1, "optimizer": optimizer, "loss_fn": smooth, "progress": False}
-    history = fit(model, loader(), loader(), test_loss_fn=nn.CrossEntropyLoss(), **options)
-    assert history[-1]["test_loss"] == evaluate(model, loader())["loss"]
+    options = {"epochs": 1, "optimizer": optimizer, "loss": smooth}
+    history = fit(model, loader(), loader(), validation_loss=nn.CrossEntropyLoss(), **options)
+    assert history[-1]["val_loss"] == evaluate(model, loader(), nn.CrossEntropyLoss())["loss"]
     model, options["optimizer"] = parts()
     history = fit(model, loader(), loader(), **options)
-    assert history[-1]["test_loss"] == evaluate(model, loader(), loss_fn=smooth)["loss"]
+    assert history[-1]["val_loss"] == evaluate(model, loader(), smooth)["loss"]
 
 
 def test_it_does_what_the_loop_by_hand_does():
     model, optimizer = parts()
     scheduler = optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.5)
-    history = fit(model, loader(), epochs=3, optimizer=optimizer, scheduler=scheduler, progress=False)
+    history = fit(model, loader(), epochs=3, optimizer=optimizer, scheduler=scheduler)
     assert history.column("lr") == [0.1, 0.05, 0.025]
     by_hand, optimizer = parts()
     scheduler = optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.5)
@@ -114,7 +122,7 @@ def test_evaluate_restores_the_mode_and_leaves_no_graph():
     watch = Watch()
     for mode in (True, False):
         watch.train(mode)
-        result = evaluate(watch, loader())
+        result = evaluate(watch, loader(), nn.CrossEntropyLoss(), ["accuracy"])
         assert watch.training is mode
     assert set(seen) == {(False, False, False)}
     assert set(result) == {"loss", "accuracy"}
@@ -136,11 +144,9 @@ def test_own_loss_and_metrics():
     optimizer = optim.SGD(model.parameters(), lr=0.1)
     x = verigrad.linspace(-1, 1, 16).reshape(16, 1)
     data = DataLoader(TensorDataset(x, 3 * x + 1), batch_size=4)
-    history = fit(
-        model, data, data, epochs=60, optimizer=optimizer, loss_fn=nn.MSELoss(), metrics={}, progress=False
-    )
-    assert history.columns == ["epoch", "lr", "train_loss", "test_loss", "seconds"]
-    assert history[-1]["test_loss"] < 1e-3
+    history = fit(model, data, data, epochs=60, optimizer=optimizer, loss=nn.MSELoss(), metrics={})
+    assert history.columns == ["epoch", "lr", "train_loss", "val_loss", "seconds"]
+    assert history[-1]["val_loss"] < 1e-3
     assert abs(model.weight.item() - 3) < 0.1
 
 
@@ -152,7 +158,7 @@ def test_callbacks_are_called_in_order_and_can_stop():
         def __getattribute__(self, name):
             if name.startswith("on_"):
                 return lambda state: calls.append(
-                    (name, state.epoch, state.batch, state.step, len(state.history))
+                    (name[3:], state.epoch, state.batch, state.step, len(state.history))
                 )
             return super().__getattribute__(name)
 
@@ -161,19 +167,33 @@ def test_callbacks_are_called_in_order_and_can_stop():
             state.stop = state.epoch == 2
 
     data = DataLoader(blobs(), batch_size=20)
-    history = fit(model, data, epochs=5, optimizer=optimizer, callbacks=[Recorder(), Stop()], progress=False)
+    history = fit(model, data, epochs=5, optimizer=optimizer, callbacks=[Recorder(), Stop()])
     assert len(history) == 2
     assert calls == [
-        ("on_start", 0, 0, 0, 0),
-        ("on_epoch_start", 1, 0, 0, 0),
-        ("on_batch_end", 1, 1, 1, 0),
-        ("on_batch_end", 1, 2, 2, 0),
-        ("on_epoch_end", 1, 2, 2, 1),
-        ("on_epoch_start", 2, 0, 2, 1),
-        ("on_batch_end", 2, 1, 3, 1),
-        ("on_batch_end", 2, 2, 4, 1),
-        ("on_epoch_end", 2, 2, 4, 2),
-        ("on_end", 2, 2, 4, 2),
+        ("start", 0, 0, 0, 0),
+        ("epoch_start", 1, 0, 0, 0),
+        ("batch_start", 1, 1, 0, 0),
+        ("gradients", 1, 1, 0, 0),
+        ("batch_end", 1, 1, 1, 0),
+        ("checkpoint", 1, 1, 1, 0),
+        ("batch_start", 1, 2, 1, 0),
+        ("gradients", 1, 2, 1, 0),
+        ("batch_end", 1, 2, 2, 0),
+        ("checkpoint", 1, 2, 2, 0),
+        ("epoch_end", 1, 2, 2, 1),
+        ("checkpoint", 1, 2, 2, 1),
+        ("epoch_start", 2, 0, 2, 1),
+        ("batch_start", 2, 1, 2, 1),
+        ("gradients", 2, 1, 2, 1),
+        ("batch_end", 2, 1, 3, 1),
+        ("checkpoint", 2, 1, 3, 1),
+        ("batch_start", 2, 2, 3, 1),
+        ("gradients", 2, 2, 3, 1),
+        ("batch_end", 2, 2, 4, 1),
+        ("checkpoint", 2, 2, 4, 1),
+        ("epoch_end", 2, 2, 4, 2),
+        ("checkpoint", 2, 2, 4, 2),
+        ("end", 2, 2, 4, 2),
     ]
 
 
@@ -186,7 +206,7 @@ def test_on_end_is_called_after_an_error():
             ended.append(state.epoch)
 
     with pytest.raises(TypeError):
-        fit(model, [5], epochs=1, optimizer=optimizer, callbacks=[End()], progress=False)
+        fit(model, [5], epochs=1, optimizer=optimizer, callbacks=[End()])
     assert ended == [1]
 
 
@@ -199,15 +219,15 @@ def test_epochs_that_are_refused(epochs):
 
 def test_loaders_that_are_refused():
     model, optimizer = parts()
-    with pytest.raises(ValueError, match="fit: expected train_loader to have at least one batch"):
-        fit(model, [], epochs=1, optimizer=optimizer, progress=False)
+    with pytest.raises(ValueError, match="fit: expected train to have at least one batch"):
+        fit(model, [], epochs=1, optimizer=optimizer)
     with pytest.raises(ValueError, match="evaluate: expected a loader with at least one sample"):
-        fit(model, loader(), [], epochs=1, optimizer=optimizer, progress=False)
+        fit(model, loader(), [], epochs=1, optimizer=optimizer)
     points = verigrad.zeros(1, 2)
     for batch in (points, (points,), (points, points, points), 5):
         with pytest.raises(TypeError, match=r"fit: expected batches \(inputs, targets\)"):
-            fit(model, [batch], epochs=1, optimizer=optimizer, progress=False)
-    with pytest.raises(TypeError, match="evaluate: expected targets to be a Tensor, got list"):
+            fit(model, [batch], epochs=1, optimizer=optimizer)
+    with pytest.raises(TypeError, match="evaluate: expected targets with a Tensor, got list"):
         evaluate(model, [(points, [1])])
     with pytest.raises(ValueError, match='progress to be True, False or "auto"'):
         fit(model, loader(), epochs=1, optimizer=optimizer, progress="bar")
@@ -218,16 +238,15 @@ def test_a_loss_that_is_not_one_finite_number():
     before = [parameter.detach().clone() for parameter in model.parameters()]
     points = verigrad.full((1, 2), float("nan"))
     with pytest.raises(RuntimeError, match="expected a finite loss, got nan in epoch 1, batch 1"):
-        fit(model, [(points, verigrad.tensor([0]))], epochs=1, optimizer=optimizer, progress=False)
+        fit(model, [(points, verigrad.tensor([0]))], epochs=1, optimizer=optimizer)
     assert all(verigrad.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
-    with pytest.raises(RuntimeError, match="expected loss_fn to give one number"):
+    with pytest.raises(RuntimeError, match="expected loss to give one number"):
         fit(
             model,
             loader(),
             epochs=1,
             optimizer=optimizer,
-            loss_fn=nn.CrossEntropyLoss(reduction="none"),
-            progress=False,
+            loss=nn.CrossEntropyLoss(reduction="none"),
         )
 
 
@@ -238,7 +257,7 @@ def test_a_loader_without_length():
         def __iter__(self):
             return iter([(verigrad.zeros(1, 2), verigrad.tensor([0]))])
 
-    assert len(fit(model, Endless(), epochs=2, optimizer=optimizer, progress=False)) == 2
+    assert len(fit(model, Endless(), epochs=2, optimizer=optimizer)) == 2
 
 
 def test_models():
@@ -267,7 +286,6 @@ def test_metrics_are_reset_between_the_sets():
         epochs=2,
         optimizer=optimizer,
         metrics={"accuracy": accuracy},
-        progress=False,
     )
     assert accuracy.count == 40
 
