@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "python" / "verigrad"
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRA_MODULES = ["numba", "matplotlib", "tqdm", "PIL", "click", "hypothesis", "pytest", "torch"]
+EXTRA_MODULES += ["IPython", "sklearn", "tensorboard"]
 
 
 def script(name: str) -> ModuleType:
@@ -104,7 +105,10 @@ def test_run_time_dependencies() -> None:
 
 def test_extras_are_complete() -> None:
     extras = PROJECT["optional-dependencies"]
-    assert set(extras) == {"train", "verify", "test", "torch-comparison", "cuda12", "cuda13", "bench", "dev"}
+    assert set(extras) == {
+        "train", "notebook", "sklearn", "tensorboard", "verify", "test", "torch-comparison", "cuda12",
+        "cuda13", "bench", "dev",
+    }  # fmt: skip
     # What the tests exercise must come with them: a fresh environment runs them all.
     assert "verigrad[train,verify]" in extras["test"]
 

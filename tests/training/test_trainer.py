@@ -229,8 +229,6 @@ def test_loaders_that_are_refused():
             fit(model, [batch], epochs=1, optimizer=optimizer)
     with pytest.raises(TypeError, match="evaluate: expected targets with a Tensor, got list"):
         evaluate(model, [(points, [1])])
-    with pytest.raises(ValueError, match='progress to be True, False or "auto"'):
-        fit(model, loader(), epochs=1, optimizer=optimizer, progress="bar")
 
 
 def test_a_loss_that_is_not_one_finite_number():
@@ -308,3 +306,226 @@ def test_every_network_takes_the_images_of_mnist(name):
     model = build_model(name, 7).eval()
     for batch in (0, 1, 2):
         assert tuple(model(verigrad.zeros(batch, 1, 28, 28)).shape) == (batch, 7)
+
+
+# Accumulated gradients
+
+
+def test_accumulated_gradients_are_those_of_a_large_batch():
+    dataset = blobs(44)  # groups of 24 and of 20, whose last batch has 4
+    states = []
+    for size, accumulate in ((24, 1), (8, 3)):
+        model, optimizer = parts()
+        history = fit(
+            model, DataLoader(dataset, batch_size=size), epochs=3, optimizer=optimizer, accumulate=accumulate
+        )
+        states.append((model.state_dict(), history.column("train_loss")))
+    for name, large in states[0][0].items():
+        assert verigrad.allclose(large, states[1][0][name], rtol=1e-5, atol=1e-6)
+    assert states[0][1] == pytest.approx(states[1][1], rel=1e-5)
+
+
+def test_an_update_for_each_group():
+    model, optimizer = parts()
+    seen = []
+
+    class Watch(Callback):
+        def on_batch_end(self, state):
+            seen.append((state.batch, state.step))
+
+    data = DataLoader(blobs(), batch_size=8)
+    fit(model, data, epochs=1, optimizer=optimizer, accumulate=2, callbacks=[Watch()])
+    assert seen == [(2, 1), (4, 2), (5, 3)]
+
+
+# Optimizers that need a closure
+
+
+def test_an_optimizer_that_needs_a_closure():
+    class Twice(optim.SGD):
+        """Asks for the loss twice, as a line search does."""
+
+        def step(self, closure):
+            self.losses = [closure()]
+            super().step()
+            self.losses.append(closure())
+
+    model, _ = parts()
+    optimizer = Twice(model.parameters(), lr=0.1)
+    data = [next(iter(loader()))]
+    history = fit(model, data, epochs=2, optimizer=optimizer)
+    assert history[-1]["train_loss"] == optimizer.losses[0] > optimizer.losses[1]
+
+
+# What is not finite
+
+
+class Cursed(nn.Module):
+    """Its loss is NaN, or the gradient of one weight, for a batch of thirteens."""
+
+    def __init__(self, gradient):
+        super().__init__()
+        self.gradient = gradient
+        self.norm = nn.BatchNorm1d(2)
+        self.first = nn.Linear(2, 4)
+        self.second = nn.Linear(4, 2)
+
+    def forward(self, points):
+        hidden = self.first(self.norm(points))
+        if points[0, 0].item() == 13:
+            # The root's gradient at 0 is infinite.
+            bad = (hidden * 0).abs().sqrt() if self.gradient else hidden * float("nan")
+            hidden = hidden + bad
+        return self.second(hidden)
+
+
+@pytest.mark.parametrize("gradient", [False, True])
+def test_what_is_not_finite_is_named(gradient):
+    verigrad.manual_seed(0)
+    model = Cursed(gradient)
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    good = (verigrad.randn(4, 2), verigrad.tensor([0, 1, 0, 1]))
+    bad = (verigrad.full((4, 2), 13.0), good[1])
+    what = "finite gradients" if gradient else "a finite loss, got nan"
+    where = r" in epoch 1, batch 2 \(step 1\): the gradient of (norm|first|second)\.\w+ is not finite"
+    with pytest.raises(RuntimeError, match=f"fit: expected {what}{where}"):
+        fit(model, [good, bad], epochs=1, optimizer=optimizer)
+    assert all(bool(one.isfinite().all()) for one in model.parameters())
+
+
+def test_weights_that_are_not_finite_are_named():
+    model, optimizer = parts()
+    model[2].bias.detach().fill_(float("inf"))
+    with pytest.raises(RuntimeError, match=r"2\.bias is no longer finite; a smaller learning rate may help"):
+        fit(model, loader(), epochs=1, optimizer=optimizer)
+
+
+@pytest.mark.parametrize("gradient", [False, True])
+def test_what_is_not_finite_is_skipped_when_asked(gradient):
+    good = [(verigrad.randn(4, 2), verigrad.tensor([0, 1, 0, 1])) for _ in range(3)]
+    bad = (verigrad.full((4, 2), 13.0), good[0][1])
+    states = []
+    for data in (good, [good[0], bad, *good[1:]]):
+        verigrad.manual_seed(0)
+        model = Cursed(gradient)
+        optimizer = optim.SGD(model.parameters(), lr=0.1)
+        trainer = Trainer(
+            model, nn.CrossEntropyLoss(), optimizer, metrics=["accuracy"], nonfinite="skip", progress=False
+        )
+        history = trainer.fit(data, epochs=2)
+        states.append((model.state_dict(), history.column("train_loss"), trainer.state.step))
+    assert trainer.state.skipped == 2
+    assert states[0][1:] == states[1][1:]
+    for name, one in states[0][0].items():  # the statistics of the normalisation, too
+        assert verigrad.equal(one, states[1][0][name]), name
+
+
+def test_a_sum_of_gradients_that_overflows_is_no_error():
+    model = nn.Linear(2, 1, bias=False)
+    optimizer = optim.SGD(model.parameters(), lr=0.0)
+    data = [(verigrad.full((1, 2), 3e38), verigrad.zeros(1, 1))]
+    fit(model, data, epochs=1, optimizer=optimizer, loss=lambda output, target: output.clamp(-1, 1).sum()
+        + (model.weight * 3e38).sum(), metrics=())  # fmt: skip
+    assert not math.isfinite(model.weight.grad.sum().item())
+
+
+def test_parameters_without_a_gradient():
+    model = nn.ModuleDict({"used": nn.Linear(2, 2), "idle": nn.Linear(2, 2)})
+    frozen = nn.Parameter(verigrad.ones(1), requires_grad=False)
+
+    class Head(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.parts = model
+            self.frozen = frozen
+
+        def forward(self, points):
+            return self.parts["used"](points)
+
+    whole = Head()
+    optimizer = optim.SGD(whole.parameters(), lr=0.1)
+    message = r"got none for parts\.idle\.weight, parts\.idle\.bias; allow_unused=True"
+    with pytest.raises(RuntimeError, match=message):
+        fit(whole, loader(), epochs=1, optimizer=optimizer)
+    assert len(fit(whole, loader(), epochs=1, optimizer=optimizer, allow_unused=True)) == 1
+
+
+# Batches, outputs and arguments
+
+
+def test_batches_of_containers():
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = nn.Linear(2, 2)
+
+        def forward(self, inputs):
+            return self.linear(inputs["a"]) + self.linear(inputs["b"][0])
+
+    points, labels = next(iter(loader()))
+    batch = ({"a": points, "b": (points, "kept")}, {"label": labels, "name": "kept"})
+    model = Two()
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+
+    def loss(output, target):
+        assert target["name"] == "kept"
+        return nn.functional.cross_entropy(output, target["label"])
+
+    history = fit(model, [batch], epochs=2, optimizer=optimizer, loss=loss, metrics=())
+    assert history[1]["train_loss"] < history[0]["train_loss"]
+
+
+def test_predict():
+    model, _ = parts()
+    dataset = blobs()
+    model[1].eval()  # modes come back one by one
+    whole = predict(model, dataset.tensors[0])
+    assert not whole.requires_grad and (model.training, model[1].training) == (True, False)
+    batches = DataLoader(dataset, batch_size=16)
+    trainer = Trainer(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), lr=0.1))
+    for data in (batches, [points for points, _ in batches], dataset.tensors[0]):
+        assert verigrad.allclose(trainer.predict(data), whole)
+    with pytest.raises(ValueError, match="predict: expected at least one batch"):
+        predict(model, [])
+    with pytest.raises(TypeError, match="predict: expected a model that gives tensors, got tuple"):
+        predict(Pairing(), dataset.tensors[0])
+
+
+class Pairing(nn.Module):
+    def forward(self, points):
+        return points, points
+
+
+def test_evaluate_of_a_trainer():
+    model, optimizer = parts()
+    trainer = Trainer(model, nn.CrossEntropyLoss(), optimizer, metrics=["confusion_matrix", "accuracy"])
+    result = trainer.evaluate(loader())
+    assert list(result) == ["loss", "confusion_matrix", "accuracy"]
+    assert int(result["confusion_matrix"].sum().item()) == 40
+    trainer.progress = False
+    history = trainer.fit(loader(), loader())
+    assert [name for name in history.columns if "confusion" in name] == []
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"accumulate": 0}, ValueError, "accumulate to be a positive int, got 0"),
+        ({"nonfinite": "ignore"}, ValueError, "nonfinite to be 'raise' or 'skip', got 'ignore'"),
+        ({"progress": "bar"}, ValueError, "progress to be True, False or \"auto\", got 'bar'"),
+        ({"loss": None}, TypeError, "loss to be a function, got NoneType"),
+        ({"augment": 3}, TypeError, "augment to be a function, got int"),
+        ({"callbacks": [print]}, TypeError, "callbacks, got builtin_function_or_method"),
+    ],
+)
+def test_arguments_that_are_refused(options, error, message):
+    model, optimizer = parts()
+    with pytest.raises(error, match=f"Trainer: expected {message}"):
+        Trainer(model, options.pop("loss", nn.MSELoss()), optimizer, **options)
+
+
+def test_resume_needs_to_know_from_where():
+    model, optimizer = parts()
+    trainer = Trainer(model, nn.CrossEntropyLoss(), optimizer, progress=False)
+    with pytest.raises(ValueError, match="fit: expected a ModelCheckpoint among the callbacks"):
+        trainer.fit(loader(), resume=True)

@@ -129,7 +129,7 @@ class ModelCheckpoint(Callback):
                 raise ValueError(f"ModelCheckpoint: expected {name} to be a positive int, got {value!r}")
         if not isinstance(checkpoints, Checkpoints):
             best = _mode("ModelCheckpoint", mode, monitor or "loss")
-            checkpoints = Checkpoints(checkpoints, keep_best=monitor is not None, mode=best)
+            checkpoints = Checkpoints(checkpoints, keep_best=int(monitor is not None), mode=best)
         elif mode != "auto":
             raise ValueError(f"ModelCheckpoint: expected mode only with a folder, got {mode!r} beside one")
         self.checkpoints = checkpoints

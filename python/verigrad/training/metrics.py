@@ -395,7 +395,8 @@ def named_metrics(metrics: Any) -> dict[str, Metric]:
     for name, one in pairs:
         if isinstance(one, str):
             raise ValueError(f"metrics: expected one of {', '.join(_NAMED)}, got {one!r}")
-        if not all(callable(getattr(one, method, None)) for method in ("reset", "update", "compute")):
+        methods = [getattr(one, method, None) for method in ("reset", "update", "compute")]
+        if isinstance(one, type) or not all(map(callable, methods)):
             raise TypeError(f"metrics: expected metrics, got {type(one).__name__} as {name!r}")
     if len({name for name, _ in pairs}) < len(pairs):
         raise ValueError(f"metrics: expected different names, got {[name for name, _ in pairs]}")
