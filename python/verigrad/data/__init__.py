@@ -1,15 +1,19 @@
 """Datasets, samplers and the loader. `verigrad.utils.data` offers the same names under PyTorch's path."""
 
+from .collate import default_collate, default_convert
 from .dataset import (
     ChainDataset,
     ConcatDataset,
     Dataset,
     IterableDataset,
+    StackDataset,
     Subset,
     TensorDataset,
     random_split,
 )
-from .loader import DataLoader, default_collate, default_convert, get_worker_info
+from .distributed import DistributedSampler
+from .info import get_worker_info
+from .loader import DataLoader
 from .sampler import (
     BatchSampler,
     RandomSampler,
@@ -25,10 +29,12 @@ __all__ = [
     "ConcatDataset",
     "DataLoader",
     "Dataset",
+    "DistributedSampler",
     "IterableDataset",
     "RandomSampler",
     "Sampler",
     "SequentialSampler",
+    "StackDataset",
     "Subset",
     "SubsetRandomSampler",
     "TensorDataset",

@@ -137,6 +137,62 @@ class Subset(Dataset[_T_co]):
         return len(self.indices)
 
 
+class StackDataset(Dataset[Any]):
+    """Samples of several datasets of one length side by side: tuples, or dicts of the names of keywords.
+
+    ``StackDataset(images, texts)[0]`` is ``(images[0], texts[0])``, and
+    ``StackDataset(image=images, text=texts)[0]`` is ``{"image": images[0], "text": texts[0]}``.
+
+    Raises:
+        ValueError: no dataset, datasets of different lengths, or positional ones beside keywords; while
+            loading: a dataset's ``__getitems__`` gave another number of samples than it was asked for.
+    """
+
+    datasets: tuple[Any, ...] | dict[str, Any]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if args and kwargs:
+            raise ValueError(
+                "Supported either ``tuple``- (via ``args``) or ``dict``- (via ``kwargs``) like input/output, "
+                "but both types are given."
+            )
+        self.datasets = args or kwargs
+        if not self.datasets:
+            raise ValueError("At least one dataset should be passed")
+        lengths = [_length(dataset) for dataset in self._parts()]
+        if any(length != lengths[0] for length in lengths):
+            raise ValueError(
+                f"Size mismatch between datasets: StackDataset expected one length, got {lengths}"
+            )
+        self._length = lengths[0]
+
+    def _parts(self) -> list[Any]:
+        return list(self.datasets.values() if isinstance(self.datasets, dict) else self.datasets)
+
+    def _joined(self, parts: Iterable[Any]) -> Any:
+        return (
+            dict(zip(self.datasets, parts, strict=True)) if isinstance(self.datasets, dict) else tuple(parts)
+        )
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._joined(dataset[index] for dataset in self._parts())
+
+    def __getitems__(self, indices: list[int]) -> list[Any]:
+        columns = []
+        for dataset in self._parts():
+            get = items_getter(dataset)
+            column = [dataset[index] for index in indices] if get is None else get(indices)
+            if len(column) != len(indices):
+                raise ValueError(
+                    f"Nested dataset's output size mismatch. Expected {len(indices)}, got {len(column)}"
+                )
+            columns.append(column)
+        return [self._joined(sample) for sample in zip(*columns, strict=True)]
+
+    def __len__(self) -> int:
+        return self._length
+
+
 class ConcatDataset(Dataset[_T_co]):
     """The samples of several map-style *datasets*, one after the other.
 

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .collate import default_collate, default_convert
-from .dataset import BatchGetter, Dataset, IterableDataset, batch_getter, items_getter
-from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler, epoch_order
+from .dataset import Dataset, IterableDataset
+from .iterators import MapIterator, StreamIterator
+from .position import Epoch, check, default_generator_at, restore_sources, state_of, worker_states
+from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
 
 if TYPE_CHECKING:
-    from verigrad import Generator, Tensor
+    from verigrad import Generator
 
-__all__ = ["DataLoader", "default_collate", "default_convert", "get_worker_info"]
+    from .crew import Crew
+
+__all__ = ["DataLoader"]
 
 _T_co = TypeVar("_T_co", covariant=True)
 _FIXED = ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers")
-
-
-def get_worker_info() -> None:
-    """Always None: verigrad loads in the calling process, as PyTorch does with ``num_workers=0``."""
-    return None
 
 
 class _EndlessSampler(Sampler[None]):
@@ -43,28 +43,41 @@ class DataLoader(Generic[_T_co]):
         sampler: an iterable of indices, instead of *shuffle*.
         batch_sampler: an iterable of lists of indices, instead of *batch_size*, *shuffle*, *sampler*,
             *drop_last*.
-        num_workers: there are no worker processes yet. Above 0, a UserWarning says so, and loading happens in
-            this process: the batches, their order and `get_worker_info` are those of ``num_workers=0``. A
-            stream is therefore never duplicated.
+        num_workers: processes that fetch batches ahead, in the same order as with 0, where this process
+            fetches. A worker has one thread, its own copy of the dataset, and seeds of its own in each epoch:
+            verigrad's and Python's generators start from a draw of *generator* plus the worker's number,
+            numpy's from both. A stream is read by every worker: its ``__iter__`` gives each a part, see
+            `get_worker_info`. Linux only.
         collate_fn: merges a list of samples. Default `default_collate`, or `default_convert` without batches.
         pin_memory, pin_memory_device: accepted; without a GPU there is nothing to pin.
-        drop_last: leave out a last batch that would be smaller.
-        multiprocessing_context, prefetch_factor, persistent_workers, in_order: how workers would be run,
-            which does not change a batch: checked, and named by the warning of *num_workers*.
-        timeout, worker_init_fn: what a program may rely on, so without workers they are refused: *timeout*
-            above 0; *worker_init_fn* with ``num_workers > 0`` (with 0 nothing calls it, as in PyTorch).
-        generator: source of the random order; None takes a seed from the default generator in each epoch.
+        drop_last: leave out a last batch that would be smaller (of a stream: of each worker's part).
+        timeout: seconds to wait for a batch of workers; 0, the default, is for ever.
+        worker_init_fn: called with the worker's number in each worker that is started, after seeding.
+        multiprocessing_context: how workers are started: a start method ("fork", "spawn", "forkserver") or a
+            context; None is Python's default (fork, from Python 3.14 on forkserver). All but fork pickle
+            dataset, *collate_fn* and *worker_init_fn*.
+        generator: source of the random order and of the workers' seeds, of which each epoch draws one,
+            workers or not. None is the default generator.
+        prefetch_factor: batches that each worker fetches ahead. Default 2 with workers; None without.
+        persistent_workers: keep the workers, and their copies of the dataset, for the next epoch. The batches
+            are the same.
+        in_order: hand batches out in the order of the sampler (default), not in that of their arrival.
 
     Speed: with the default *collate_fn*, a dataset that has ``__getbatch__`` (see `Dataset`: `TensorDataset`,
     the MNIST family with ``ToTensor``/``Normalize``, a `Subset` of these) is gathered a batch at a time in
     native code. The batches are bit-equal to those of fetching sample by sample. The order depends on the
     generator alone, never on *num_workers* or the number of threads.
 
+    An exception in a worker is raised here for the batch that it belongs to, with the same type and the
+    worker's traceback; the next batch can still be asked for. A worker that dies is reported when the next
+    batch is asked for, with its signal or exit code, and ends the epoch. Workers end with the epoch, with the
+    iterator, and with this process, however it ends. Nothing is left in shared memory.
+
     Raises:
         ValueError: options that contradict each other or are out of range, in PyTorch's words.
         TypeError: *multiprocessing_context* is not a context.
-        NotImplementedError: *timeout*, or *worker_init_fn* with workers; also where they are set later, at
-            the start of an epoch.
+        AssertionError: at the start of an epoch: *timeout* without workers, *prefetch_factor* 0 with them.
+        RuntimeError: while iterating: a worker died, or a batch took longer than *timeout*.
     """
 
     _sealed = False
@@ -115,25 +128,10 @@ class DataLoader(Generic[_T_co]):
         self.pin_memory_device = pin_memory_device
         self.timeout = timeout
         self.worker_init_fn = worker_init_fn
-        self.multiprocessing_context = _checked_context(multiprocessing_context, num_workers)
+        self.multiprocessing_context = multiprocessing_context
         self.in_order = in_order
         self.generator = generator
         self.persistent_workers = persistent_workers
-        self._refuse_what_needs_workers()
-        if num_workers > 0:
-            asked = {
-                "prefetch_factor": prefetch_factor,
-                "persistent_workers": persistent_workers,
-                "multiprocessing_context": multiprocessing_context,
-                "in_order": not in_order,
-            }
-            named = ", ".join(["num_workers", *(name for name, value in asked.items() if value)])
-            warnings.warn(
-                f"DataLoader: verigrad has no worker processes yet, so {named} changes nothing: batches are "
-                "loaded in this process, the same ones in the same order. num_workers=0 avoids this warning.",
-                stacklevel=2,
-            )
-
         self._streams = isinstance(dataset, IterableDataset)
         if self._streams:
             for option, value in (
@@ -171,6 +169,10 @@ class DataLoader(Generic[_T_co]):
             collate_fn = default_convert if batch_sampler is None else default_collate
         self.collate_fn = collate_fn
         self._length_told: int | None = None
+        self._epoch: Epoch | None = None  # the latest
+        self._resumed: dict[str, Any] | None = None  # a state that the next iterator begins from
+        self._crew: Crew | None = None  # of persistent workers
+        _warn_of_many(num_workers)
         self._sealed = True
 
     def _default_sampler(self, dataset: Any, shuffle: bool, generator: Generator | None) -> Sampler[Any]:
@@ -184,24 +186,78 @@ class DataLoader(Generic[_T_co]):
         super().__setattr__(name, value)
 
     @property
+    def multiprocessing_context(self) -> Any:
+        """The context that starts workers; None is the default one of `multiprocessing`. It may be set to a
+        context or the name of a start method."""
+        return self._context
+
+    @multiprocessing_context.setter
+    def multiprocessing_context(self, context: Any) -> None:
+        self._context = _checked_context(context, self.num_workers)
+
+    @property
     def _index_sampler(self) -> Any:
         return self.sampler if self.batch_sampler is None else self.batch_sampler
 
-    def _refuse_what_needs_workers(self) -> None:
-        if self.timeout > 0:
-            raise NotImplementedError(
-                f"DataLoader: expected timeout=0, got {self.timeout}: without worker processes, which "
-                "verigrad does not have yet, a batch cannot be waited for"
-            )
-        if self.worker_init_fn is not None and self.num_workers > 0:
-            raise NotImplementedError(
-                f"DataLoader: expected worker_init_fn=None, got {self.worker_init_fn!r} with "
-                f"num_workers={self.num_workers}: verigrad has no worker processes yet that would call it"
-            )
-
     def __iter__(self) -> Iterator[Any]:
-        self._refuse_what_needs_workers()
-        return _StreamIterator(self) if self._streams else _MapIterator(self)
+        if self.num_workers == 0 and self.timeout:
+            raise AssertionError(
+                f"DataLoader: expected timeout=0 without workers, got {self.timeout}: nothing is waited for"
+            )
+        if self.num_workers and not self.prefetch_factor:
+            raise AssertionError(
+                f"DataLoader: expected prefetch_factor > 0 with workers, got {self.prefetch_factor}"
+            )
+        state = self._resumed
+        with default_generator_at(state and state["default_generator"]):
+            epoch = Epoch(self)
+            if state is not None:
+                epoch.batches = state["batches"]
+            iterator = self._iterator(epoch, state)
+        self._epoch, self._resumed = epoch, None
+        return iterator
+
+    def _iterator(self, epoch: Epoch, state: dict[str, Any] | None) -> Iterator[Any]:
+        if self.num_workers == 0:
+            return StreamIterator(self, epoch) if self._streams else MapIterator(self, epoch)
+        from .crew import Crew  # here, so that importing verigrad does not pay for processes
+        from .workers import WorkerIterator
+
+        crew = self._crew
+        if crew is None or not crew.close.alive or len(crew) != self.num_workers:
+            crew = Crew(self)
+            self._crew = crew if self.persistent_workers else None
+        return WorkerIterator(self, epoch, crew, worker_states(self, state))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the loader is: the batches of the present epoch that were handed out, and what repeats it.
+
+        Holds the generators of the loader and its samplers as they were before the epoch, the default
+        generator as it was then, the state of a sampler that has ``state_dict``, and the random state of each
+        worker. Only plain values and tensors: `verigrad.save` writes it. The latest iterator counts; an epoch
+        that was left before its end goes on where it was left.
+
+        Raises:
+            RuntimeError: in the middle of an epoch with workers and ``in_order=False``.
+        """
+        return dict(self._resumed) if self._resumed is not None else state_of(self, self._epoch)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on where *state_dict* was made: the next iterator gives exactly the batches that were left of
+        that epoch, those after it are whole ones.
+
+        The loader is made anew with the same dataset and options; a map-style dataset may get another number
+        of workers, if nothing random happens in them. Generators and samplers of the loader are put where
+        they were. The default generator is not, though the resumed epoch has the order that it gave: a
+        checkpoint restores it (`verigrad.set_rng_state`). A stream is read again up to its place. What a
+        sampler draws from the default generator in the middle of an epoch is not repeated.
+
+        Raises:
+            ValueError: the state is not one of a loader like this; nothing is changed.
+        """
+        state = check(self, state_dict)
+        restore_sources(self, state)
+        self._resumed = state
 
     def __len__(self) -> int:
         if not self._streams:
@@ -214,122 +270,16 @@ class DataLoader(Generic[_T_co]):
         return length
 
 
-class _MapIterator:
-    """One epoch over a map-style dataset. The order is drawn when the first batch is asked for, as in
-    PyTorch.
-
-    A class rather than a generator: after an error in one batch the next one can still be asked for.
-    """
-
-    def __init__(self, loader: DataLoader[Any]) -> None:
-        self._loader = loader
-        self._started = False
-        self._size = 1
-        self._gather_lists = False
-        self._get_batch: BatchGetter | None = None
-        self._order: Tensor | None = None  # of the whole epoch, translated for _get_batch
-        self._plain: Tensor | None = None  # the same in the loader's own indices
-        self._indices: Iterator[Any] = iter(())
-        self._begin = 0
-        self._end = 0
-
-    def __iter__(self) -> Iterator[Any]:
-        return self
-
-    def __len__(self) -> int:
-        return len(self._loader)
-
-    def __next__(self) -> Any:
-        if not self._started:
-            self._start()
-        if self._order is not None:
-            return self._next_gathered()
-        return self._fetch(next(self._indices))
-
-    def _start(self) -> None:
-        self._started = True
-        loader = self._loader
-        batches = loader.batch_sampler
-        fast = batches is not None and loader.collate_fn is default_collate
-        if fast and isinstance(batches, BatchSampler) and type(batches).__iter__ is BatchSampler.__iter__:
-            order = epoch_order(batches.sampler)
-            if order is not None:
-                get_batch, translated = batch_getter(loader.dataset, order)
-                if get_batch is not None:
-                    size = self._size = batches.batch_size
-                    whole = order.numel() // size * size
-                    self._end = whole if batches.drop_last else order.numel()
-                    self._get_batch, self._order, self._plain = get_batch, translated, order
-                    return
-                # The order is drawn already: drawing it again would move the generator on.
-                self._indices = iter(BatchSampler(order.tolist(), batches.batch_size, batches.drop_last))
-                return
-        self._gather_lists = fast
-        self._indices = iter(loader._index_sampler)
-
-    def _next_gathered(self) -> Any:
-        begin = self._begin
-        if begin >= self._end:
-            raise StopIteration
-        stop = self._begin = min(begin + self._size, self._end)
-        if self._get_batch is not None:
-            batch = self._get_batch(self._order[begin:stop])  # type: ignore[index]  # set together
-            if batch is not NotImplemented:
-                return batch
-            self._get_batch = None  # it has said no: one by one for the rest of the epoch
-        return self._fetch(self._plain[begin:stop].tolist())  # type: ignore[index]
-
-    def _fetch(self, indices: Any) -> Any:
-        loader = self._loader
-        dataset: Any = loader.dataset
-        if loader.batch_sampler is None:
-            return loader.collate_fn(dataset[indices])
-        if self._gather_lists:
-            get_batch, translated = batch_getter(dataset, indices) if len(indices) else (None, indices)
-            batch = NotImplemented if get_batch is None else get_batch(translated)
-            if batch is not NotImplemented:
-                return batch
-        get_items = items_getter(dataset)
-        samples = [dataset[index] for index in indices] if get_items is None else get_items(indices)
-        return loader.collate_fn(list(samples))
-
-
-class _StreamIterator:
-    """One pass over an `IterableDataset`."""
-
-    def __init__(self, loader: DataLoader[Any]) -> None:
-        self._loader = loader
-        stream: Any = loader.dataset
-        self._samples = iter(stream)
-        self._count = 0
-        self._ended = False
-
-    def __iter__(self) -> Iterator[Any]:
-        return self
-
-    def __next__(self) -> Any:
-        loader = self._loader
-        if loader.batch_size is None:
-            batch = loader.collate_fn(next(self._samples))
-        else:
-            samples: list[Any] = []
-            while not self._ended and len(samples) < loader.batch_size:
-                try:
-                    samples.append(next(self._samples))
-                except StopIteration:
-                    self._ended = True
-            if not samples or (loader.drop_last and len(samples) < loader.batch_size):
-                raise StopIteration
-            batch = loader.collate_fn(samples)
-        self._count += 1
-        told = loader._length_told
-        if told is not None and self._count == told + 1:
-            warnings.warn(
-                f"Length of IterableDataset {loader.dataset} was reported to be {told} batches (when "
-                "accessing len(dataloader)), but more have been fetched.",
-                stacklevel=2,
-            )
-        return batch
+def _warn_of_many(workers: int) -> None:
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    if available is not None and workers > available:
+        warnings.warn(
+            f"This DataLoader will create {workers} worker processes in total. Our suggested max number of "
+            f"worker in current system is {available}, which is smaller than what this DataLoader is going "
+            "to create. Please be aware that excessive worker creation might get DataLoader running slow or "
+            "even freeze, lower the worker number to avoid potential slowness/freeze if necessary.",
+            stacklevel=3,
+        )
 
 
 def _checked_context(context: Any, num_workers: int) -> Any:

@@ -14,14 +14,19 @@ if TYPE_CHECKING:
     from verigrad import Generator, Tensor
 
 _T_co = TypeVar("_T_co", covariant=True)
+_BLOCK = 2**16  # indices drawn at a time, so that an endless number of samples takes no memory
+_LONGEST_ORDER = 2**26  # the longest epoch whose order is held as one tensor
 
 
 class Sampler(Generic[_T_co]):
     """Base of all samplers: ``__iter__()`` gives indices, or lists of indices; ``__len__()`` is optional.
 
-    The samplers below also have ``_epoch_order()``, the order of a whole epoch as one int64 tensor.
-    `DataLoader` slices it, so that no Python integer is made per sample. A subclass that overrides
-    ``__iter__`` alone is iterated, as usual.
+    The samplers below also have ``_epoch_order()``, the order of a whole epoch as one int64 tensor, or None
+    where that would be too long. `DataLoader` slices it, so that no Python integer is made per sample. A
+    subclass that overrides ``__iter__`` alone is iterated, as usual.
+
+    A sampler that keeps something between its epochs may have ``state_dict()`` and ``load_state_dict()``: the
+    state of a `DataLoader` holds the one from before the epoch.
     """
 
     def __iter__(self) -> Iterator[_T_co]:
@@ -37,8 +42,9 @@ class SequentialSampler(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         return iter(range(len(self.data_source)))
 
-    def _epoch_order(self) -> Tensor:
-        return verigrad.arange(len(self.data_source), dtype=verigrad.int64)
+    def _epoch_order(self) -> Tensor | None:
+        count = len(self.data_source)
+        return verigrad.arange(count, dtype=verigrad.int64) if count <= _LONGEST_ORDER else None
 
     def __len__(self) -> int:
         return len(self.data_source)
@@ -83,22 +89,30 @@ class RandomSampler(Sampler[int]):
         # The dataset may grow between epochs.
         return len(self.data_source) if self._num_samples is None else self._num_samples
 
-    def _epoch_order(self) -> Tensor:
-        n = len(self.data_source)
-        generator = self.generator
+    def _blocks(self) -> Iterator[Tensor]:
+        n, generator = len(self.data_source), self.generator
         if generator is None:
             generator = verigrad.Generator()
             generator.manual_seed(int(verigrad.randint(0, 2**63 - 1, (1,), dtype=verigrad.int64).item()))
-        if self.replacement:
-            return verigrad.randint(0, n, (self.num_samples,), dtype=verigrad.int64, generator=generator)
-        whole, rest = divmod(self.num_samples, n)
-        orders = [verigrad.randperm(n, generator=generator) for _ in range(whole + (rest > 0))]
-        if rest:
-            orders[-1] = orders[-1][:rest]
-        return orders[0] if len(orders) == 1 else verigrad.cat(orders)
+        rest = self.num_samples
+        while rest > 0:
+            if self.replacement:
+                count = min(rest, _BLOCK)
+                yield verigrad.randint(0, n, (count,), dtype=verigrad.int64, generator=generator)
+            else:
+                count = min(rest, n)
+                yield verigrad.randperm(n, generator=generator)[:count]
+            rest -= count
+
+    def _epoch_order(self) -> Tensor | None:
+        if self.num_samples > _LONGEST_ORDER:
+            return None
+        blocks = list(self._blocks())
+        return blocks[0] if len(blocks) == 1 else verigrad.cat(blocks)
 
     def __iter__(self) -> Iterator[int]:
-        yield from self._epoch_order().tolist()
+        for block in self._blocks():
+            yield from block.tolist()
 
     def __len__(self) -> int:
         return self.num_samples
@@ -175,17 +189,22 @@ class WeightedRandomSampler(Sampler[int]):
             raise RuntimeError(
                 f"WeightedRandomSampler: expected at least {wanted} weights above 0, got {len(positive)}"
             )
-        draws = self.num_samples if self.replacement else len(positive)
-        uniform = verigrad.rand(draws, dtype=verigrad.float64, generator=self.generator).tolist()
         if self.replacement:
             cumulative = list(itertools.accumulate(weights))
-            for u in uniform:
-                # u < 1, but u * total may round up to the total.
-                yield min(bisect.bisect_right(cumulative, u * cumulative[-1]), positive[-1])
+            for start in range(0, self.num_samples, _BLOCK):
+                for u in self._uniform(min(_BLOCK, self.num_samples - start)):
+                    # u < 1, but u * total may round up to the total.
+                    yield min(bisect.bisect_right(cumulative, u * cumulative[-1]), positive[-1])
         else:
+            draws = len(positive)
+            uniform = self._uniform(draws)
             arrival = [-math.log1p(-u) / weights[index] for u, index in zip(uniform, positive, strict=True)]
             first = sorted(range(draws), key=arrival.__getitem__)[: self.num_samples]
             yield from (positive[position] for position in first)
+
+    def _uniform(self, count: int) -> list[float]:
+        drawn: list[float] = verigrad.rand(count, dtype=verigrad.float64, generator=self.generator).tolist()
+        return drawn
 
     def __len__(self) -> int:
         return self.num_samples
@@ -230,7 +249,7 @@ def epoch_order(sampler: Any) -> Tensor | None:
     """The order of one epoch of *sampler* as a tensor, or None where it has to be iterated."""
     for base in type(sampler).__mro__:
         if "_epoch_order" in base.__dict__:
-            order: Tensor = sampler._epoch_order()
+            order: Tensor | None = sampler._epoch_order()
             return order
         if "__iter__" in base.__dict__:
             return None
