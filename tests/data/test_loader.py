@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import verigrad
+from verigrad.data.position import draw_seed
 from verigrad.utils.data import (
     BatchSampler,
     ConcatDataset,
@@ -18,7 +19,6 @@ from verigrad.utils.data import (
     SubsetRandomSampler,
     TensorDataset,
     default_collate,
-    get_worker_info,
 )
 
 
@@ -145,14 +145,12 @@ def test_shuffle_makes_a_new_order_in_each_epoch_fixed_by_the_seed():
     assert all(sorted(epoch) == list(range(40)) for epoch in first)
     assert len({tuple(epoch) for epoch in first}) == 3
     assert epochs(generator=seeded(1)) == first
-    with pytest.warns(UserWarning, match="no worker processes"):
-        assert epochs(generator=seeded(1), num_workers=3) == first
+    assert epochs(generator=seeded(1), num_workers=1) == first
     assert epochs(generator=seeded(2)) != first
     verigrad.manual_seed(3)
     by_default = epochs()
     verigrad.manual_seed(3)
-    with pytest.warns(UserWarning, match="no worker processes"):
-        assert epochs(num_workers=1, pin_memory=True) == by_default
+    assert epochs(num_workers=1, persistent_workers=True) == by_default
 
 
 def test_the_order_does_not_depend_on_the_number_of_threads():
@@ -169,7 +167,9 @@ def test_the_order_does_not_depend_on_the_number_of_threads():
 
 
 def test_the_samplers_own_order_is_the_loaders():
-    order = list(RandomSampler(range(12), generator=seeded(6)))
+    source = seeded(6)
+    draw_seed(source)  # an epoch draws the seed of its workers first, whether it has any or not
+    order = list(RandomSampler(range(12), generator=source))
     for dataset in (TensorDataset(verigrad.arange(12)), range(12)):
         loader = DataLoader(dataset, batch_size=5, shuffle=True, generator=seeded(6))
         batches = [batch[0] if isinstance(batch, list) else batch for batch in loader]
@@ -281,6 +281,7 @@ def test_the_order_is_kept_through_the_fallback(same):
 
 def seeded_after(n):
     source = seeded(3)
+    draw_seed(source)
     verigrad.randperm(n, generator=source)
     return source
 
@@ -343,13 +344,6 @@ def test_streams(n, drop_last, expected):
     assert [batch.tolist() for batch in loader] == expected
     assert len(loader) == len(expected)
     assert [batch.tolist() for batch in loader] == expected
-
-
-def test_a_stream_is_not_duplicated_by_workers():
-    assert get_worker_info() is None
-    with pytest.warns(UserWarning, match="no worker processes"):
-        loader = DataLoader(Stream(3), 2, num_workers=2)
-    assert [batch.tolist() for batch in loader] == [[0, 1], [2]]
 
 
 def test_a_stream_without_batches():
@@ -425,44 +419,40 @@ def test_refusals_are_those_of_pytorch():
             DataLoader([1, 2], **options)
 
 
-def test_options_of_workers_warn_and_change_nothing():
-    with pytest.warns(UserWarning, match="no worker processes yet, so num_workers changes nothing") as record:
-        loader = DataLoader([1, 2], num_workers=1)
-    assert record[0].filename == __file__
+def test_options_of_workers():
+    loader = DataLoader([1, 2], num_workers=1)
     assert loader.prefetch_factor == 2
-    names = "num_workers, prefetch_factor, persistent_workers, multiprocessing_context, in_order changes"
-    with pytest.warns(UserWarning, match=names):
-        loader = DataLoader(
-            [1, 2],
-            num_workers=2,
-            pin_memory=True,
-            multiprocessing_context="spawn",
-            prefetch_factor=4,
-            persistent_workers=True,
-            pin_memory_device="cuda",
-            in_order=False,
-        )
-    assert (loader.num_workers, loader.prefetch_factor) == (2, 4)
-    assert loader.pin_memory and loader.persistent_workers and not loader.in_order
+    loader = DataLoader(
+        [1, 2],
+        num_workers=1,
+        multiprocessing_context="spawn",
+        prefetch_factor=4,
+        persistent_workers=True,
+        in_order=False,
+    )
+    assert (loader.num_workers, loader.prefetch_factor) == (1, 4)
+    assert loader.persistent_workers and not loader.in_order
     assert loader.multiprocessing_context.get_start_method() == "spawn"
-    assert [batch.tolist() for batch in loader] == [[1], [2]]
+    loader.multiprocessing_context = "fork"
+    assert loader.multiprocessing_context.get_start_method() == "fork"
+    with pytest.raises(ValueError, match="valid start method"):
+        loader.multiprocessing_context = "no such"
+    assert loader.multiprocessing_context.get_start_method() == "fork"
 
 
-@pytest.mark.filterwarnings("ignore:DataLoader. verigrad has no worker")
-def test_options_that_need_workers_are_refused():
-    with pytest.raises(NotImplementedError, match="expected worker_init_fn=None, got <built-in function pr"):
-        DataLoader([1], num_workers=1, worker_init_fn=print)
-    for workers in (0, 1):
-        with pytest.raises(NotImplementedError, match="expected timeout=0, got 0.5"):
-            DataLoader([1], num_workers=workers, timeout=0.5)
-    loader = DataLoader([1], worker_init_fn=print)  # nothing would call it in PyTorch either
+def test_options_that_need_workers_or_exclude_them():
+    with pytest.raises(AssertionError, match="expected timeout=0 without workers, got 0.5"):
+        iter(DataLoader([1], timeout=0.5))
+    with pytest.raises(AssertionError, match="expected prefetch_factor > 0 with workers, got 0"):
+        iter(DataLoader([1], num_workers=1, prefetch_factor=0))
+    loader = DataLoader([1], worker_init_fn=print)  # nothing calls it, as in PyTorch
     assert [batch.tolist() for batch in loader] == [[1]]
-    loader.num_workers = 1
-    with pytest.raises(NotImplementedError, match="worker_init_fn"):
-        iter(loader)
-    loader.num_workers, loader.timeout = 0, 5
-    with pytest.raises(NotImplementedError, match="timeout"):
-        iter(loader)
+
+
+def test_more_workers_than_processors_warn():
+    with pytest.warns(UserWarning, match="will create 5000 worker processes in total") as record:
+        DataLoader([1], num_workers=5000)
+    assert record[0].filename == __file__
 
 
 def test_what_is_fixed_after_construction():

@@ -16,17 +16,18 @@ class MapFetcher:
         self._dataset = dataset
         self._collate = collate_fn
         self._batched = batched
-        self._gathers = batched and collate_fn is default_collate
+        self.gathers = batched and collate_fn is default_collate  # until __getbatch__ declines
 
     def __call__(self, indices: Any) -> Any:
         if not self._batched:
             return _call(self._collate, self.guarded(self._dataset.__getitem__, indices))
-        if self._gathers and len(indices):
+        if self.gathers and len(indices):
             get_batch, translated = batch_getter(self._dataset, indices)
             if get_batch is not None:
                 batch = self.guarded(get_batch, translated)
                 if batch is not NotImplemented:
                     return batch
+                self.gathers = False
         return _call(self._collate, self.guarded(self._samples, indices))
 
     def _samples(self, indices: Any) -> list[Any]:

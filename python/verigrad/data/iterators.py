@@ -132,7 +132,8 @@ class MapIterator(EpochIterator):
             batch = self._fetch.guarded(self._get_batch, self._order[begin:stop])  # type: ignore[index]  # set together
             if batch is not NotImplemented:
                 return batch
-            self._get_batch = None  # it has said no: one by one for the rest of the epoch
+            # It has said no: one by one for the rest of the epoch.
+            self._get_batch, self._fetch.gathers = None, False
         return self._fetch(self._plain[begin:stop].tolist())  # type: ignore[index]
 
 

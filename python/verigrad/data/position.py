@@ -65,6 +65,8 @@ def check(loader: DataLoader[Any], state: Any) -> dict[str, Any]:
         raise ValueError(f"{where}: expected a dict that DataLoader.state_dict made, got {_described(state)}")
     if state["version"] != _VERSION:
         raise ValueError(f"{where}: expected version {_VERSION}, got {state['version']!r}")
+    if not isinstance(state["batches"], int) or state["batches"] < 0:
+        raise ValueError(f"{where}: expected batches >= 0, got {state['batches']!r}")
     for name, value in _identity(loader).items():
         found = state["loader"].get(name)
         # Between two epochs the number of workers of a stream may change.
