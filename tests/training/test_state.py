@@ -55,6 +55,7 @@ LOADERS = {
     "order from the default generator": lambda: DataLoader(data(), batch_size=4, shuffle=True),
     "order from its own": lambda: DataLoader(data(), batch_size=4, shuffle=True, generator=own_generator()),
     "last batch dropped": lambda: DataLoader(data(), batch_size=4, shuffle=True, drop_last=True),
+    "two workers": lambda: DataLoader(data(), batch_size=4, shuffle=True, num_workers=2),
     "a list of batches": lambda: list(DataLoader(data(), batch_size=4)),
 }
 OPTIMIZERS = {
@@ -220,6 +221,10 @@ def test_states_that_are_refused():
 
 
 def test_data_that_have_shrunk(tmp_path):
+    with pytest.raises(Ended):
+        run(tmp_path / "loader", DataLoader(data(), batch_size=4), crash=5)
+    with pytest.raises(ValueError, match=r"expected the state of a loader with len\(dataset\)=20, got .* 26"):
+        run(tmp_path / "loader", DataLoader(data(20), batch_size=4), resume=True)
     loader = list(DataLoader(data(), batch_size=4))
     with pytest.raises(Ended):
         run(tmp_path, loader, crash=5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -226,14 +227,19 @@ class TrainState:
         if _is_stateful(self.loader) != ("start" not in saved["loader"]):
             raise ValueError("resume: expected the kind of loader that was used before, got another")
         _check_model(self.model, saved["model"])
+        before = copy.deepcopy(self.optimizer.state_dict())
         self.optimizer.load_state_dict(saved["optimizer"])
-        if self.scheduler is not None:
-            self.scheduler.load_state_dict(saved["scheduler"])
+        try:
+            if self.scheduler is not None:
+                self.scheduler.load_state_dict(saved["scheduler"])
+            if _is_stateful(self.loader):
+                self.loader.load_state_dict(saved["loader"])
+            else:
+                _set_loader_generators(self.loader, saved["loader"]["now"])
+        except Exception:
+            self.optimizer.load_state_dict(before)
+            raise
         self.model.load_state_dict(saved["model"])
-        if _is_stateful(self.loader):
-            self.loader.load_state_dict(saved["loader"])
-        else:
-            _set_loader_generators(self.loader, saved["loader"]["now"])
         set_random_state(saved["random"])
         for name in _PROGRESS:
             setattr(self, name, saved["progress"][name])
