@@ -75,7 +75,7 @@ def plot_history(history: Iterable[Mapping[str, Any]], f: File = None, title: st
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False)
-    return _saved(figure, f)
+    return saved(figure, f)
 
 
 def plot_mistakes(
@@ -113,7 +113,7 @@ def plot_mistakes(
         axes.imshow(images[place].numpy(), cmap="gray", interpolation="nearest")
         axes.set_title(caption, fontsize=8)
         axes.set_axis_off()
-    return _saved(figure, f)
+    return saved(figure, f)
 
 
 def first_filters(model: nn.Module) -> Tensor:
@@ -176,10 +176,11 @@ def plot_filters(filters: Tensor, f: File = None, title: str = "", most: int = 6
     picture = axes.imshow(board, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
     axes.set_axis_off()
     figure.colorbar(picture, ax=axes, shrink=0.8)
-    return _saved(figure, f)
+    return saved(figure, f)
 
 
-def _saved(figure: Any, f: File) -> Any:
+def saved(figure: Any, f: File) -> Any:
+    """The figure, written to a path (atomically) or a file as PNG; None only gives it back."""
     if isinstance(f, str | os.PathLike):
         with atomic_write(f) as file:
             figure.savefig(file, format="png")

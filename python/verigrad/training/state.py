@@ -292,7 +292,7 @@ def _metric_state(name: str, metric: Any) -> Any:
     return metric.state_dict()
 
 
-def _generators(loader: Any) -> list[Generator]:
+def loader_generators(loader: Any) -> list[Generator]:
     """Those that a loader and its samplers were given."""
     found: dict[int, Generator] = {}
     queue = [loader]
@@ -306,11 +306,11 @@ def _generators(loader: Any) -> list[Generator]:
 
 
 def _loader_generators(loader: Any) -> list[Tensor]:
-    return [one.get_state() for one in _generators(loader)]
+    return [one.get_state() for one in loader_generators(loader)]
 
 
 def _set_loader_generators(loader: Any, states: Iterable[Tensor]) -> None:
-    for generator, state in zip(_generators(loader), states, strict=False):
+    for generator, state in zip(loader_generators(loader), states, strict=False):
         generator.set_state(state)
 
 
