@@ -507,7 +507,8 @@ def test_help_and_version(capsys):
     for option in (
         "--dataset", "--data-dir", "--model", "--epochs", "--batch-size", "--lr", "--momentum", "--optimizer",
         "--scheduler", "--seed", "--threads", "--device", "--out", "--overwrite", "--augment", "--dropout",
-        "--label-smoothing",
+        "--label-smoothing", "--resume", "--config", "--validation", "--early-stopping", "--weight-decay",
+        "--find-lr", "--ensemble",
     ):  # fmt: skip
         assert option in out
 

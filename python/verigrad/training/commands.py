@@ -171,6 +171,18 @@ def _read_options(context: click.Context, param: click.Parameter, path: Path | N
     metavar="EPOCHS",
     help="Stop after so many epochs without a better validation accuracy, and go back to the best one.",
 )
+@click.option(
+    "--find-lr",
+    is_flag=True,
+    help="Instead of training, try learning rates from 1e-6 to 10 and name the one at which the loss falls "
+    "most. With --out, learning-rate.png there shows them.",
+)
+@click.option(
+    "--ensemble",
+    type=click.IntRange(2, 1000),
+    metavar="N",
+    help="Train N networks, with seeds from --seed on, and average their probabilities.",
+)
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=_DEFAULT.seed, show_default=True)
 @_threads
 @click.option("--device", type=click.Choice(runs.DEVICES), default=_DEFAULT.device, show_default=True)
@@ -198,6 +210,8 @@ def train(
     scheduler: str,
     validation: float,
     early_stopping: int | None,
+    find_lr: bool,
+    ensemble: int | None,
     seed: int,
     threads: int | None,
     device: str,
@@ -245,9 +259,14 @@ def train(
         dropout=MODELS[model].dropout if dropout is None else dropout,
         label_smoothing=label_smoothing,
     )
-    return _finish(
-        lambda: runs.train_run(config, out, overwrite=overwrite, download=download, say=click.echo)
-    )
+    if find_lr:
+        sweep = runs.find_run_lr(config, out, download=download)
+        click.echo(f"learning rate {sweep.suggestion:.2g}: the loss falls most there")
+        return 0
+    options: dict[str, Any] = {"overwrite": overwrite, "download": download, "say": click.echo}
+    if ensemble is not None:
+        return _finish(lambda: runs.train_ensemble(config, ensemble, out, **options))
+    return _finish(lambda: runs.train_run(config, out, **options))
 
 
 def _given(context: click.Context) -> set[str]:
@@ -256,7 +275,7 @@ def _given(context: click.Context) -> set[str]:
     return {name for name in context.params if context.get_parameter_source(name) not in default}
 
 
-def _finish(run: Callable[[], runs.RunResult]) -> int:
+def _finish(run: Callable[[], runs.RunResult | runs.EnsembleResult]) -> int:
     """Tell how a run ended; the exit code."""
     try:
         result = run()
@@ -264,6 +283,10 @@ def _finish(run: Callable[[], runs.RunResult]) -> int:
         # Here, since click would take it for a Ctrl-C that nobody has dealt with.
         click.echo(f"verigrad: {interrupted}", err=True)
         return 128 + interrupted.signal
+    if isinstance(result, runs.EnsembleResult):
+        for number, right in enumerate(result.members, 1):
+            click.echo(f"member {number}: test accuracy {_share(right, result.count)}")
+        click.echo(f"spread of the predicted class's probability {result.spread:.4f}")
     click.echo(f"test accuracy {_share(result.correct, result.count)}")
     click.echo(f"results in {result.folder}")
     return 0

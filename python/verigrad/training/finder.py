@@ -6,7 +6,7 @@ import contextlib
 import copy
 import itertools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -87,6 +87,7 @@ def find_lr(
     end: float = 10.0,
     steps: int = 100,
     smoothing: float = 0.9,
+    augment: Callable[[Any], Any] | None = None,
 ) -> LRSweep:
     """Train for some steps while the learning rate rises exponentially from *start* to *end*.
 
@@ -95,8 +96,8 @@ def find_lr(
     or not finite. Afterwards model, optimizer and the generators are as they were before.
 
     Args:
-        model, loss, optimizer: as for `Trainer`. Groups keep the ratio of their learning rates to the first
-            one's, which is swept.
+        model, loss, optimizer, augment: as for `Trainer`. Groups keep the ratio of their learning rates to
+            the first one's, which is swept.
         loader: batches (inputs, targets), begun again when it ends.
         start, end: of the sweep, 0 < start < end.
         steps: updates from *start* to *end*; at least 3.
@@ -113,7 +114,9 @@ def find_lr(
     if not 0 <= smoothing < 1:
         raise ValueError(f"find_lr: expected smoothing from 0 to below 1, got {smoothing!r}")
     sweep = _Sweep([start * (end / start) ** (step / (steps - 1)) for step in range(steps)], smoothing)
-    trainer = Trainer(model, loss, optimizer, callbacks=[sweep], nonfinite="skip", progress=False)
+    trainer = Trainer(
+        model, loss, optimizer, callbacks=[sweep], augment=augment, nonfinite="skip", progress=False
+    )
     with _kept(model, optimizer, loader), contextlib.suppress(_EndedError):
         trainer.fit(_repeated(loader, steps))
     return LRSweep(sweep.rates[: len(sweep.losses)], sweep.losses)

@@ -17,14 +17,6 @@ from verigrad.training.runs.folder import BEST, CHECKPOINTS, CONFIG, FILES, METR
 pytest.importorskip("matplotlib")
 
 
-@pytest.fixture(autouse=True)
-def apart(tmp_path, monkeypatch):
-    """Each test in an empty folder."""
-    folder = tmp_path / "work"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-
-
 @pytest.fixture
 def config(mnist_files):
     """Makes the config of a run of a second."""

@@ -12,54 +12,12 @@ from pathlib import Path
 import pytest
 
 from verigrad.cli import main
-from verigrad.training import Callback
 from verigrad.training.runs import train
 from verigrad.training.runs.folder import BEST, CHECKPOINTS, CONFIG, FILES, METRICS, MODEL
 
 pytest.importorskip("click")
 pytest.importorskip("matplotlib")
 pytest.importorskip("tqdm")
-
-
-@pytest.fixture(autouse=True)
-def apart(tmp_path, monkeypatch):
-    folder = tmp_path / "work"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-
-
-@pytest.fixture
-def options(mnist_files):
-    data = str(mnist_files(80, 20))
-    return [
-        "train", "--dataset", "mnist", "--data-dir", data, "--model", "mlp", "--batch-size", "20",
-        "--epochs", "3", "--dropout", "0.2", "--augment",
-    ]  # fmt: skip
-
-
-class Signal(Callback):
-    """Sends a signal to this process in the middle of an epoch."""
-
-    def __init__(self, when, number):
-        self.when, self.number = when, number
-
-    def on_batch_start(self, state):
-        if (state.epoch, state.batch) == self.when:
-            os.kill(os.getpid(), self.number)
-
-
-@pytest.fixture
-def signalled(monkeypatch):
-    made = train.Trainer
-
-    def install(when, number):
-        def changed(*arguments, callbacks, **others):
-            return made(*arguments, callbacks=[*callbacks, Signal(when, number)], **others)
-
-        monkeypatch.setattr(train, "Trainer", changed)
-
-    yield install
-    monkeypatch.undo()
 
 
 def same(first, second):

@@ -9,20 +9,26 @@ more. `folder` says in which order they appear.
 
 from .config import DEVICES, OPTIMIZERS, SCHEDULERS, RunConfig
 from .data import DATASETS, DatasetInfo
+from .ensemble import ENSEMBLE, EnsembleResult, resume_ensemble, train_ensemble
 from .reading import evaluate_run, load_run, predict_run
-from .train import RunResult, resume_run, train_run
+from .train import RunResult, find_run_lr, resume_run, train_run
 
 __all__ = [
     "DATASETS",
     "DEVICES",
+    "ENSEMBLE",
     "OPTIMIZERS",
     "SCHEDULERS",
     "DatasetInfo",
+    "EnsembleResult",
     "RunConfig",
     "RunResult",
     "evaluate_run",
+    "find_run_lr",
     "load_run",
     "predict_run",
+    "resume_ensemble",
     "resume_run",
+    "train_ensemble",
     "train_run",
 ]

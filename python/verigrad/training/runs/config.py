@@ -17,9 +17,20 @@ from .data import DATASETS
 _FORMAT = 2
 #: Optimizer -> its class and the learning rate where none is given.
 OPTIMIZERS: dict[str, tuple[type[optim.Optimizer], float]] = {
-    "sgd": (optim.SGD, 0.03),
-    "adam": (optim.Adam, 0.002),
-    "adamw": (optim.AdamW, 0.002),
+    name.lower(): (getattr(optim, name), lr)
+    for name, lr in {
+        "SGD": 0.03,
+        "Adam": 0.002,
+        "AdamW": 0.002,
+        "NAdam": 0.002,
+        "RAdam": 0.002,
+        "Adamax": 0.002,
+        "RMSprop": 0.0005,
+        "Adagrad": 0.01,
+        "Adadelta": 1.0,
+        "ASGD": 0.03,
+    }.items()
+    if hasattr(optim, name)
 }
 SCHEDULERS = ("cosine", "step", "none")
 DEVICES = ("auto", "cpu", "cuda")
@@ -153,12 +164,16 @@ def read_config(path: Path) -> tuple[RunConfig, dict[str, float] | None]:
         raise ValueError(f"expected JSON in {path}, got {error}") from None
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         raise ValueError(f"expected the config of a run of format {_FORMAT} in {path}, got something else")
-    values = content.get("config")
+    return config_of(content.get("config"), path), content.get("result")
+
+
+def config_of(values: Any, path: Path) -> RunConfig:
+    """The config with these entries; ValueError, which names the file, where they are others."""
     names = {field.name for field in fields(RunConfig)}
     if not isinstance(values, dict) or values.keys() != names:
         raise ValueError(f"expected the entries {', '.join(sorted(names))} in {path}, got others")
     try:
-        return RunConfig(**values), content.get("result")
+        return RunConfig(**values)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path}: {error}") from None
 

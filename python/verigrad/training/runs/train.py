@@ -16,6 +16,7 @@ from verigrad.utils._extras import require
 from ..callbacks import EarlyStopping, ModelCheckpoint
 from ..checkpoints import Checkpoints
 from ..evaluation import evaluate
+from ..finder import LRSweep, find_lr
 from ..history import History
 from ..interrupt import Interrupted
 from ..metrics import Accuracy
@@ -133,13 +134,9 @@ def _train(
     test_set: MNIST,
     say: Say,
 ) -> RunResult:
-    verigrad.manual_seed(config.seed)
-    info = DATASETS[config.dataset]
-    model = build_model(config.model, len(info.cls.classes), config.dropout).to(device)
-    optimizer = config.make_optimizer(model)
+    parts = _parts(config, device, train_set)
+    model, optimizer = parts.model, parts.optimizer
     test_loader = DataLoader(test_set, batch_size=EVALUATION_BATCH)
-    learned, checked, parts = _split(config, train_set)
-    train_loader = DataLoader(learned, batch_size=config.batch_size, shuffle=True, generator=_seeded(config))
     watched = "val" if config.validation else "test"
     checkpoints = Checkpoints(folder.path / CHECKPOINTS)
     callbacks: list[Callback] = [_Keeper(folder, config, watched), ModelCheckpoint(checkpoints)]
@@ -148,22 +145,23 @@ def _train(
         callbacks.insert(0, stopping)
     trainer = Trainer(
         model,
-        nn.CrossEntropyLoss(label_smoothing=config.label_smoothing),
+        parts.loss,
         optimizer,
         scheduler=config.make_scheduler(optimizer),
         metrics={"accuracy": Accuracy()},
         callbacks=callbacks,
-        augment=info.augmentation() if config.augment else None,
+        augment=parts.augment,
         validation_loss=nn.CrossEntropyLoss(),
     )
     say(
-        f"training {config.model} on {config.dataset}: {parts} and {len(test_set)} "
+        f"training {config.model} on {config.dataset}: {parts.told} and {len(test_set)} "
         f"test images, {sum(parameter.numel() for parameter in model.parameters())} parameters"
     )
-    validation = test_loader if checked is None else DataLoader(checked, batch_size=EVALUATION_BATCH)
+    held = parts.held
+    validation = test_loader if held is None else DataLoader(held, batch_size=EVALUATION_BATCH)
     try:
         history = trainer.fit(
-            train_loader,
+            parts.loader,
             validation,
             config.epochs,
             resume=checkpoints if folder.begun else False,
@@ -188,6 +186,55 @@ def _train(
     folder.put(files | {MODEL: _writer_of_model(model), CONFIG: _writer_of_text(config.to_json(numbers))})
     folder.remove_checkpoints()
     return RunResult(folder.path, history, accuracy.correct, accuracy.count)
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What a run trains, and on what: *held* is the validation split, or None; *told* says both in words."""
+
+    model: nn.Module
+    optimizer: Any
+    loss: nn.Module
+    augment: Callable[[Any], Any] | None
+    loader: DataLoader[Any]
+    held: Any
+    told: str
+
+
+def _parts(config: RunConfig, device: verigrad.device, train_set: MNIST) -> _Parts:
+    verigrad.manual_seed(config.seed)
+    info = DATASETS[config.dataset]
+    model = build_model(config.model, len(info.cls.classes), config.dropout).to(device)
+    learned, held, told = _split(config, train_set)
+    return _Parts(
+        model,
+        config.make_optimizer(model),
+        nn.CrossEntropyLoss(label_smoothing=config.label_smoothing),
+        info.augmentation() if config.augment else None,
+        DataLoader(learned, batch_size=config.batch_size, shuffle=True, generator=_seeded(config)),
+        held,
+        told,
+    )
+
+
+def find_run_lr(config: RunConfig, out: Path | None, *, download: bool = False) -> LRSweep:
+    """Sweep the learning rate of a run over its training images, without training it.
+
+    Args:
+        config: of the run; its own learning rate does not matter.
+        out: a folder for ``learning-rate.png``, made if it is missing; None: no picture.
+        download: fetch missing data.
+
+    Raises:
+        ImportError, OSError, RuntimeError, ValueError: as for `train_run`.
+    """
+    device, train_set, _ = _ingredients(config, config.data_dir, download)
+    parts = _parts(config, device, train_set)
+    sweep = find_lr(parts.model, parts.loss, parts.optimizer, parts.loader, augment=parts.augment)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        sweep.plot(out / "learning-rate.png", f"{config.model} on {config.dataset}, {config.optimizer}")
+    return sweep
 
 
 def _seeded(config: RunConfig) -> verigrad.Generator:
