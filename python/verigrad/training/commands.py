@@ -233,7 +233,11 @@ def train(
             names = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(beside))
             raise click.UsageError(f"expected --resume with the options of its run, got {names}")
         where = None if data_dir is None else os.path.abspath(data_dir)
-        return _finish(lambda: runs.resume_run(resume, data_dir=where, download=download, say=click.echo))
+        many = (resume / runs.ENSEMBLE).exists()
+        go_on: Callable[..., Any] = runs.resume_ensemble if many else runs.resume_run
+        return _finish(lambda: go_on(resume, data_dir=where, download=download, say=click.echo))
+    if find_lr and (ensemble is not None or overwrite):
+        raise click.UsageError("expected --find-lr without --ensemble and --overwrite, got one of them")
     if overwrite and out is None:
         raise click.UsageError("expected --overwrite only with --out, got it alone")
     if early_stopping is not None and not validation:

@@ -6,6 +6,7 @@ import pytest
 
 from verigrad.training import Callback
 from verigrad.training.runs import train
+from verigrad.training.runs.folder import CURVES, FILTERS, MISTAKES
 
 
 @pytest.fixture(autouse=True)
@@ -52,3 +53,10 @@ def signalled(monkeypatch):
         monkeypatch.setattr(train, "Trainer", changed)
 
     return install
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Has the runs write empty pictures, which take the most time of a short run."""
+    made = {name: lambda file: None for name in (CURVES, FILTERS, MISTAKES)}
+    monkeypatch.setattr(train, "pictures", lambda *arguments: dict(made))

@@ -14,6 +14,7 @@ from verigrad.cli import main
 from verigrad.training import runs
 from verigrad.training.runs.folder import CONFIG, FILES, MODEL
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
 pytest.importorskip("click")
 pytest.importorskip("matplotlib")
 

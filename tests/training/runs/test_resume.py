@@ -15,6 +15,7 @@ from verigrad.cli import main
 from verigrad.training.runs import train
 from verigrad.training.runs.folder import BEST, CHECKPOINTS, CONFIG, FILES, METRICS, MODEL
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
 pytest.importorskip("click")
 pytest.importorskip("matplotlib")
 pytest.importorskip("tqdm")
