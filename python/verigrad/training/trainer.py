@@ -149,6 +149,7 @@ class Trainer:
         """
         if type(epochs) is not int or epochs < 1:
             raise ValueError(f"fit: expected epochs to be a positive int, got {epochs!r}")
+        self._device = device_of(self.model)
         self._checked = self.allow_unused  # whether every parameter has a gradient
         callbacks = [*self.callbacks, *choose_progress(self.progress)]
         state = self.state = TrainState(
@@ -240,8 +241,7 @@ class Trainer:
 
     def _update(self, state: TrainState, group: list[Any]) -> None:
         """One update by the batches of a group."""
-        device = device_of(self.model)
-        pairs = [pair("fit", batch, device) for batch in group]
+        pairs = [pair("fit", batch, self._device) for batch in group]
         buffers = self._buffers() if self.nonfinite == "skip" else []
         results: list[Any] = []
         try:
