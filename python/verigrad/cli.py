@@ -20,7 +20,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments; None takes those of the process.
 
     Returns:
-        The exit code: 0; 1 where `verify` has found a failure; 2 for a misuse; 130 when interrupted.
+        The exit code: 0; 1 where `verify` has found a failure; 2 for a misuse; 130 when interrupted, 143 when
+        `train` was ended by SIGTERM.
     """
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed, as by ">&-" in a shell: what goes there is not wanted

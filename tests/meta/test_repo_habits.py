@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "python" / "verigrad"
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRA_MODULES = ["numba", "matplotlib", "tqdm", "PIL", "click", "hypothesis", "pytest", "torch"]
+EXTRA_MODULES += ["IPython", "sklearn", "tensorboard"]
 
 
 def script(name: str) -> ModuleType:
@@ -104,7 +105,10 @@ def test_run_time_dependencies() -> None:
 
 def test_extras_are_complete() -> None:
     extras = PROJECT["optional-dependencies"]
-    assert set(extras) == {"train", "verify", "test", "torch-comparison", "cuda12", "cuda13", "bench", "dev"}
+    assert set(extras) == {
+        "train", "notebook", "sklearn", "tensorboard", "verify", "test", "torch-comparison", "cuda12",
+        "cuda13", "bench", "dev",
+    }  # fmt: skip
     # What the tests exercise must come with them: a fresh environment runs them all.
     assert "verigrad[train,verify]" in extras["test"]
 
@@ -116,8 +120,9 @@ def test_module_explains_itself(name: str) -> None:
 
 @pytest.mark.parametrize("name", PYTHON_FILES)
 def test_module_imports_extras_lazily(name: str) -> None:
-    # The verifier and the commands are modules of their own, loaded once their extra is known to be there.
-    allowed = {"training/commands.py": {"click"}}.get(name, set())
+    # The verifier, the commands and the estimators are modules of their own, loaded once their extra is known
+    # to be there.
+    allowed = {"training/commands.py": {"click"}, "training/sklearn.py": {"sklearn"}}.get(name, set())
     if name.startswith("testing/"):
         allowed = {"numba", "hypothesis"}
     tree = ast.parse((PACKAGE / name).read_text(encoding="utf-8"))

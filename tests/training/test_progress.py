@@ -8,7 +8,7 @@ import pytest
 
 import verigrad
 from verigrad import nn, optim
-from verigrad.training import ProgressBar, ProgressLines, fit
+from verigrad.training import ProgressBar, ProgressLines, Trainer
 from verigrad.training.progress import choose_progress
 
 
@@ -22,11 +22,12 @@ def train(**options):
     model = nn.Linear(2, 2)
     data = [(verigrad.randn(4, 2), verigrad.tensor([0, 1, 0, 1]))] * 3
     optimizer = optim.SGD(model.parameters(), lr=0.1)
-    return fit(model, data, data, epochs=2, optimizer=optimizer, **options)
+    trainer = Trainer(model, nn.CrossEntropyLoss(), optimizer, metrics=["accuracy"], **options)
+    return trainer.fit(data, data, epochs=2)
 
 
 SPLIT = r"loss \d+\.\d{4} accuracy [01]\.\d{4}"
-LINE = re.compile(rf"epoch \d/2  train {SPLIT}  test {SPLIT}  \(\d+\.\d s\)")
+LINE = re.compile(rf"epoch \d/2  train {SPLIT}  val {SPLIT}  \(\d+\.\d s\)")
 
 
 def test_lines_when_not_a_terminal(capsys):
@@ -101,12 +102,11 @@ def test_an_error_closes_the_bar():
     file = io.StringIO()
     bar = ProgressBar(file)
     with pytest.raises(TypeError):
-        fit(
+        Trainer(
             nn.Linear(2, 2),
-            [5],
-            epochs=1,
-            optimizer=optim.SGD([nn.Parameter(verigrad.ones(1))], lr=0.1),
+            nn.CrossEntropyLoss(),
+            optim.SGD([nn.Parameter(verigrad.ones(1))], lr=0.1),
             callbacks=[bar],
             progress=False,
-        )
+        ).fit([5])
     assert bar._bar is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ import verigrad
 
 from . import runs
 from .images import read_gray_image
+from .interrupt import Interrupted
 from .models import MODELS
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ else:
     _ParamType = click.ParamType  # not generic at run time before click 8.3
 
 _DEFAULT = runs.RunConfig()
+_RATES = ", ".join(f"{lr:g} ({name})" for name, (_, lr) in runs.OPTIMIZERS.items())
 
 
 class _Number(_ParamType):
@@ -59,7 +62,7 @@ _threads = click.option(
     "--threads", type=click.IntRange(1, 1024), help="CPU threads to use. The results do not depend on it."
 )
 _data_dir = click.option("--data-dir", type=_Path(), help="Folder with the IDX files, plain or .gz.")
-_best = click.option("--best", is_flag=True, help="The network with the highest test accuracy, not the last.")
+_best = click.option("--best", is_flag=True, help="The network with the highest accuracy, not the last.")
 _download = click.option("--download", is_flag=True, help="Download the data if they are not there.")
 
 
@@ -75,7 +78,46 @@ def app(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
+def _read_options(context: click.Context, param: click.Parameter, path: Path | None) -> Path | None:
+    """Take the options in a TOML file as defaults."""
+    if path is None:
+        return None
+    import tomllib
+
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise click.UsageError(f"expected TOML in {path}, got {error}") from None
+    known = {one.name: one for one in context.command.params if one.name not in ("config", "resume")}
+    defaults: dict[str, Any] = {}
+    for key, value in values.items():
+        option = known.get(key.replace("-", "_"))
+        if option is None:
+            raise click.UsageError(f"expected options of train in {path}, got {key!r}")
+        if isinstance(value, dict | list) or (isinstance(value, bool) != getattr(option, "is_flag", False)):
+            raise click.UsageError(f"expected another value for {key!r} in {path}, got {value!r}")
+        # As text, so that it is checked as one of the command line is.
+        defaults[key.replace("-", "_")] = value if isinstance(value, bool) else str(value)
+    context.default_map = defaults
+    return path
+
+
 @app.command()
+@click.option(
+    "--config",
+    type=_FOLDER,
+    is_eager=True,
+    expose_value=False,
+    callback=_read_options,
+    help="TOML file with options by name, such as batch-size = 32. Those given here win.",
+)
+@click.option(
+    "--resume",
+    type=_FOLDER,
+    metavar="DIR",
+    help="Go on with the interrupted run in DIR, with its options. Only --data-dir, --download and --threads "
+    "may be given beside it.",
+)
 @click.option(
     "--dataset", type=click.Choice(list(runs.DATASETS)), default=_DEFAULT.dataset, show_default=True
 )
@@ -101,9 +143,10 @@ def app(context: click.Context) -> None:
 @click.option(
     "--lr",
     type=_Number(0, low_open=True),
-    help=f"Learning rate. Default: {', '.join(f'{lr:g} ({name})' for name, lr in runs.OPTIMIZERS.items())}.",
+    help=f"Learning rate. Default: {_RATES}.",
 )
 @click.option("--momentum", type=_Number(0, 1), help=f"Of sgd.  [default: {_DEFAULT.momentum}]")
+@click.option("--weight-decay", type=_Number(0), help="Of the optimizer, whose own default it replaces.")
 @click.option(
     "--optimizer", type=click.Choice(list(runs.OPTIMIZERS)), default=_DEFAULT.optimizer, show_default=True
 )
@@ -114,6 +157,32 @@ def app(context: click.Context) -> None:
     show_default=True,
     help="cosine: to zero over the run; step: a tenth after each third.",
 )
+@click.option(
+    "--validation",
+    type=_Number(0, 1),
+    default=_DEFAULT.validation,
+    show_default=True,
+    help="Share of the training images to hold back: for the best epoch and for --early-stopping. The test "
+    "images are then looked at once, at the end.",
+)
+@click.option(
+    "--early-stopping",
+    type=click.IntRange(1, 10**6),
+    metavar="EPOCHS",
+    help="Stop after so many epochs without a better validation accuracy, and go back to the best one.",
+)
+@click.option(
+    "--find-lr",
+    is_flag=True,
+    help="Instead of training, try learning rates from 1e-6 to 10 and name the one at which the loss falls "
+    "most. With --out, learning-rate.png there shows them.",
+)
+@click.option(
+    "--ensemble",
+    type=click.IntRange(2, 1000),
+    metavar="N",
+    help="Train N networks, with seeds from --seed on, and average their probabilities.",
+)
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=_DEFAULT.seed, show_default=True)
 @_threads
 @click.option("--device", type=click.Choice(runs.DEVICES), default=_DEFAULT.device, show_default=True)
@@ -121,7 +190,10 @@ def app(context: click.Context) -> None:
     "--out", type=_FOLDER, help="Folder for the results.  [default: runs/<dataset>-<model>-<number>]"
 )
 @click.option("--overwrite", is_flag=True, help="Replace the run that is in --out.")
+@click.pass_context
 def train(
+    context: click.Context,
+    resume: Path | None,
     dataset: str,
     data_dir: str | None,
     download: bool,
@@ -133,24 +205,43 @@ def train(
     batch_size: int,
     lr: float | None,
     momentum: float | None,
+    weight_decay: float | None,
     optimizer: str,
     scheduler: str,
+    validation: float,
+    early_stopping: int | None,
+    find_lr: bool,
+    ensemble: int | None,
     seed: int,
     threads: int | None,
     device: str,
     out: Path | None,
     overwrite: bool,
-) -> None:
+) -> int:
     """Train a network.
 
-    Writes config.json, metrics.csv, model.safetensors and best.safetensors (of the highest test accuracy)
-    after every epoch, and at the end curves.png, misclassified.png (test images) and filters.png (of the
-    first layer). Without options: the bundled part of MNIST, offline. The same options
-    and seed give the same model.safetensors, byte for byte, for any number of threads.
+    Writes config.json, metrics.csv, model.safetensors, best.safetensors (of the highest accuracy on the
+    validation images, else the test images) and a checkpoint after every epoch, and at the end curves.png,
+    misclassified.png (test images) and filters.png (of the first layer). Without options: the bundled part of
+    MNIST, offline. The same options and seed give the same model.safetensors, byte for byte, for any number
+    of threads, also when the run was interrupted (Ctrl-C, SIGTERM) or killed and then resumed.
     """
+    _use_threads(threads)
+    if resume is not None:
+        beside = _given(context) - {"resume", "data_dir", "download", "threads"}
+        if beside:
+            names = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(beside))
+            raise click.UsageError(f"expected --resume with the options of its run, got {names}")
+        where = None if data_dir is None else os.path.abspath(data_dir)
+        many = (resume / runs.ENSEMBLE).exists()
+        go_on: Callable[..., Any] = runs.resume_ensemble if many else runs.resume_run
+        return _finish(lambda: go_on(resume, data_dir=where, download=download, say=click.echo))
+    if find_lr and (ensemble is not None or overwrite):
+        raise click.UsageError("expected --find-lr without --ensemble and --overwrite, got one of them")
     if overwrite and out is None:
         raise click.UsageError("expected --overwrite only with --out, got it alone")
-    _use_threads(threads)
+    if early_stopping is not None and not validation:
+        raise click.UsageError("expected --early-stopping only with --validation, got it alone")
     if momentum is None:
         momentum = _DEFAULT.momentum if optimizer == "sgd" else 0.0
     config = runs.RunConfig(
@@ -159,19 +250,50 @@ def train(
         model=model,
         epochs=epochs,
         batch_size=batch_size,
-        lr=runs.OPTIMIZERS[optimizer] if lr is None else lr,
+        lr=runs.OPTIMIZERS[optimizer][1] if lr is None else lr,
         momentum=momentum,
+        weight_decay=weight_decay,
         optimizer=optimizer,
         scheduler=scheduler,
+        validation=validation,
+        early_stopping=early_stopping,
         seed=seed,
         device=device,
         augment=augment,
         dropout=MODELS[model].dropout if dropout is None else dropout,
         label_smoothing=label_smoothing,
     )
-    result = runs.train_run(config, out, overwrite=overwrite, download=download, say=click.echo)
+    if find_lr:
+        sweep = runs.find_run_lr(config, out, download=download)
+        click.echo(f"learning rate {sweep.suggestion:.2g}: the loss falls most there")
+        return 0
+    options: dict[str, Any] = {"overwrite": overwrite, "download": download, "say": click.echo}
+    if ensemble is not None:
+        return _finish(lambda: runs.train_ensemble(config, ensemble, out, **options))
+    return _finish(lambda: runs.train_run(config, out, **options))
+
+
+def _given(context: click.Context) -> set[str]:
+    """The options of the command line or a file."""
+    default = (click.core.ParameterSource.DEFAULT, None)
+    return {name for name in context.params if context.get_parameter_source(name) not in default}
+
+
+def _finish(run: Callable[[], runs.RunResult | runs.EnsembleResult]) -> int:
+    """Tell how a run ended; the exit code."""
+    try:
+        result = run()
+    except Interrupted as interrupted:
+        # Here, since click would take it for a Ctrl-C that nobody has dealt with.
+        click.echo(f"verigrad: {interrupted}", err=True)
+        return 128 + interrupted.signal
+    if isinstance(result, runs.EnsembleResult):
+        for number, right in enumerate(result.members, 1):
+            click.echo(f"member {number}: test accuracy {_share(right, result.count)}")
+        click.echo(f"spread of the predicted class's probability {result.spread:.4f}")
     click.echo(f"test accuracy {_share(result.correct, result.count)}")
     click.echo(f"results in {result.folder}")
+    return 0
 
 
 @app.command()

@@ -4,33 +4,31 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 from verigrad import nn
 from verigrad.utils._extras import require
 from verigrad.utils._files import atomic_write
 
-from .metrics import History
-
 if TYPE_CHECKING:
     from verigrad import Tensor
 
 File = str | os.PathLike[str] | IO[bytes] | None
 
-# Of the Okabe-Ito palette, which stays apart for the colour-blind; the line style tells the two apart as
-# well.
+# Of the Okabe-Ito palette, which stays apart for the colour-blind; the line style tells them apart as well.
 _STYLES = {
     "train": {"color": "#0072B2", "marker": "o", "linestyle": "-"},
+    "val": {"color": "#009E73", "marker": "^", "linestyle": "-."},
     "test": {"color": "#D55E00", "marker": "s", "linestyle": "--"},
 }
 
 
-def plot_history(history: History, f: File = None, title: str = "") -> Any:
-    """Draw the loss and each metric of *history* by epoch, training and test in one panel.
+def plot_history(history: Iterable[Mapping[str, Any]], f: File = None, title: str = "") -> Any:
+    """Draw the loss and each metric by epoch; training, validation and test in one panel.
 
     Args:
-        history: at least one row.
+        history: a `History`, or its rows; at least one.
         f: a path (replaced atomically) or a binary file for the PNG; None only makes the figure.
         title: above the panels.
 
@@ -41,21 +39,22 @@ def plot_history(history: History, f: File = None, title: str = "") -> Any:
         ValueError: the history is empty.
         ImportError: matplotlib is not installed (it comes with the extra "train").
     """
-    if not len(history):
+    rows = list(history)
+    if not rows:
         raise ValueError("plot_history: expected a history of at least one epoch, got an empty one")
     figures = require("matplotlib.figure", "matplotlib", "train", "plot_history")
     ticker = require("matplotlib.ticker", "matplotlib", "train", "plot_history")
-    names = [column.removeprefix("train_") for column in history.columns if column.startswith("train_")]
+    names = [column.removeprefix("train_") for column in rows[0] if column.startswith("train_")]
     figure = figures.Figure(figsize=(4.8 * len(names), 4.0), dpi=150, layout="constrained")
     if title:
         figure.suptitle(title, fontsize=12)
-    epochs = history.column("epoch")
+    epochs = [row["epoch"] for row in rows]
     marker_size = 4 if len(epochs) <= 40 else 0
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         for split, style in _STYLES.items():
             column = f"{split}_{name}"
-            if column in history.columns:
-                values = history.column(column)
+            if column in rows[0]:
+                values = [row[column] for row in rows]
                 axes.plot(
                     epochs,
                     values,
@@ -76,7 +75,7 @@ def plot_history(history: History, f: File = None, title: str = "") -> Any:
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False)
-    return _saved(figure, f)
+    return saved(figure, f)
 
 
 def plot_mistakes(
@@ -114,7 +113,7 @@ def plot_mistakes(
         axes.imshow(images[place].numpy(), cmap="gray", interpolation="nearest")
         axes.set_title(caption, fontsize=8)
         axes.set_axis_off()
-    return _saved(figure, f)
+    return saved(figure, f)
 
 
 def first_filters(model: nn.Module) -> Tensor:
@@ -177,10 +176,11 @@ def plot_filters(filters: Tensor, f: File = None, title: str = "", most: int = 6
     picture = axes.imshow(board, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
     axes.set_axis_off()
     figure.colorbar(picture, ax=axes, shrink=0.8)
-    return _saved(figure, f)
+    return saved(figure, f)
 
 
-def _saved(figure: Any, f: File) -> Any:
+def saved(figure: Any, f: File) -> Any:
+    """The figure, written to a path (atomically) or a file as PNG; None only gives it back."""
     if isinstance(f, str | os.PathLike):
         with atomic_write(f) as file:
             figure.savefig(file, format="png")

@@ -1,4 +1,4 @@
-"""Progress of `fit`: a bar on a terminal, one line per epoch elsewhere."""
+"""Progress of `Trainer.fit`: a bar on a terminal, one line per epoch elsewhere."""
 
 from __future__ import annotations
 
@@ -9,24 +9,21 @@ from typing import IO, Any, Literal
 
 from verigrad.utils._extras import require
 
-from .loop import Callback, TrainState
+from .state import Callback, TrainState
 
 _BAR = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
 
 
 def choose_progress(progress: bool | Literal["auto"]) -> list[Callback]:
-    """The callbacks behind the argument *progress* of `fit`.
+    """The callbacks behind the argument *progress* of `Trainer`.
 
     Raises:
-        ValueError: neither a bool nor "auto".
         ImportError: True without tqdm.
     """
     if progress is False:
         return []
     if progress is True:
         return [ProgressBar()]
-    if progress != "auto":
-        raise ValueError(f'fit: expected progress to be True, False or "auto", got {progress!r}')
     chosen: list[Callback] = []
     if _is_terminal(sys.stderr):
         with contextlib.suppress(ImportError):  # without tqdm, lines will do
@@ -55,7 +52,8 @@ class ProgressBar(Callback):
     def on_epoch_start(self, state: TrainState) -> None:
         file = sys.stderr if self._file is None else self._file
         self._bar = self._tqdm(
-            total=state.batches,
+            total=state.batches_in_epoch,
+            initial=state.batch,
             desc=f"epoch {_counter(state)}",
             bar_format=_BAR,
             file=file,
@@ -66,9 +64,9 @@ class ProgressBar(Callback):
     def on_batch_end(self, state: TrainState) -> None:
         # The text is made only when the bar is about to be drawn anyway.
         bar = self._bar
-        if bar.n + 1 - bar.last_print_n >= bar.miniters:
+        if state.batch - bar.last_print_n >= bar.miniters:
             bar.set_postfix_str(_running(state), refresh=False)
-        bar.update(1)
+        bar.update(state.batch - bar.n)
 
     def on_epoch_end(self, state: TrainState) -> None:
         self._close()
@@ -109,14 +107,15 @@ def _counter(state: TrainState) -> str:
 
 def _running(state: TrainState) -> str:
     values = {"loss": state.loss.compute(), **{name: one.compute() for name, one in state.metrics.items()}}
-    return _text(values)
+    return _text({name: value for name, value in values.items() if isinstance(value, int | float)})
 
 
 def _summary(row: dict[str, Any]) -> str:
     parts = []
-    for split in ("train", "test"):
-        values = {key.removeprefix(f"{split}_"): row[key] for key in row if key.startswith(f"{split}_")}
-        if values:
+    for key in row:
+        split, _, rest = key.partition("_")
+        if rest == "loss":
+            values = {key.removeprefix(f"{split}_"): row[key] for key in row if key.startswith(f"{split}_")}
             parts.append(f"{split} {_text(values)}")
     return "  ".join(parts)
 

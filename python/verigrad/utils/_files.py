@@ -52,7 +52,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[str]:
     _refuse_special(target)
     folder, last = os.path.split(target)
     prefix = _prefix(last)
-    _remove_stale(folder, prefix)
+    remove_stale(folder, prefix)
     name = f"{prefix}{_host()}-{os.getpid()}-{os.urandom(6).hex()}{_SUFFIX}"
     place = os.path.join(folder, name)
     with _lock:
@@ -105,7 +105,9 @@ def _host() -> str:
     return f"{zlib.crc32(os.fsencode(name)):08x}"
 
 
-def _remove_stale(folder: str, prefix: str) -> None:
+def remove_stale(folder: str, prefix: str) -> None:
+    """Remove what killed processes have left in *folder*, of temporary files whose names begin with
+    *prefix*."""
     import shutil
 
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
@@ -113,7 +115,7 @@ def _remove_stale(folder: str, prefix: str) -> None:
             if (
                 entry.name.startswith(prefix)
                 and entry.name.endswith(_SUFFIX)
-                and _is_stale(entry, entry.name[len(prefix) : -len(_SUFFIX)])
+                and _is_stale(entry, entry.name.removesuffix(_SUFFIX).rpartition(".")[2])
             ):
                 shutil.rmtree(entry.path, ignore_errors=True)
 

@@ -10,19 +10,11 @@ from pathlib import Path
 import pytest
 
 import verigrad
-from verigrad.training import runs
-from verigrad.training._run_files import BEST, CONFIG, FILES, METRICS, MODEL
-from verigrad.training.loop import Callback
+from verigrad.training import Callback, runs
+from verigrad.training.runs import train
+from verigrad.training.runs.folder import BEST, CHECKPOINTS, CONFIG, FILES, METRICS, MODEL
 
 pytest.importorskip("matplotlib")
-
-
-@pytest.fixture(autouse=True)
-def apart(tmp_path, monkeypatch):
-    """Each test in an empty folder."""
-    folder = tmp_path / "work"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
 
 
 @pytest.fixture
@@ -55,14 +47,15 @@ class At(Callback):
 
 @pytest.fixture
 def at(monkeypatch):
-    """Makes `fit`, as the runs call it, act in an epoch."""
-    fit = runs.fit
+    """Makes `Trainer`, as the runs call it, act in an epoch."""
+    made = train.Trainer
 
     def install(epoch, act, batch=2):
         def changed(*arguments, callbacks, **options):
-            return fit(*arguments, callbacks=[*callbacks, At((epoch, batch), act)], progress=False, **options)
+            more = [*callbacks, At((epoch, batch), act)]
+            return made(*arguments, callbacks=more, progress=False, **options)
 
-        monkeypatch.setattr(runs, "fit", changed)
+        monkeypatch.setattr(train, "Trainer", changed)
 
     return install
 
@@ -88,7 +81,7 @@ def test_an_interrupted_run_leaves_the_epochs_that_ended(config, at, error):
     said = []
     with pytest.raises(type(error)):
         runs.train_run(config(), Path("run"), say=said.append)
-    assert sorted(os.listdir("run")) == sorted([CONFIG, METRICS, MODEL, BEST])
+    assert sorted(os.listdir("run")) == sorted([CONFIG, METRICS, MODEL, BEST, CHECKPOINTS])
     assert [row["epoch"] for row in rows(Path("run"))] == ["1", "2"]
     assert json.loads(Path("run", CONFIG).read_text())["result"] is None
     assert said[-1] == "the epochs that ended are in run"
@@ -162,7 +155,7 @@ def test_pictures_of_an_older_run_do_not_stay_beside_an_interrupted_one(config, 
     at(2, raising(KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
         runs.train_run(config(seed=1), Path("run"), overwrite=True)
-    assert sorted(os.listdir("run")) == sorted([CONFIG, METRICS, MODEL, BEST])
+    assert sorted(os.listdir("run")) == sorted([CONFIG, METRICS, MODEL, BEST, CHECKPOINTS])
 
 
 def test_a_full_disk_leaves_the_older_run(config, monkeypatch):

@@ -17,10 +17,13 @@ from typing import IO
 
 from verigrad.utils._files import atomic_write, sync_folder
 
+from ..checkpoints import Checkpoints
+
 CONFIG, METRICS, CURVES = "config.json", "metrics.csv", "curves.png"
 MISTAKES, FILTERS = "misclassified.png", "filters.png"
 MODEL, BEST = "model.safetensors", "best.safetensors"
 FILES = (CONFIG, METRICS, CURVES, MISTAKES, FILTERS, MODEL, BEST)
+CHECKPOINTS = "checkpoints"
 
 
 class RunFolder:
@@ -53,11 +56,19 @@ class RunFolder:
                 self._remove_older_run()
         self.begun = True
 
+    def remove_checkpoints(self) -> None:
+        """Remove the checkpoints of the run, and their folder unless something else is in it."""
+        for path in Checkpoints(self.path / CHECKPOINTS).paths():
+            path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            (self.path / CHECKPOINTS).rmdir()
+
     def _remove_older_run(self) -> None:
         for name in FILES:
             (self.path / name).unlink(missing_ok=True)
             if name == CONFIG:
                 sync_folder(os.fspath(self.path))
+        self.remove_checkpoints()
 
 
 @contextlib.contextmanager
