@@ -152,7 +152,7 @@ def test_shuffle_makes_a_new_order_in_each_epoch_fixed_by_the_seed():
     by_default = epochs()
     verigrad.manual_seed(3)
     with pytest.warns(UserWarning, match="no worker processes"):
-        assert epochs(num_workers=1, pin_memory=True) == by_default
+        assert epochs(num_workers=1) == by_default
 
 
 def test_the_order_does_not_depend_on_the_number_of_threads():
@@ -435,15 +435,13 @@ def test_options_of_workers_warn_and_change_nothing():
         loader = DataLoader(
             [1, 2],
             num_workers=2,
-            pin_memory=True,
             multiprocessing_context="spawn",
             prefetch_factor=4,
             persistent_workers=True,
-            pin_memory_device="cuda",
             in_order=False,
         )
     assert (loader.num_workers, loader.prefetch_factor) == (2, 4)
-    assert loader.pin_memory and loader.persistent_workers and not loader.in_order
+    assert loader.persistent_workers and not loader.in_order
     assert loader.multiprocessing_context.get_start_method() == "spawn"
     assert [batch.tolist() for batch in loader] == [[1], [2]]
 

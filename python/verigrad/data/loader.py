@@ -6,7 +6,9 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from .collate import default_collate, default_convert
+import verigrad
+
+from .collate import default_collate, default_convert, pin_memory
 from .dataset import BatchGetter, Dataset, IterableDataset, batch_getter, items_getter
 from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler, epoch_order
 
@@ -47,7 +49,11 @@ class DataLoader(Generic[_T_co]):
             this process: the batches, their order and `get_worker_info` are those of ``num_workers=0``. A
             stream is therefore never duplicated.
         collate_fn: merges a list of samples. Default `default_collate`, or `default_convert` without batches.
-        pin_memory, pin_memory_device: accepted; without a GPU there is nothing to pin.
+        pin_memory: puts the tensors of each batch into page-locked memory, from which
+            ``to("cuda", non_blocking=True)`` copies while the program goes on. Without a CUDA device a
+            UserWarning says that nothing is pinned.
+        pin_memory_device: deprecated, as in PyTorch: a UserWarning says that memory is pinned for all CUDA
+            devices.
         drop_last: leave out a last batch that would be smaller.
         multiprocessing_context, prefetch_factor, persistent_workers, in_order: how workers would be run,
             which does not change a batch: checked, and named by the warning of *num_workers*.
@@ -201,7 +207,24 @@ class DataLoader(Generic[_T_co]):
 
     def __iter__(self) -> Iterator[Any]:
         self._refuse_what_needs_workers()
-        return _StreamIterator(self) if self._streams else _MapIterator(self)
+        batches: Any = _StreamIterator(self) if self._streams else _MapIterator(self)
+        return _PinnedIterator(batches) if self._pins() else batches
+
+    def _pins(self) -> bool:
+        """Whether batches are pinned; warns where they are not as asked."""
+        if self.pin_memory and self.pin_memory_device:
+            warnings.warn(
+                "DataLoader: pin_memory_device is deprecated, memory is pinned for all CUDA devices: "
+                f"pin_memory_device={self.pin_memory_device!r} changes nothing",
+                stacklevel=3,
+            )
+        if self.pin_memory and not verigrad.cuda.is_available():
+            warnings.warn(
+                "DataLoader: 'pin_memory' argument is set as true but no accelerator is found, then device "
+                "pinned memory won't be used.",
+                stacklevel=3,
+            )
+        return self.pin_memory and verigrad.cuda.is_available()
 
     def __len__(self) -> int:
         if not self._streams:
@@ -330,6 +353,22 @@ class _StreamIterator:
                 stacklevel=2,
             )
         return batch
+
+
+class _PinnedIterator:
+    """The batches of another iterator in page-locked memory."""
+
+    def __init__(self, batches: Any) -> None:
+        self._batches = batches
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __next__(self) -> Any:
+        return pin_memory(next(self._batches))
 
 
 def _checked_context(context: Any, num_workers: int) -> Any:

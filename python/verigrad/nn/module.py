@@ -72,20 +72,20 @@ class Module(Hooked):
         """Moves and casts parameters and buffers in place and returns the module.
 
         Called as ``to(device=None, dtype=None, non_blocking=False)``, ``to(dtype)`` or ``to(tensor)``, which
-        stands for the device and dtype of the tensor. Only floating-point tensors are cast.
+        stands for the device and dtype of the tensor. Only floating-point tensors are cast. *non_blocking* is
+        that of `Tensor.to`: copies from page-locked memory may be done later.
 
         Raises:
             TypeError: the dtype is not floating point, or an argument is of the wrong type.
             RuntimeError: the device does not exist.
         """
-        device, dtype = _parse_to(*args, **kwargs)
+        device, dtype, non_blocking = _parse_to(*args, **kwargs)
         if dtype is not None and not dtype.is_floating_point:
             raise TypeError(f"nn.Module.to only accepts floating point dtypes, but got desired dtype={dtype}")
 
         def convert(tensor: Tensor) -> Tensor:
-            if dtype is not None and tensor.dtype.is_floating_point:
-                tensor = tensor.to(dtype)
-            return tensor if device is None else tensor.to(device)
+            to = dtype if dtype is not None and tensor.dtype.is_floating_point else tensor.dtype
+            return tensor.to(tensor.device if device is None else device, to, non_blocking)
 
         return self._apply(convert)
 
@@ -310,8 +310,8 @@ def _change_buffer(
     return lambda: module._buffers.__setitem__(name, value)
 
 
-def _parse_to(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-    """Device and dtype asked of ``Module.to``, each None where not mentioned."""
+def _parse_to(*args: Any, **kwargs: Any) -> tuple[Any, Any, bool]:
+    """Device and dtype asked of ``Module.to``, each None where not mentioned, and ``non_blocking``."""
     if args and isinstance(args[0], _C.dtype):
         args = (None, *args)
     elif args and isinstance(args[0], Tensor):
@@ -319,15 +319,17 @@ def _parse_to(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
     elif isinstance(kwargs.get("tensor"), Tensor):
         tensor = kwargs.pop("tensor")
         kwargs = {"device": tensor.device, "dtype": tensor.dtype, **kwargs}
-    device, dtype = _bind_to(*args, **kwargs)
+    device, dtype, non_blocking = _bind_to(*args, **kwargs)
     if dtype is not None and not isinstance(dtype, _C.dtype):
         raise TypeError(f"Module.to: expected dtype to be a dtype, got {short(dtype)}")
     if isinstance(device, str):
         device = _C.device(device)
     if device is not None and not isinstance(device, _C.device):
         raise TypeError(f"Module.to: expected a device, a dtype or a Tensor, got {short(device)}")
-    return device, dtype
+    if not isinstance(non_blocking, bool):
+        raise TypeError(f"Module.to: expected non_blocking to be a bool, got {short(non_blocking)}")
+    return device, dtype, non_blocking
 
 
-def _bind_to(device: Any = None, dtype: Any = None, non_blocking: bool = False) -> tuple[Any, Any]:
-    return device, dtype
+def _bind_to(device: Any = None, dtype: Any = None, non_blocking: Any = False) -> tuple[Any, Any, Any]:
+    return device, dtype, non_blocking

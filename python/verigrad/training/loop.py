@@ -257,8 +257,8 @@ def _pair(who: str, batch: Any, device: verigrad.device | None = None) -> tuple[
     if not isinstance(targets, verigrad.Tensor):
         raise TypeError(f"{who}: expected targets to be a Tensor, got {type(targets).__name__}")
     if device is not None:
-        targets = targets.to(device)
-        inputs = inputs.to(device) if isinstance(inputs, verigrad.Tensor) else inputs
+        targets = targets.to(device, non_blocking=True)
+        inputs = inputs.to(device, non_blocking=True) if isinstance(inputs, verigrad.Tensor) else inputs
     return inputs, targets
 
 

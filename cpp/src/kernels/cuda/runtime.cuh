@@ -5,6 +5,7 @@
 #include <cuda_runtime.h>
 
 #include <cstdint>
+#include <vector>
 
 #include "verigrad/error.h"
 
@@ -20,6 +21,8 @@ inline constexpr int kMaxDevices = 64;
 
 /// The calling thread's stream on a device.
 cudaStream_t stream_of(int device);
+/// The streams of a device that were made and that nobody holds.
+std::vector<cudaStream_t> idle_streams(int device);
 
 /// Makes a device CUDA's current one, and the calling thread's own again.
 class DeviceGuard {
@@ -37,6 +40,25 @@ class DeviceGuard {
 inline void check(cudaError_t status) {
   VG_CHECK(status == cudaSuccess, RuntimeError, current_op(), ": CUDA error: ", cudaGetErrorString(status));
 }
+
+/// A mark in the work of a stream of the current device. Gone with its scope: CUDA keeps what waits for it.
+class Mark {
+ public:
+  explicit Mark(cudaStream_t stream) {
+    check(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming));
+    if (const cudaError_t status = cudaEventRecord(event_, stream); status != cudaSuccess) {
+      cudaEventDestroy(event_);
+      check(status);
+    }
+  }
+  ~Mark() { cudaEventDestroy(event_); }
+  Mark(const Mark&) = delete;
+  Mark& operator=(const Mark&) = delete;
+  cudaEvent_t event() const { return event_; }
+
+ private:
+  cudaEvent_t event_ = nullptr;
+};
 
 /// Memory of the device for the calling thread's stream, from the cache; raises RuntimeError where there is none.
 void* allocate(int device, std::int64_t nbytes);
