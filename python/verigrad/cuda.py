@@ -225,8 +225,8 @@ class Stream:
         device: where; the current device for None.
 
     Memory belongs to the stream that was current when its tensor was made. A tensor that is used on another
-    stream must stay alive until that stream has used it. A stream that nobody holds does its work, and is given
-    to others that ask for one.
+    stream must stay alive until that stream has used it. A stream that nobody holds does its work, and is
+    given to others that ask for one.
     """
 
     def __init__(self, device: DeviceLike = None) -> None:
