@@ -165,7 +165,7 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
   return copy(to, from, bytes, stream, late);
 }
 cudaError_t cudaMemcpyPeerAsync(void* to, int, const void* from, int, std::size_t bytes, cudaStream_t stream) {
-  return copy(to, from, bytes, stream, false);
+  return copy(to, from, bytes, stream, true);
 }
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* handle, unsigned) {

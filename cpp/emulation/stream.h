@@ -1,8 +1,8 @@
 // Streams of the emulation: queues of the copies that a machine would do later.
 //
 // Kernels and most copies run when they are asked for, behind what their stream has queued. A copy between page-locked
-// memory and a device waits in the queue until somebody needs it to be done, so that memory which changes or goes too
-// early shows. So does waiting for an event that is not done.
+// memory and a device, or between two devices, stays in the queue until somebody needs it to be done, so that memory
+// which changes or goes too early shows. So does waiting for an event that is not done.
 #pragma once
 
 #include <cstdint>

@@ -117,6 +117,7 @@ TEST(page_locked_memory_is_not_used_again_before_its_copies_are_done) {
   {
     const Pinned again(kSmall, 3);  // the copies are done: nothing new is taken from the driver
     CHECK(again.data == before);
+    first().empty_cache();  // the next could only get this block
     // The address that is copied may be anywhere in the block.
     first().from_host(0, inner.data, static_cast<char*>(again.data) + 100, 16, true);
   }
@@ -126,6 +127,7 @@ TEST(page_locked_memory_is_not_used_again_before_its_copies_are_done) {
 }
 
 TEST(page_locked_memory_that_is_written_is_not_used_again_before_that) {
+  first().empty_cache();
   OnDevice there(kSmall);
   const std::vector<unsigned char> ones(static_cast<std::size_t>(kSmall), 1);
   there.write(ones.data(), false);
@@ -139,6 +141,7 @@ TEST(page_locked_memory_that_is_written_is_not_used_again_before_that) {
 }
 
 TEST(the_copies_of_each_stream_count) {
+  first().empty_cache();
   OnDevice a(kSmall), b(kSmall);
   const std::uint64_t stream = first().new_stream(0);
   void* before = nullptr;
@@ -209,12 +212,11 @@ TEST(copies_between_devices_come_after_the_work_of_both) {
   const int events = emulation::live_events();
   OnDevice here(kSmall), there(kSmall, 1);
   {
-    Pinned pinned(kSmall, 1);
-    here.write(pinned.data, true);
+    const Pinned ones(kSmall, 1), twos(kSmall, 2);
+    here.write(ones.data, true);
     first().between(1, there.data, 0, here.data, kSmall);
-    pinned.fill(2);
-    here.write(pinned.data, true);  // must not come before it was read
-    CHECK(there.holds(1) && here.holds(2));
+    here.write(twos.data, true);  // must not come before it was read
+    CHECK(here.holds(2) && there.holds(1));
   }
   first().empty_cache();
   CHECK(emulation::live_events() == events);
@@ -248,6 +250,20 @@ TEST(the_default_stream_is_that_of_the_device) {
   CHECK(there.holds(2));
   first().from_host(1, there.data, pinned.data, kSmall, true);
   CHECK(!first().stream_done(1, 0) && first().stream_done(1, 0));
+}
+
+TEST(copies_to_another_device_than_that_of_the_last_kernel) {
+  first().enter(0, "test");
+  for (const std::int64_t bytes : {kSmall, kLarge}) {
+    first().empty_cache();  // so that the driver is asked for memory in between
+    OnDevice there(bytes, 1);
+    const std::vector<unsigned char> pageable(static_cast<std::size_t>(bytes), 5);
+    there.write(pageable.data(), false);
+    CHECK(there.holds(5));
+    const Pinned pinned(bytes, 6);
+    there.write(pinned.data, true);
+    CHECK(there.holds(6));
+  }
 }
 
 TEST(events_and_streams_know_what_is_done) {

@@ -19,11 +19,18 @@ namespace cuda {
 namespace {
 
 struct ThreadState {
-  int device = 0;
+  int device = 0;  // of the kernels
+  int chosen = 0;  // CUDA's current one
   const char* op = "cuda";
   cudaStream_t streams[kMaxDevices] = {};
 };
 thread_local ThreadState state;
+
+void choose(int device) {
+  if (state.chosen == device) return;
+  check(cudaSetDevice(device));
+  state.chosen = device;
+}
 
 /// Where the kernels of each device report; made with the first kernel that may.
 struct Reports {
@@ -65,8 +72,7 @@ int device_count() {
 
 void enter(int device, const char* op) {
   state.op = op;
-  if (state.device == device) return;
-  check(cudaSetDevice(device));
+  choose(device);
   state.device = device;
 }
 
@@ -236,11 +242,9 @@ std::vector<cudaStream_t> idle_streams(int device) {
   return idle().of_device[device];
 }
 
-DeviceGuard::DeviceGuard(int device) : device_(device) {
-  if (device_ != state.device) check(cudaSetDevice(device_));
-}
+DeviceGuard::DeviceGuard(int device) : before_(state.chosen) { choose(device); }
 DeviceGuard::~DeviceGuard() {
-  if (device_ != state.device) cudaSetDevice(state.device);
+  if (state.chosen != before_ && cudaSetDevice(before_) == cudaSuccess) state.chosen = before_;
 }
 
 Reporter reporter() {

@@ -24,7 +24,7 @@ cudaStream_t stream_of(int device);
 /// The streams of a device that were made and that nobody holds.
 std::vector<cudaStream_t> idle_streams(int device);
 
-/// Makes a device CUDA's current one, and the calling thread's own again.
+/// Makes a device CUDA's current one, and at the end the one before.
 class DeviceGuard {
  public:
   explicit DeviceGuard(int device);
@@ -33,7 +33,7 @@ class DeviceGuard {
   DeviceGuard& operator=(const DeviceGuard&) = delete;
 
  private:
-  int device_;
+  int before_;
 };
 
 /// Raises RuntimeError with the op and CUDA's own words.
