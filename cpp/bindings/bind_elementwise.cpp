@@ -96,11 +96,11 @@ void bind_elementwise(py::module_& m, TensorClass& cls) {
   def_inplace(cls, "floor_divide_", false, &VG_INPLACE(inplace, floor_divide_), py::arg("other"));
   def_inplace(
       cls, "copy_", true,
-      [](const py::object& self, const Tensor& src, bool) {
-        ops::copy_(unwrap(self.ptr()), src);
+      [](const py::object& self, const Tensor& src, bool non_blocking) {
+        ops::copy_(unwrap(self.ptr()), src, non_blocking);
         return self;
       },
-      py::arg("src"), py::arg("non_blocking") = false);
+      py::arg("src"), py::arg("non_blocking").noconvert() = false);
   def_inplace(
       cls, "fill_", true,
       [](const py::object& self, const Operand& value) {

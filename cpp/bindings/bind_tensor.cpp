@@ -123,7 +123,12 @@ py::object to_int(const Tensor& self) {
 Tensor to(const Tensor& self, const py::args& args, const py::kwargs& kwargs) {
   DType dtype = self.dtype();
   Device device = self.device();
-  bool copy = false;
+  bool non_blocking = false, copy = false;
+  const auto set_flag = [](bool& flag, const char* name, py::handle value) {
+    VG_CHECK(PyBool_Check(value.ptr()), TypeError, "to: expected ", name, " to be a bool, got ",
+             Py_TYPE(value.ptr())->tp_name);
+    flag = value.ptr() == Py_True;
+  };
   const auto set_device = [&](py::handle value) {
     device = PyUnicode_Check(value.ptr()) ? Device::parse(value.cast<std::string>()) : value.cast<Device>();
   };
@@ -136,7 +141,7 @@ Tensor to(const Tensor& self, const py::args& args, const py::kwargs& kwargs) {
     } else if (PyUnicode_Check(arg.ptr()) || py::isinstance<Device>(arg)) {
       set_device(arg);
     } else if (PyBool_Check(arg.ptr())) {
-      if (flags++ == 1) copy = arg.cast<bool>();  // non_blocking, then copy
+      (flags++ == 0 ? non_blocking : copy) = arg.ptr() == Py_True;
     } else {
       VG_THROW(TypeError, "to: expected a dtype, a device or a tensor, got ", Py_TYPE(arg.ptr())->tp_name);
     }
@@ -149,12 +154,14 @@ Tensor to(const Tensor& self, const py::args& args, const py::kwargs& kwargs) {
     } else if (name == "device") {
       if (!value.is_none()) set_device(value);
     } else if (name == "copy") {
-      copy = value.cast<bool>();
+      set_flag(copy, "copy", value);
+    } else if (name == "non_blocking") {
+      set_flag(non_blocking, "non_blocking", value);
     } else {
-      VG_CHECK(name == "non_blocking", TypeError, "to: got an unexpected keyword argument '", name, "'");
+      VG_THROW(TypeError, "to: got an unexpected keyword argument '", name, "'");
     }
   }
-  const Tensor out = ops::to(self, dtype, device);
+  const Tensor out = ops::to(self, dtype, device, non_blocking);
   return copy && out.is_same(self) ? ops::clone(self) : out;
 }
 
@@ -163,7 +170,7 @@ Tensor cast_to(const Tensor& self) {
   return ops::to(self, dtype);
 }
 
-Tensor to_cuda(const Tensor& self, const py::object& device, bool) {
+Tensor to_cuda(const Tensor& self, const py::object& device, bool non_blocking) {
   Device target{DeviceType::CUDA, static_cast<std::int8_t>(current_index())};
   if (PyLong_Check(device.ptr())) {
     target = Device::parse("cuda:" + py::str(device).cast<std::string>());
@@ -171,7 +178,19 @@ Tensor to_cuda(const Tensor& self, const py::object& device, bool) {
     target = device.cast<Device>();
   }
   VG_CHECK(target.type == DeviceType::CUDA, RuntimeError, "Invalid device, must be cuda device, got ", target);
-  return ops::to(self, self.dtype(), target);
+  return ops::to(self, self.dtype(), target, non_blocking);
+}
+
+/// The deprecated argument of pin_memory and is_pinned: which kind of device the memory is pinned for.
+bool pinned_for_cuda(const char* op, const py::object& device) {
+  if (device.is_none()) return true;
+  const std::string text =
+      "The argument 'device' of Tensor." + std::string(op) + "() is deprecated. Please do not pass this argument.";
+  if (PyErr_WarnEx(PyExc_DeprecationWarning, text.c_str(), 1) != 0) throw py::error_already_set();
+  if (PyLong_Check(device.ptr())) return true;
+  const Device target =
+      PyUnicode_Check(device.ptr()) ? Device::parse(device.cast<std::string>()) : device.cast<Device>();
+  return target.type == DeviceType::CUDA;
 }
 
 /// The same memory without history and with a version of its own: changes through it go unnoticed.
@@ -270,8 +289,12 @@ TensorClass bind_tensor(py::module_& m) {
 
   cls.def("tolist", &tensor_to_list, "The elements as nested lists of Python numbers.")
       .def(
-          "numpy", [](const Tensor& t, bool force) { return tensor_to_numpy(force ? ops::detach(t) : t); },
-          py::kw_only(), py::arg("force") = false, "A numpy array over the same memory.")
+          "numpy",
+          [](const Tensor& t, bool force) {
+            return tensor_to_numpy(force ? ops::to(ops::detach(t), t.dtype(), kHost) : t);
+          },
+          py::kw_only(), py::arg("force") = false,
+          "A numpy array over the same memory. `force` drops the history, and copies from another device.")
       .def(
           "__array__",
           [](const Tensor& t, const py::object& dtype, const py::object& copy) {
@@ -337,8 +360,24 @@ TensorClass bind_tensor(py::module_& m) {
       [](const Tensor& t, const Tensor& other) { return ops::to(t, other.dtype(), other.device()); }, py::arg("other"));
   def_method(cls, "cpu", true, [](const Tensor& t) { return ops::to(t, t.dtype(), kHost); });
   // No record: the checks of a machine without CUDA could not call it. `to` has one, and is the same.
-  cls.def("cuda", &to_cuda, py::arg("device") = py::none(), py::arg("non_blocking") = false,
+  cls.def("cuda", &to_cuda, py::arg("device") = py::none(), py::arg("non_blocking").noconvert() = false,
           "The tensor on a CUDA device, the current one for None.");
+  cls.def(
+         "pin_memory",
+         [](const Tensor& t, const py::object& device) {
+           VG_CHECK(pinned_for_cuda("pin_memory", device), RuntimeError,
+                    "pin_memory: expected device to be a CUDA device, got cpu");
+           return ops::pin_memory(t);
+         },
+         py::arg("device") = py::none(),
+         "The tensor in page-locked memory, from which copies with `non_blocking=True` run beside the program.\n\n"
+         "Itself where it is pinned. Raises RuntimeError for a CUDA tensor, and where there is no CUDA device.")
+      .def(
+          "is_pinned",
+          [](const Tensor& t, const py::object& device) {
+            return pinned_for_cuda("is_pinned", device) && ops::is_pinned(t);
+          },
+          py::arg("device") = py::none(), "Whether its memory is page-locked. Views are as their base is.");
   return cls;
 }
 

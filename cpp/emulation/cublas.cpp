@@ -11,7 +11,7 @@
 namespace verigrad::emulation {
 namespace {
 
-constexpr int kSuccess = 0, kNotInitialized = 1, kInvalidValue = 7;
+constexpr int kSuccess = 0, kNotInitialized = 1, kInvalidValue = 7, kExecutionFailed = 13;
 
 /// As strict as the library: a product needs a stream and a workspace that was set after it.
 struct Handle {
@@ -38,6 +38,7 @@ int set_stream(Handle* handle, cudaStream_t stream) {
   return kSuccess;
 }
 int set_workspace(Handle* handle, void* memory, std::size_t bytes) {
+  if (catch_up(handle->stream) != cudaSuccess) return kInvalidValue;
   const DeviceMemoryOpen open;
   if (reinterpret_cast<std::uintptr_t>(memory) % 256 != 0) return kInvalidValue;
   std::memset(memory, 0xFF, std::min<std::size_t>(bytes, 64));
@@ -65,6 +66,7 @@ int product(Handle* handle, const BlasCall& call, const T* a, const T* b, T* c) 
       call.ldb < least(rows_b) || call.ldc < least(call.m)) {
     return kInvalidValue;
   }
+  if (catch_up(handle->stream) != cudaSuccess) return kExecutionFailed;
   const DeviceMemoryOpen open;
   const std::int64_t a_row = call.trans_a ? call.lda : 1, a_column = call.trans_a ? 1 : call.lda;
   const std::int64_t b_row = call.trans_b ? call.ldb : 1, b_column = call.trans_b ? 1 : call.ldb;

@@ -1,5 +1,5 @@
 // Stands in for CUDA's header of this name when kernels are compiled for the host: the part of CUDA that ours use.
-// Device memory is host memory, a stream does its work at once.
+// Device memory is host memory; what a stream does at once, and what later, is told in stream.h.
 #pragma once
 
 #include <algorithm>
@@ -103,14 +103,20 @@ enum cudaError_t {
   cudaSuccess = 0,
   cudaErrorInvalidValue = 1,
   cudaErrorMemoryAllocation = 2,
-  cudaErrorNotReady = 600,
-  cudaErrorInvalidDevice = 101
+  cudaErrorInvalidDevice = 101,
+  cudaErrorInvalidResourceHandle = 400,
+  cudaErrorNotReady = 600
 };
 enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2, cudaMemcpyDeviceToDevice = 3 };
-inline constexpr unsigned cudaHostAllocMapped = 2, cudaStreamNonBlocking = 1, cudaEventDisableTiming = 2;
+inline constexpr unsigned cudaHostAllocDefault = 0, cudaHostRegisterDefault = 0, cudaHostAllocMapped = 2,
+                          cudaStreamNonBlocking = 1, cudaEventDisableTiming = 2;
 
 using cudaStream_t = verigrad::emulation::Stream*;
 using cudaEvent_t = verigrad::emulation::Event*;
+enum cudaMemoryType { cudaMemoryTypeUnregistered = 0, cudaMemoryTypeHost = 1 };
+struct cudaPointerAttributes {
+  cudaMemoryType type;
+};
 struct cudaDeviceProp {
   char name[256];
   int major, minor, multiProcessorCount;
@@ -127,8 +133,14 @@ cudaError_t cudaDeviceSynchronize();
 /// Fails above the limit that VERIGRAD_EMULATED_MEMORY gives in bytes (1 GiB).
 cudaError_t cudaMalloc(void** memory, std::size_t bytes);
 cudaError_t cudaFree(void* memory);
+/// The same limit, for all of the host's page-locked memory.
 cudaError_t cudaHostAlloc(void** memory, std::size_t bytes, unsigned flags);
+/// Refuses memory that queued work touches.
 cudaError_t cudaFreeHost(void* memory);
+cudaError_t cudaHostRegister(void* memory, std::size_t bytes, unsigned flags);
+cudaError_t cudaHostUnregister(void* memory);
+/// Host memory alone is looked at.
+cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* memory);
 cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total);
 cudaError_t cudaMemsetAsync(void* memory, int value, std::size_t bytes, cudaStream_t stream);
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind, cudaStream_t stream);
@@ -146,3 +158,9 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
 cudaError_t cudaEventSynchronize(cudaEvent_t event);
 cudaError_t cudaEventQuery(cudaEvent_t event);
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end);
+
+namespace verigrad::emulation {
+/// Does what a stream has queued: before a kernel on it, which runs at once. A handle must be a stream of the current
+/// device.
+cudaError_t catch_up(cudaStream_t stream);
+}  // namespace verigrad::emulation

@@ -16,6 +16,11 @@ void device_free(void* data, std::size_t bytes);
 bool exact_blocks();
 void set_exact_blocks(bool exact);
 
+/// Bytes of page-locked memory that was allocated.
+std::size_t page_locked_bytes();
+/// Whether an address is in page-locked memory of the host.
+bool page_locked(const void* host);
+
 /// While one lives, device memory can be touched.
 class DeviceMemoryOpen {
  public:

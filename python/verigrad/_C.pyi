@@ -231,6 +231,8 @@ class Tensor:
     def is_contiguous(self) -> _bool: ...
     def is_floating_point(self) -> _bool: ...
     def is_inference(self) -> _bool: ...
+    def is_pinned(self, device: Any = None) -> _bool:
+        """Whether its memory is page-locked. Views are as their base is."""
     def isclose(self, other: Tensor, rtol: _float = 1e-05, atol: _float = 1e-08, equal_nan: _bool = False) -> Tensor: ...
     def isfinite(self) -> Tensor: ...
     def isinf(self) -> Tensor: ...
@@ -288,8 +290,13 @@ class Tensor:
     def normal_(self, mean: _float = 0.0, std: _float = 1.0, *, generator: Generator | None = None) -> Self: ...
     def numel(self) -> _int: ...
     def numpy(self, *, force: _bool = False) -> _Array:
-        """A numpy array over the same memory."""
+        """A numpy array over the same memory. `force` drops the history, and copies from another device."""
     def permute(self, *args: _int | Sequence[_int]) -> Tensor: ...
+    def pin_memory(self, device: Any = None) -> Tensor:
+        """The tensor in page-locked memory, from which copies with `non_blocking=True` run beside the program.
+
+        Itself where it is pinned. Raises RuntimeError for a CUDA tensor, and where there is no CUDA device.
+        """
     def pow(self, exponent: _Operand) -> Tensor: ...
     def pow_(self, exponent: _Operand) -> Self: ...
     @overload
@@ -836,10 +843,10 @@ def any(input: Tensor, dim: _int | Sequence[_int] | None = None, keepdim: _bool 
 def any(input: Tensor, axis: _int | Sequence[_int] | None, keepdims: _bool = False) -> Tensor: ...
 
 @overload
-def arange(end: _Number, *, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False) -> Tensor:
+def arange(end: _Number, *, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False, pin_memory: _bool | None = False) -> Tensor:
     """Numbers from `start` (0) up to, without, `end` in steps of `step` (1)."""
 @overload
-def arange(start: _Number, end: _Number, step: _Number = 1, *, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False) -> Tensor: ...
+def arange(start: _Number, end: _Number, step: _Number = 1, *, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False, pin_memory: _bool | None = False) -> Tensor: ...
 
 @overload
 def argmax(input: Tensor, dim: _int | None = None, keepdim: _bool = False) -> Tensor: ...
@@ -880,10 +887,10 @@ def detach(input: Tensor) -> Tensor: ...
 
 def div(input: Tensor, other: _Operand) -> Tensor: ...
 
-def empty(*args: _int | Sequence[_int], size: Any = None, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False) -> Tensor:
+def empty(*args: _int | Sequence[_int], size: Any = None, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False, pin_memory: _bool | None = False) -> Tensor:
     """Uninitialised elements."""
 
-def empty_like(input: Tensor, *, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False) -> Tensor:
+def empty_like(input: Tensor, *, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False, pin_memory: _bool | None = False) -> Tensor:
     """Uninitialised, with the shape and dtype of `input`."""
 
 def eq(input: Tensor, other: _Operand) -> Tensor: ...
@@ -900,7 +907,7 @@ def exp2(input: Tensor) -> Tensor: ...
 
 def expm1(input: Tensor) -> Tensor: ...
 
-def eye(n: _int, m: _int | None = None, *, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False) -> Tensor:
+def eye(n: _int, m: _int | None = None, *, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False, pin_memory: _bool | None = False) -> Tensor:
     """Ones on the diagonal, zeros elsewhere."""
 
 def flatten(input: Tensor, start_dim: _int = 0, end_dim: _int = -1) -> Tensor: ...
@@ -913,10 +920,10 @@ def from_numpy(ndarray: Any) -> Tensor:
     Raises TypeError for another dtype, ValueError for read-only, reversed or misaligned arrays.
     """
 
-def full(size: Sequence[_int], fill_value: _Number, *, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False) -> Tensor:
+def full(size: Sequence[_int], fill_value: _Number, *, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False, pin_memory: _bool | None = False) -> Tensor:
     """Every element `fill_value`, whose type gives the dtype unless one is given."""
 
-def full_like(input: Tensor, fill_value: _Number, *, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False) -> Tensor: ...
+def full_like(input: Tensor, fill_value: _Number, *, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False, pin_memory: _bool | None = False) -> Tensor: ...
 
 def gather(input: Tensor, dim: _int, index: Tensor) -> Tensor: ...
 
@@ -953,7 +960,7 @@ def isnan(input: Tensor) -> Tensor: ...
 
 def le(input: Tensor, other: _Operand) -> Tensor: ...
 
-def linspace(start: _Number, end: _Number, steps: _int, *, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False) -> Tensor:
+def linspace(start: _Number, end: _Number, steps: _int, *, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False, pin_memory: _bool | None = False) -> Tensor:
     """`steps` numbers from `start` to `end`, both included, at equal distances."""
 
 def log(input: Tensor) -> Tensor: ...
@@ -1019,10 +1026,10 @@ def neg(input: Tensor) -> Tensor: ...
 
 def nonzero(input: Tensor) -> Tensor: ...
 
-def ones(*args: _int | Sequence[_int], size: Any = None, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False) -> Tensor:
+def ones(*args: _int | Sequence[_int], size: Any = None, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False, pin_memory: _bool | None = False) -> Tensor:
     """Ones."""
 
-def ones_like(input: Tensor, *, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False) -> Tensor:
+def ones_like(input: Tensor, *, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False, pin_memory: _bool | None = False) -> Tensor:
     """Ones, with the shape and dtype of `input`."""
 
 def permute(input: Tensor, dims: Sequence[_int]) -> Tensor: ...
@@ -1036,25 +1043,25 @@ def prod(input: Tensor, axis: _int | None, keepdims: _bool = False, *, dtype: _d
 
 def promote_types(type1: _dtype, type2: _dtype) -> _dtype: ...
 
-def rand(*args: _int | Sequence[_int], size: Any = None, generator: Generator | None = None, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False) -> Tensor:
+def rand(*args: _int | Sequence[_int], size: Any = None, generator: Generator | None = None, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False, pin_memory: _bool | None = False) -> Tensor:
     """Uniform in [0, 1)."""
 
-def rand_like(input: Tensor, *, generator: Generator | None = None, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False) -> Tensor: ...
+def rand_like(input: Tensor, *, generator: Generator | None = None, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False, pin_memory: _bool | None = False) -> Tensor: ...
 
 @overload
-def randint(high: _int, size: Sequence[_int], *, generator: Generator | None = None, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False) -> Tensor:
+def randint(high: _int, size: Sequence[_int], *, generator: Generator | None = None, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False, pin_memory: _bool | None = False) -> Tensor:
     """Whole numbers from `low` (0) up to, without, `high`."""
 @overload
-def randint(low: _int, high: _int, size: Sequence[_int], *, generator: Generator | None = None, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False) -> Tensor: ...
+def randint(low: _int, high: _int, size: Sequence[_int], *, generator: Generator | None = None, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False, pin_memory: _bool | None = False) -> Tensor: ...
 
-def randint_like(input: Tensor, low: _int, high: _int, *, generator: Generator | None = None, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False) -> Tensor: ...
+def randint_like(input: Tensor, low: _int, high: _int, *, generator: Generator | None = None, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False, pin_memory: _bool | None = False) -> Tensor: ...
 
-def randn(*args: _int | Sequence[_int], size: Any = None, generator: Generator | None = None, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False) -> Tensor:
+def randn(*args: _int | Sequence[_int], size: Any = None, generator: Generator | None = None, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False, pin_memory: _bool | None = False) -> Tensor:
     """Normal with mean 0 and standard deviation 1."""
 
-def randn_like(input: Tensor, *, generator: Generator | None = None, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False) -> Tensor: ...
+def randn_like(input: Tensor, *, generator: Generator | None = None, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False, pin_memory: _bool | None = False) -> Tensor: ...
 
-def randperm(n: _int, *, generator: Generator | None = None, dtype: _dtype = ..., device: _device | str | None = None) -> Tensor:
+def randperm(n: _int, *, generator: Generator | None = None, dtype: _dtype = ..., device: _device | str | None = None, pin_memory: _bool | None = False) -> Tensor:
     """The numbers 0 to n-1 in random order."""
 
 def reciprocal(input: Tensor) -> Tensor: ...
@@ -1109,7 +1116,7 @@ def t(input: Tensor) -> Tensor: ...
 
 def tanh(input: Tensor) -> Tensor: ...
 
-def tensor(data: Any, *, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False) -> Tensor:
+def tensor(data: Any, *, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False, pin_memory: _bool | None = False) -> Tensor:
     """A new tensor with a copy of `data`: nested lists or tuples of numbers, an array, a number or a tensor.
 
     The dtype is `dtype`, or what the data promotes to (bool, int64, or the default dtype for floats; arrays keep theirs). Raises ValueError for ragged lists, TypeError for strings and for arrays of another dtype.
@@ -1128,8 +1135,8 @@ def where(condition: Tensor, input: _Operand, other: _Operand) -> Tensor: ...
 @overload
 def where(condition: Tensor) -> _tuple[Tensor, ...]: ...
 
-def zeros(*args: _int | Sequence[_int], size: Any = None, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False) -> Tensor:
+def zeros(*args: _int | Sequence[_int], size: Any = None, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False, pin_memory: _bool | None = False) -> Tensor:
     """Zeros."""
 
-def zeros_like(input: Tensor, *, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False) -> Tensor:
+def zeros_like(input: Tensor, *, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False, pin_memory: _bool | None = False) -> Tensor:
     """Zeros, with the shape and dtype of `input`."""

@@ -165,7 +165,10 @@ def reset_peak_memory_stats(device: DeviceLike = None) -> None:
 
 
 def empty_cache() -> None:
-    """Gives cached memory that no tensor uses back to the driver; does nothing where there is no device."""
+    """Gives cached memory that no tensor uses back to the driver, page-locked memory of the host as well.
+
+    Does nothing where there is no device.
+    """
     _cuda.empty_cache()
 
 
@@ -222,7 +225,8 @@ class Stream:
         device: where; the current device for None.
 
     Memory belongs to the stream that was current when its tensor was made. A tensor that is used on another
-    stream must stay alive until that stream has used it.
+    stream must stay alive until that stream has used it. A stream that nobody holds does its work, and is
+    given to others that ask for one.
     """
 
     def __init__(self, device: DeviceLike = None) -> None:

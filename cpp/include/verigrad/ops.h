@@ -71,8 +71,14 @@ bool allclose(const Tensor& a, const Tensor& b, double rtol, double atol, bool e
 
 // Casts and copies.
 Tensor to(const Tensor& self, DType dtype);
-/// Also moves between devices, as every transfer does; a copy only where something changes.
-Tensor to(const Tensor& self, DType dtype, Device device);
+/// Also moves between devices, as every transfer does; a copy only where something changes. With `non_blocking` it may
+/// return before a copy from page-locked memory is done, or one to the host, which then goes to page-locked memory.
+Tensor to(const Tensor& self, DType dtype, Device device, bool non_blocking = false);
+/// An uninitialised tensor of the host in page-locked memory. Raises RuntimeError that names `op` without a device.
+Tensor empty_pinned(const char* op, const Dims& shape, DType dtype);
+/// The tensor in page-locked memory, itself where it is there. Raises RuntimeError for one that is not the host's.
+Tensor pin_memory(const Tensor& self);
+bool is_pinned(const Tensor& self);
 Tensor clone(const Tensor& self);
 Tensor contiguous(const Tensor& self);
 Tensor detach(const Tensor& self);
@@ -80,7 +86,8 @@ Tensor detach(const Tensor& self);
 Scalar item(const Tensor& self);
 
 // In place. Each raises on a leaf that requires a gradient (while recording) and on overlapping memory.
-const Tensor& copy_(const Tensor& self, const Tensor& source);
+/// `non_blocking` as in `to`.
+const Tensor& copy_(const Tensor& self, const Tensor& source, bool non_blocking = false);
 const Tensor& fill_(const Tensor& self, Scalar value);
 #define VG_INPLACE(NAME)                                       \
   const Tensor& NAME(const Tensor& self, const Tensor& other); \

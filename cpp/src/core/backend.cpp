@@ -4,9 +4,11 @@
 #include <cstring>
 
 #include "verigrad/error.h"
+#include "verigrad/tensor.h"
 
 #if defined(__linux__)
 #include <dlfcn.h>
+#include <pthread.h>
 #include <unistd.h>
 #endif
 
@@ -20,9 +22,13 @@ struct Loaded {
   std::string why;
 };
 
+/// Whether somebody has asked for a device, and whether that was in a process that this one was forked from.
+std::atomic<bool> used{false}, forked{false};
+
 #if defined(__linux__)
 Loaded load() {
   Loaded out;
+  used = true;
   Dl_info here;
   std::string path;
   if (dladdr(reinterpret_cast<const void*>(&copy_memory), &here) != 0 && here.dli_fname) path = here.dli_fname;
@@ -43,6 +49,7 @@ Loaded load() {
     out.why = "libverigrad_cuda.so is not of verigrad " VERIGRAD_BUILD;
     return out;
   }
+  pthread_atfork(nullptr, nullptr, [] { forked = true; });
   try {
     out.count = found->device_count();
     if (out.count == 0) out.why = "no CUDA device was found";
@@ -72,7 +79,14 @@ Backend& backend(Device device) {
   VG_CHECK(cuda.count > 0, RuntimeError, "device ", device, ": ", cuda.why);
   VG_CHECK(device.index < cuda.count, RuntimeError, "device ", device, ": expected an index below ", cuda.count,
            ", the number of CUDA devices");
+  VG_CHECK(!forked.load(std::memory_order_relaxed), RuntimeError, "device ", device,
+           ": Cannot re-initialize CUDA in forked subprocess. To use CUDA with multiprocessing, you must use the "
+           "'spawn' start method");
   return *cuda.backend;
+}
+
+void free_memory(Device device, void* data) {
+  if (!forked) loaded().backend->free(device.index, data);
 }
 
 int device_count(DeviceType type) { return type == DeviceType::CPU ? 1 : loaded().count; }
@@ -113,24 +127,55 @@ StreamGuard::~StreamGuard() {
   }
 }
 void StreamGuard::change(std::uint64_t from, std::uint64_t to) {
-  const std::uint64_t event = backend_->new_event(device_, false);
-  backend_->record_event(device_, event, from);
-  backend_->stream_waits(device_, to, event);
-  backend_->delete_event(device_, event);
+  struct Event {
+    Backend& backend;
+    int device;
+    std::uint64_t handle = backend.new_event(device, false);
+    ~Event() {
+      try {
+        backend.delete_event(device, handle);
+      } catch (const Error&) {  // a broken device: the next call on it says so
+      }
+    }
+  };
+  const Event mark{*backend_, device_};
+  backend_->record_event(device_, mark.handle, from);
+  backend_->stream_waits(device_, to, mark.handle);
   backend_->set_stream(device_, to);
 }
 
-void copy_memory(Device to_device, void* to, Device from_device, const void* from, std::int64_t nbytes) {
+void copy_memory(Device to_device, void* to, Device from_device, const void* from, std::int64_t nbytes,
+                 bool non_blocking) {
   if (nbytes == 0) return;
   if (to_device == kHost && from_device == kHost) {
     std::memcpy(to, from, static_cast<std::size_t>(nbytes));
   } else if (from_device == kHost) {
-    backend(to_device).from_host(to_device.index, to, from, nbytes);
+    backend(to_device).from_host(to_device.index, to, from, nbytes, non_blocking);
   } else if (to_device == kHost) {
-    backend(from_device).to_host(from_device.index, to, from, nbytes);
+    backend(from_device).to_host(from_device.index, to, from, nbytes, non_blocking);
   } else {
     backend(to_device).between(to_device.index, to, from_device.index, from, nbytes);
   }
+}
+
+void check_can_pin(const char* op) {
+  VG_CHECK(device_count(DeviceType::CUDA) > 0, RuntimeError, op,
+           ": expected a CUDA device, without which no memory can be pinned, got none: ", loaded().why);
+}
+
+Ref<Storage> pinned_storage(const char* op, std::int64_t nbytes) {
+  check_can_pin(op);
+  const int device = current_index();
+  Backend& cuda = backend({DeviceType::CUDA, static_cast<std::int8_t>(device)});
+  cuda.enter(device, op);
+  void* data = cuda.allocate_host(device, nbytes);
+  return make_ref<Storage>(data, nbytes, kHost, [data, &cuda] {
+    if (!forked) cuda.free_host(data);
+  });
+}
+
+bool is_pinned(const void* host) {
+  return used && !forked && loaded().count > 0 && loaded().backend->page_locked(host);
 }
 
 }  // namespace verigrad

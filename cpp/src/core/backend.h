@@ -6,8 +6,11 @@
 
 #include "verigrad/device.h"
 #include "verigrad/error.h"
+#include "verigrad/ref.h"
 
 namespace verigrad {
+
+class Storage;
 
 /// A device has no memory left for a storage.
 class OutOfMemoryError : public Error {
@@ -44,11 +47,17 @@ struct Backend {
 
   void* (*allocate)(int device, std::int64_t nbytes);
   void (*free)(int device, void* data);
-  /// The host memory may change when it returns.
-  void (*from_host)(int device, void* to, const void* host, std::int64_t nbytes);
-  /// Waits for what was queued, and raises what kernels have reported.
-  void (*to_host)(int device, void* host, const void* from, std::int64_t nbytes);
+  /// The host memory may change when it returns. Page-locked memory and `non_blocking`: when the stream was there.
+  void (*from_host)(int device, void* to, const void* host, std::int64_t nbytes, bool non_blocking);
+  /// Waits for what was queued, and raises what kernels have reported; page-locked memory and `non_blocking`: neither,
+  /// the host may read when the stream was there.
+  void (*to_host)(int device, void* host, const void* from, std::int64_t nbytes, bool non_blocking);
   void (*between)(int to_device, void* to, int from_device, const void* from, std::int64_t nbytes);
+  /// Page-locked memory of the host. What was freed is used again when the copies from and to it are done.
+  void* (*allocate_host)(int device, std::int64_t nbytes);
+  void (*free_host)(void* data);
+  /// Whether host memory is page-locked, by whatever library.
+  bool (*page_locked)(const void* host);
   /// Waits for all work of the device, and raises what kernels have reported.
   void (*synchronize)(int device);
 
@@ -77,8 +86,11 @@ struct Backend {
 using BackendFunction = Backend* (*)(const char* build);
 
 /// The device's backend with the device checked; raises RuntimeError that says what is missing: the shared object of
-/// this build, a library that it needs, a driver, a device of that number.
+/// this build, a library that it needs, a driver, a device of that number. Also in a process that was forked from one
+/// that had used it.
 Backend& backend(Device device);
+/// Frees a device's memory. In a forked process it is left alone: it is the parent's.
+void free_memory(Device device, void* data);
 /// The devices that can be used; 0 where there is no shared object, library or driver.
 int device_count(DeviceType type);
 
@@ -102,7 +114,16 @@ class StreamGuard {
   std::uint64_t stream_, before_ = 0;
 };
 
-/// nbytes of memory from one device to another. What is queued on either comes first; host memory may change after it.
-void copy_memory(Device to_device, void* to, Device from_device, const void* from, std::int64_t nbytes);
+/// nbytes of memory from one device to another. What is queued on either comes first; host memory may be read and
+/// changed after it, but for page-locked memory with `non_blocking`: there when the device's stream was waited for.
+void copy_memory(Device to_device, void* to, Device from_device, const void* from, std::int64_t nbytes,
+                 bool non_blocking = false);
+
+/// Raises RuntimeError that names `op` where there is no device, without which memory cannot be page-locked.
+void check_can_pin(const char* op);
+/// Uninitialised page-locked memory of the host. Raises as `check_can_pin`, and OutOfMemoryError.
+Ref<Storage> pinned_storage(const char* op, std::int64_t nbytes);
+/// Whether host memory is page-locked. Looks for no device where nobody has used one.
+bool is_pinned(const void* host);
 
 }  // namespace verigrad

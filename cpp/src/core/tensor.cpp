@@ -19,7 +19,7 @@ Storage::~Storage() {
   } else if (device_ == kHost) {
     cpu_free(data_, nbytes_);
   } else {
-    backend(device_).free(device_.index, data_);
+    free_memory(device_, data_);
   }
 }
 

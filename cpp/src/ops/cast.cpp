@@ -15,17 +15,49 @@ Tensor to(const Tensor& self, DType dtype) {
                 [](Node& n, const Tensor& g) -> TensorList { return {to(g, input_meta(n, 0).dtype)}; });
 }
 
-Tensor to(const Tensor& self, DType dtype, Device device) {
+namespace {
+
+/// The elements of `self` on another device.
+Tensor moved(const Tensor& self, Device device, bool non_blocking) {
+  const Tensor source = contiguous(self);
+  const Tensor out = device == kHost && non_blocking ? empty_pinned("to", source.shape(), source.dtype())
+                                                     : empty_tensor(source.shape(), source.dtype(), device);
+  copy_memory(device, out.data(), source.device(), source.data(), out.numel() * itemsize(source.dtype()), non_blocking);
+  return out;
+}
+
+}  // namespace
+
+Tensor to(const Tensor& self, DType dtype, Device device, bool non_blocking) {
   if (self.device() == device) return to(self, dtype);
-  const Tensor source = contiguous(to(detach(self), dtype));
-  const Tensor out = empty_tensor(self.shape(), dtype, device);
-  copy_memory(device, out.data(), source.device(), source.data(), out.numel() * itemsize(dtype));
+  // The host casts before, unless that would leave the page-locked memory.
+  const bool cast_there = non_blocking && is_pinned(self);
+  const Tensor source = detach(self);
+  const Tensor out =
+      cast_there ? to(moved(source, device, true), dtype) : moved(to(source, dtype), device, non_blocking);
   out.impl()->wrapped_number = self.impl()->wrapped_number;
   if (!is_floating_point(dtype)) return out;
   return record("ToCopyBackward0", out, {self}, {}, [](Node& n, const Tensor& g) -> TensorList {
     return {to(g, input_meta(n, 0).dtype, input_meta(n, 0).device)};
   });
 }
+
+Tensor empty_pinned(const char* op, const Dims& shape, DType dtype) {
+  const std::int64_t numel = checked_numel(op, shape);
+  return Tensor(make_ref<TensorImpl>(pinned_storage(op, checked_mul(op, numel, itemsize(dtype))), dtype, shape,
+                                     contiguous_strides(shape), 0, numel));
+}
+
+Tensor pin_memory(const Tensor& self) {
+  VG_CHECK(self.device() == kHost, RuntimeError, "pin_memory: expected a tensor of the CPU, got one of ", self.device(),
+           "; only dense CPU tensors can be pinned");
+  if (is_pinned(self)) return self;
+  const Tensor out = empty_pinned("pin_memory", self.shape(), self.dtype());
+  copy_out(out, self);
+  return record("PinMemoryBackward0", out, {self}, {}, [](Node&, const Tensor& g) -> TensorList { return {g}; });
+}
+
+bool is_pinned(const Tensor& self) { return self.device() == kHost && verigrad::is_pinned(self.storage()->data()); }
 
 Tensor clone(const Tensor& self) {
   const Tensor out = empty_tensor(self.shape(), self.dtype(), self.device());

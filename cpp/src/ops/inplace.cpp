@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "autograd/record.h"
+#include "core/backend.h"
 #include "ops/elementwise.h"
 
 namespace verigrad {
@@ -169,9 +170,22 @@ void fill_random(kernels::RandomOp op, const char* name, const Tensor& self, dou
   if (!self.is_contiguous()) copy_out(self, out);
 }
 
+/// Copies from another device; self's memory is the receiver where it can be.
+void copy_between(const Tensor& self, const Tensor& source, bool non_blocking) {
+  const bool to_host = self.device() == kHost;
+  const Tensor from = to_host ? to(source, self.dtype()) : source;  // cast where the stream is
+  if (self.is_contiguous() && from.dtype() == self.dtype() && from.shape() == self.shape()) {
+    const Tensor packed = contiguous(from);
+    copy_memory(self.device(), self.data(), packed.device(), packed.data(), self.numel() * itemsize(self.dtype()),
+                non_blocking);
+  } else {
+    copy_out(self, to(from, self.dtype(), self.device(), non_blocking && !to_host));  // which the host reads at once
+  }
+}
+
 }  // namespace
 
-const Tensor& copy_(const Tensor& self, const Tensor& source) {
+const Tensor& copy_(const Tensor& self, const Tensor& source, bool non_blocking) {
   const bool record_it = is_floating_point(self.dtype()) && recording(self, source);
   check_inplace(self, record_it);
   const Dims shape = broadcast_shapes("copy_", self.shape(), source.shape());
@@ -180,8 +194,11 @@ const Tensor& copy_(const Tensor& self, const Tensor& source) {
   if (source.is_same(self)) return self;
   {
     const NoGradGuard guard;
-    const Tensor here = source.device() == self.device() ? source : to(source, self.dtype(), self.device());
-    copy_out(self, here.storage() == self.storage() ? clone(here) : here);
+    if (source.device() == self.device()) {
+      copy_out(self, source.storage() == self.storage() ? clone(source) : source);
+    } else {
+      copy_between(self, source, non_blocking);
+    }
   }
   if (!record_it) {
     self.bump_version();

@@ -1,4 +1,5 @@
-"""Merging samples into a batch: `default_collate`, and `default_convert` for loading without batches."""
+"""What becomes of samples: `default_collate` merges them into a batch, `default_convert` makes tensors of
+them, `pin_memory` puts them where a device copies from."""
 
 from __future__ import annotations
 
@@ -86,6 +87,23 @@ def default_convert(data: Any) -> Any:
         return type(data)(*converted) if hasattr(data, "_fields") else converted
     if isinstance(data, Sequence) and not isinstance(data, str | bytes):
         return _like_sequence(data, [default_convert(value) for value in data])
+    return data
+
+
+def pin_memory(data: Any) -> Any:
+    """Put the tensors inside *data* into page-locked memory; everything else stays as it is.
+
+    Mappings, tuples and sequences keep their type; an object with a method ``pin_memory`` answers for itself.
+    """
+    if hasattr(data, "pin_memory"):
+        return data.pin_memory()
+    if isinstance(data, Mapping):
+        return _like_mapping(data, {key: pin_memory(value) for key, value in data.items()})
+    if isinstance(data, tuple):
+        pinned = [pin_memory(value) for value in data]
+        return type(data)(*pinned) if hasattr(data, "_fields") else type(data)(pinned)
+    if isinstance(data, Sequence) and not isinstance(data, str | bytes):
+        return _like_sequence(data, [pin_memory(value) for value in data])
     return data
 
 

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from .collate import default_collate
+from .collate import default_collate, pin_memory
 from .dataset import BatchGetter, batch_getter
 from .fetch import MapFetcher, StreamFetcher
 from .position import Epoch
@@ -27,6 +27,7 @@ class EpochIterator:
 
     def __init__(self, loader: DataLoader[Any], epoch: Epoch) -> None:
         self._loader = loader
+        self._pins = loader._pins()
         self._epoch = epoch
         self._number = epoch.batches  # of the batch that is being fetched
 
@@ -39,6 +40,8 @@ class EpochIterator:
     def __next__(self) -> Any:
         try:
             batch = self._next()
+            if self._pins:
+                batch = pin_memory(batch)
         except StopIteration:
             self._epoch.finished = True
             raise

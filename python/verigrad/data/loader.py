@@ -7,6 +7,8 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+import verigrad
+
 from .collate import default_collate, default_convert
 from .dataset import Dataset, IterableDataset
 from .iterators import MapIterator, StreamIterator
@@ -49,7 +51,11 @@ class DataLoader(Generic[_T_co]):
             numpy's from both. A stream is read by every worker: its ``__iter__`` gives each a part, see
             `get_worker_info`. Linux only.
         collate_fn: merges a list of samples. Default `default_collate`, or `default_convert` without batches.
-        pin_memory, pin_memory_device: accepted; without a GPU there is nothing to pin.
+        pin_memory: puts the tensors of each batch into page-locked memory, from which
+            ``to("cuda", non_blocking=True)`` copies while the program goes on. Without a CUDA device a
+            UserWarning says that nothing is pinned.
+        pin_memory_device: deprecated, as in PyTorch: a UserWarning says that memory is pinned for all CUDA
+            devices.
         drop_last: leave out a last batch that would be smaller (of a stream: of each worker's part).
         timeout: seconds to wait for a batch of workers; 0, the default, is for ever.
         worker_init_fn: called with the worker's number in each worker that is started, after seeding.
@@ -217,6 +223,22 @@ class DataLoader(Generic[_T_co]):
         self._epoch, self._resumed = epoch, None
         return iterator
 
+    def _pins(self) -> bool:
+        """Whether batches are pinned; warns where they are not as asked."""
+        if self.pin_memory and self.pin_memory_device:
+            warnings.warn(
+                "DataLoader: pin_memory_device is deprecated, memory is pinned for all CUDA devices: "
+                f"pin_memory_device={self.pin_memory_device!r} changes nothing",
+                stacklevel=3,
+            )
+        if self.pin_memory and not verigrad.cuda.is_available():
+            warnings.warn(
+                "DataLoader: 'pin_memory' argument is set as true but no accelerator is found, then device "
+                "pinned memory won't be used.",
+                stacklevel=3,
+            )
+        return self.pin_memory and verigrad.cuda.is_available()
+
     def _iterator(self, epoch: Epoch, state: dict[str, Any] | None) -> Iterator[Any]:
         if self.num_workers == 0:
             return StreamIterator(self, epoch) if self._streams else MapIterator(self, epoch)
@@ -280,6 +302,22 @@ def _warn_of_many(workers: int) -> None:
             "even freeze, lower the worker number to avoid potential slowness/freeze if necessary.",
             stacklevel=3,
         )
+
+
+class _PinnedIterator:
+    """The batches of another iterator in page-locked memory."""
+
+    def __init__(self, batches: Any) -> None:
+        self._batches = batches
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __next__(self) -> Any:
+        return pin_memory(next(self._batches))
 
 
 def _checked_context(context: Any, num_workers: int) -> Any:

@@ -69,14 +69,13 @@ def conversion(*args: Any, **kwargs: Any) -> Callable[[Tensor], Tensor]:
     Raises:
         TypeError: the dtype is not floating point, or an argument is of the wrong type.
     """
-    device, dtype = _parse_to(*args, **kwargs)
+    device, dtype, non_blocking = _parse_to(*args, **kwargs)
     if dtype is not None and not dtype.is_floating_point:
         raise TypeError(f"nn.Module.to only accepts floating point dtypes, but got desired dtype={dtype}")
 
     def converted(tensor: Tensor) -> Tensor:
-        if dtype is not None and tensor.dtype.is_floating_point:
-            tensor = tensor.to(dtype)
-        return tensor if device is None else tensor.to(device)
+        to = dtype if dtype is not None and tensor.dtype.is_floating_point else tensor.dtype
+        return tensor.to(tensor.device if device is None else device, to, non_blocking)
 
     return converted
 
@@ -97,8 +96,8 @@ def cast_to(dtype: _C.dtype, parameters: Iterable[Parameter]) -> Callable[[Tenso
     return lambda tensor: tensor.to(dtype)
 
 
-def _parse_to(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-    """Device and dtype asked of ``Module.to``, each None where not mentioned."""
+def _parse_to(*args: Any, **kwargs: Any) -> tuple[Any, Any, bool]:
+    """Device and dtype asked of ``Module.to``, each None where not mentioned, and ``non_blocking``."""
     if args and isinstance(args[0], _C.dtype):
         args = (None, *args)
     elif args and isinstance(args[0], Tensor):
@@ -106,15 +105,17 @@ def _parse_to(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
     elif isinstance(kwargs.get("tensor"), Tensor):
         tensor = kwargs.pop("tensor")
         kwargs = {"device": tensor.device, "dtype": tensor.dtype, **kwargs}
-    device, dtype = _bind_to(*args, **kwargs)
+    device, dtype, non_blocking = _bind_to(*args, **kwargs)
     if dtype is not None and not isinstance(dtype, _C.dtype):
         raise TypeError(f"Module.to: expected dtype to be a dtype, got {short(dtype)}")
     if isinstance(device, str):
         device = _C.device(device)
     if device is not None and not isinstance(device, _C.device):
         raise TypeError(f"Module.to: expected a device, a dtype or a Tensor, got {short(device)}")
-    return device, dtype
+    if not isinstance(non_blocking, bool):
+        raise TypeError(f"Module.to: expected non_blocking to be a bool, got {short(non_blocking)}")
+    return device, dtype, non_blocking
 
 
-def _bind_to(device: Any = None, dtype: Any = None, non_blocking: bool = False) -> tuple[Any, Any]:
-    return device, dtype
+def _bind_to(device: Any = None, dtype: Any = None, non_blocking: Any = False) -> tuple[Any, Any, Any]:
+    return device, dtype, non_blocking

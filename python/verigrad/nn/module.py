@@ -298,7 +298,8 @@ class Module:
         """Moves and casts parameters and buffers in place and returns the module.
 
         Called as ``to(device=None, dtype=None, non_blocking=False)``, ``to(dtype)`` or ``to(tensor)``, which
-        stands for the device and dtype of the tensor. Only floating-point tensors are cast.
+        stands for the device and dtype of the tensor. Only floating-point tensors are cast. *non_blocking* is
+        that of `Tensor.to`: copies from page-locked memory may be done later.
 
         Raises:
             TypeError: the dtype is not floating point, or an argument is of the wrong type.

@@ -115,7 +115,7 @@ def moved(value: Any, device: verigrad.device | None) -> Any:
     if device is None:
         return value
     if isinstance(value, verigrad.Tensor):
-        return value.to(device)
+        return value.to(device, non_blocking=True)
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return type(value)(*(moved(one, device) for one in value))
     if isinstance(value, tuple | list):

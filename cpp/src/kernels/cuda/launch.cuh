@@ -28,6 +28,7 @@ void launch(dim3 blocks, dim3 threads, void (*kernel)(Params...), const Args&...
 #if defined(__CUDACC__)
   kernel<<<blocks, threads, 0, current_stream()>>>(static_cast<Params>(args)...);
 #else
+  check(emulation::catch_up(current_stream()));
   auto body = [&] { kernel(static_cast<Params>(args)...); };
   emulation::run_grid(
       current_op(), {blocks.x, blocks.y, blocks.z}, {threads.x, threads.y, threads.z}, 0,

@@ -3,7 +3,6 @@
 // which a training step would meet in each op.
 #include "kernels/cuda/memory.cuh"
 
-#include <bit>
 #include <map>
 #include <mutex>
 #include <unordered_map>
@@ -14,22 +13,12 @@
 namespace verigrad::kernels::cuda {
 namespace {
 
-constexpr std::int64_t kSmallest = 512;
-
 /// The emulation wants to see the end of each block, unless a test is about the cache.
 #if defined(__CUDACC__)
 constexpr bool exact_blocks() { return false; }
 #else
 using emulation::exact_blocks;
 #endif
-
-/// Sizes in four steps for each power of two.
-std::int64_t rounded(std::int64_t nbytes) {
-  if (nbytes <= kSmallest) return kSmallest;
-  const std::int64_t step =
-      std::max(kSmallest, static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(nbytes - 1))) / 4);
-  return (nbytes + step - 1) / step * step;
-}
 
 struct Block {
   int device;
@@ -42,6 +31,15 @@ struct Allocator {
   std::unordered_map<void*, Block> live;
   std::map<std::pair<cudaStream_t, std::int64_t>, std::vector<void*>> free[kMaxDevices];
   MemoryUse use[kMaxDevices];
+
+  /// A block of the cache; null where there is none of the size.
+  void* take(int device, cudaStream_t stream, std::int64_t bytes) {
+    const auto at = free[device].find({stream, bytes});
+    if (at == free[device].end() || at->second.empty()) return nullptr;
+    void* data = at->second.back();
+    at->second.pop_back();
+    return data;
+  }
 
   /// Gives back the cache of a device; its streams have been waited for.
   void empty(int device) {
@@ -65,17 +63,21 @@ Allocator& allocator() {
 void* allocate(int device, std::int64_t nbytes) {
   VG_CHECK(nbytes <= std::int64_t{1} << 60, OutOfMemoryError, current_op(), ": CUDA out of memory: tried to allocate ",
            nbytes, " bytes");
-  const std::int64_t bytes = exact_blocks() ? std::max<std::int64_t>(nbytes, 1) : rounded(nbytes);
+  const std::int64_t bytes = exact_blocks() ? std::max<std::int64_t>(nbytes, 1) : block_bytes(nbytes);
   Allocator& a = allocator();
   const std::lock_guard lock(a.mutex);
   const cudaStream_t stream = stream_of(device);
   MemoryUse& use = a.use[device];
-  void* data = nullptr;
-  if (const auto at = a.free[device].find({stream, bytes}); at != a.free[device].end() && !at->second.empty()) {
-    data = at->second.back();
-    at->second.pop_back();
-  } else {
-    const DeviceGuard guard(device);
+  void* data = a.take(device, stream, bytes);
+  const DeviceGuard guard(device);
+  if (!data && !a.free[device].empty()) {
+    // What a stream has left behind that nobody holds any more, and that has done its work.
+    for (const cudaStream_t idle : idle_streams(device)) {
+      if (cudaStreamQuery(idle) == cudaSuccess && (data = a.take(device, idle, bytes))) break;
+    }
+    cudaGetLastError();  // forgets those that were not ready
+  }
+  if (!data) {
     if (cudaMalloc(&data, static_cast<std::size_t>(bytes)) != cudaSuccess) {
       cudaGetLastError();  // forgets it
       check(cudaDeviceSynchronize());
@@ -127,6 +129,7 @@ void reset_peak(int device) {
 }
 
 void empty_cache() {
+  empty_host_cache();
   Allocator& a = allocator();
   const std::lock_guard lock(a.mutex);
   for (int device = 0; device < kMaxDevices; ++device) {

@@ -1,11 +1,11 @@
 // The backend of CUDA devices: what the core calls, and the state of the calling thread.
 #include "kernels/cuda/runtime.cuh"
 
-#include <pthread.h>
-
 #include <atomic>
 #include <cstring>
+#include <memory>
 #include <mutex>
+#include <optional>
 
 #include "core/backend.h"
 #include "kernels/cuda/kernels.cuh"
@@ -19,13 +19,18 @@ namespace cuda {
 namespace {
 
 struct ThreadState {
-  int device = 0;
+  int device = 0;  // of the kernels
+  int chosen = 0;  // CUDA's current one
   const char* op = "cuda";
   cudaStream_t streams[kMaxDevices] = {};
 };
 thread_local ThreadState state;
 
-std::atomic<bool> forked{false};
+void choose(int device) {
+  if (state.chosen == device) return;
+  check(cudaSetDevice(device));
+  state.chosen = device;
+}
 
 /// Where the kernels of each device report; made with the first kernel that may.
 struct Reports {
@@ -66,52 +71,72 @@ int device_count() {
 }
 
 void enter(int device, const char* op) {
-  VG_CHECK(!forked.load(std::memory_order_relaxed), RuntimeError, op,
-           ": Cannot re-initialize CUDA in forked subprocess. To use CUDA with multiprocessing, you must use the "
-           "'spawn' start method");
   state.op = op;
-  if (state.device == device) return;
-  check(cudaSetDevice(device));
+  choose(device);
   state.device = device;
 }
 
-void from_host(int device, void* to, const void* host, std::int64_t nbytes) {
-  const DeviceGuard guard(device);
-  check(cudaMemcpyAsync(to, host, static_cast<std::size_t>(nbytes), cudaMemcpyHostToDevice, stream_of(device)));
-}
-
 void wait(int device) {
+  const DeviceGuard guard(device);
   check(cudaStreamSynchronize(stream_of(device)));
   raise_report(device);
 }
 
-void to_host(int device, void* host, const void* from, std::int64_t nbytes) {
+/// Up to this size memory that is not page-locked goes by way of a block that is. How much of the host's memory CUDA
+/// itself has read when it returns is not said, and it waits for the work before.
+constexpr std::int64_t kStaged = std::int64_t{1} << 20;
+
+void from_host(int device, void* to, const void* host, std::int64_t nbytes, bool non_blocking) {
   const DeviceGuard guard(device);
-  check(cudaMemcpyAsync(host, from, static_cast<std::size_t>(nbytes), cudaMemcpyDeviceToHost, stream_of(device)));
-  wait(device);
+  const cudaStream_t stream = stream_of(device);
+  const auto copy = [&](const void* from) {
+    check(cudaMemcpyAsync(to, from, static_cast<std::size_t>(nbytes), cudaMemcpyHostToDevice, stream));
+  };
+  if (non_blocking && page_locked(host)) {
+    copy(host);
+    note_copy(host, device, stream);
+  } else if (void* staging = nbytes <= kStaged ? allocate_staging(device, nbytes) : nullptr) {
+    const std::unique_ptr<void, void (*)(void*)> held(staging, &release_host);
+    std::memcpy(staging, host, static_cast<std::size_t>(nbytes));
+    copy(staging);
+    note_copy(staging, device, stream);
+  } else {
+    copy(host);
+    wait(device);
+  }
+}
+
+void to_host(int device, void* host, const void* from, std::int64_t nbytes, bool non_blocking) {
+  const DeviceGuard guard(device);
+  const cudaStream_t stream = stream_of(device);
+  const bool later = non_blocking && page_locked(host);
+  check(cudaMemcpyAsync(host, from, static_cast<std::size_t>(nbytes), cudaMemcpyDeviceToHost, stream));
+  if (later) {
+    note_copy(host, device, stream);
+  } else {
+    wait(device);
+  }
+}
+
+/// What `device` queues from now on comes after the work so far of `other`, on the calling thread's streams.
+void follow(int device, int other) {
+  std::optional<Mark> mark;
+  {
+    const DeviceGuard guard(other);
+    mark.emplace(stream_of(other));
+  }
+  const DeviceGuard guard(device);
+  check(cudaStreamWaitEvent(stream_of(device), mark->event(), 0));
 }
 
 void between(int to_device, void* to, int from_device, const void* from, std::int64_t nbytes) {
-  if (to_device != from_device) {
-    // The receiver's stream goes on when the sender's work before this is done.
-    cudaEvent_t sent;
-    {
-      const DeviceGuard guard(from_device);
-      check(cudaEventCreateWithFlags(&sent, cudaEventDisableTiming));
-      check(cudaEventRecord(sent, stream_of(from_device)));
-    }
-    const DeviceGuard guard(to_device);
-    check(cudaStreamWaitEvent(stream_of(to_device), sent, 0));
-    check(
-        cudaMemcpyPeerAsync(to, to_device, from, from_device, static_cast<std::size_t>(nbytes), stream_of(to_device)));
-    // The sender may use the memory again when it was read.
-    check(cudaEventRecord(sent, stream_of(to_device)));
-    check(cudaStreamWaitEvent(stream_of(from_device), sent, 0));
-    check(cudaEventDestroy(sent));
-    return;
-  }
+  const auto size = static_cast<std::size_t>(nbytes);
   const DeviceGuard guard(to_device);
-  check(cudaMemcpyAsync(to, from, static_cast<std::size_t>(nbytes), cudaMemcpyDeviceToDevice, stream_of(to_device)));
+  const cudaStream_t stream = stream_of(to_device);
+  if (to_device == from_device) return check(cudaMemcpyAsync(to, from, size, cudaMemcpyDeviceToDevice, stream));
+  follow(to_device, from_device);
+  check(cudaMemcpyPeerAsync(to, to_device, from, from_device, size, stream));
+  follow(from_device, to_device);  // which may use the memory again when it was read
 }
 
 void synchronize(int device) {
@@ -132,16 +157,32 @@ DeviceProperties properties(int device) {
   return out;
 }
 
+/// Streams that nobody holds. None is destroyed: graphs and threads may remember one that its owner gave back.
+struct IdleStreams {
+  std::mutex mutex;
+  std::vector<cudaStream_t> of_device[kMaxDevices];
+};
+IdleStreams& idle() {
+  static IdleStreams* of_process = new IdleStreams;
+  return *of_process;
+}
+
 std::uint64_t new_stream(int device) {
+  cudaStream_t made = nullptr;
+  {
+    const std::lock_guard lock(idle().mutex);
+    if (auto& list = idle().of_device[device]; !list.empty()) {
+      made = list.back();
+      list.pop_back();
+    }
+  }
   const DeviceGuard guard(device);
-  cudaStream_t made;
-  check(cudaStreamCreateWithFlags(&made, cudaStreamNonBlocking));
+  if (!made) check(cudaStreamCreateWithFlags(&made, cudaStreamNonBlocking));
   return reinterpret_cast<std::uint64_t>(made);
 }
 void delete_stream(int device, std::uint64_t handle) {
-  const DeviceGuard guard(device);
-  check(cudaStreamSynchronize(stream(handle)));
-  check(cudaStreamDestroy(stream(handle)));
+  const std::lock_guard lock(idle().mutex);
+  idle().of_device[device].push_back(stream(handle));
 }
 std::uint64_t current_stream_of(int device) { return reinterpret_cast<std::uint64_t>(stream_of(device)); }
 void set_stream(int device, std::uint64_t handle) { state.streams[device] = stream(handle); }
@@ -154,8 +195,12 @@ bool done(cudaError_t status) {
   check(status);
   return true;
 }
-bool stream_done(int, std::uint64_t handle) { return done(cudaStreamQuery(stream(handle))); }
+bool stream_done(int device, std::uint64_t handle) {
+  const DeviceGuard guard(device);  // the default stream is that of CUDA's current device
+  return done(cudaStreamQuery(stream(handle)));
+}
 void wait_stream(int device, std::uint64_t handle) {
+  const DeviceGuard guard(device);
   check(cudaStreamSynchronize(stream(handle)));
   raise_report(device);
 }
@@ -192,11 +237,14 @@ int current_device() { return state.device; }
 cudaStream_t stream_of(int device) { return state.streams[device]; }
 cudaStream_t current_stream() { return stream_of(state.device); }
 
-DeviceGuard::DeviceGuard(int device) : device_(device) {
-  if (device_ != state.device) check(cudaSetDevice(device_));
+std::vector<cudaStream_t> idle_streams(int device) {
+  const std::lock_guard lock(idle().mutex);
+  return idle().of_device[device];
 }
+
+DeviceGuard::DeviceGuard(int device) : before_(state.chosen) { choose(device); }
 DeviceGuard::~DeviceGuard() {
-  if (device_ != state.device) cudaSetDevice(state.device);
+  if (state.chosen != before_ && cudaSetDevice(before_) == cudaSuccess) state.chosen = before_;
 }
 
 Reporter reporter() {
@@ -227,7 +275,6 @@ Backend& cuda_backend() {
     return t;
   }();
   static Backend made = [] {
-    pthread_atfork(nullptr, nullptr, [] { forked = true; });
     Backend b;
     b.device_count = &device_count;
     b.enter = &enter;
@@ -237,6 +284,9 @@ Backend& cuda_backend() {
     b.from_host = &from_host;
     b.to_host = &to_host;
     b.between = &between;
+    b.allocate_host = &allocate_host;
+    b.free_host = &release_host;
+    b.page_locked = &page_locked;
     b.synchronize = &synchronize;
     b.memory = &memory_use;
     b.reset_peak = &cuda::reset_peak;

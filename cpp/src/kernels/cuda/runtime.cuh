@@ -5,6 +5,7 @@
 #include <cuda_runtime.h>
 
 #include <cstdint>
+#include <vector>
 
 #include "verigrad/error.h"
 
@@ -20,8 +21,10 @@ inline constexpr int kMaxDevices = 64;
 
 /// The calling thread's stream on a device.
 cudaStream_t stream_of(int device);
+/// The streams of a device that were made and that nobody holds.
+std::vector<cudaStream_t> idle_streams(int device);
 
-/// Makes a device CUDA's current one, and the calling thread's own again.
+/// Makes a device CUDA's current one, and at the end the one before.
 class DeviceGuard {
  public:
   explicit DeviceGuard(int device);
@@ -30,13 +33,32 @@ class DeviceGuard {
   DeviceGuard& operator=(const DeviceGuard&) = delete;
 
  private:
-  int device_;
+  int before_;
 };
 
 /// Raises RuntimeError with the op and CUDA's own words.
 inline void check(cudaError_t status) {
   VG_CHECK(status == cudaSuccess, RuntimeError, current_op(), ": CUDA error: ", cudaGetErrorString(status));
 }
+
+/// A mark in the work of a stream of the current device. Gone with its scope: CUDA keeps what waits for it.
+class Mark {
+ public:
+  explicit Mark(cudaStream_t stream) {
+    check(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming));
+    if (const cudaError_t status = cudaEventRecord(event_, stream); status != cudaSuccess) {
+      cudaEventDestroy(event_);
+      check(status);
+    }
+  }
+  ~Mark() { cudaEventDestroy(event_); }
+  Mark(const Mark&) = delete;
+  Mark& operator=(const Mark&) = delete;
+  cudaEvent_t event() const { return event_; }
+
+ private:
+  cudaEvent_t event_ = nullptr;
+};
 
 /// Memory of the device for the calling thread's stream, from the cache; raises RuntimeError where there is none.
 void* allocate(int device, std::int64_t nbytes);
