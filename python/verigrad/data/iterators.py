@@ -25,9 +25,10 @@ class EpochIterator:
     A class rather than a generator: after an error in one batch the next one can still be asked for.
     """
 
+    pins = False  # whether batches go to page-locked memory
+
     def __init__(self, loader: DataLoader[Any], epoch: Epoch) -> None:
         self._loader = loader
-        self._pins = loader._pins()
         self._epoch = epoch
         self._number = epoch.batches  # of the batch that is being fetched
 
@@ -40,7 +41,7 @@ class EpochIterator:
     def __next__(self) -> Any:
         try:
             batch = self._next()
-            if self._pins:
+            if self.pins:
                 batch = pin_memory(batch)
         except StopIteration:
             self._epoch.finished = True

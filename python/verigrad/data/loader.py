@@ -11,7 +11,7 @@ import verigrad
 
 from .collate import default_collate, default_convert
 from .dataset import Dataset, IterableDataset
-from .iterators import MapIterator, StreamIterator
+from .iterators import EpochIterator, MapIterator, StreamIterator
 from .position import Epoch, check, default_generator_at, restore_sources, state_of, worker_states
 from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
 
@@ -220,6 +220,7 @@ class DataLoader(Generic[_T_co]):
             if state is not None:
                 epoch.batches = state["batches"]
             iterator = self._iterator(epoch, state)
+            iterator.pins = self._pins()
         self._epoch, self._resumed = epoch, None
         return iterator
 
@@ -239,7 +240,7 @@ class DataLoader(Generic[_T_co]):
             )
         return self.pin_memory and verigrad.cuda.is_available()
 
-    def _iterator(self, epoch: Epoch, state: dict[str, Any] | None) -> Iterator[Any]:
+    def _iterator(self, epoch: Epoch, state: dict[str, Any] | None) -> EpochIterator:
         if self.num_workers == 0:
             return StreamIterator(self, epoch) if self._streams else MapIterator(self, epoch)
         from .crew import Crew  # here, so that importing verigrad does not pay for processes
@@ -302,22 +303,6 @@ def _warn_of_many(workers: int) -> None:
             "even freeze, lower the worker number to avoid potential slowness/freeze if necessary.",
             stacklevel=3,
         )
-
-
-class _PinnedIterator:
-    """The batches of another iterator in page-locked memory."""
-
-    def __init__(self, batches: Any) -> None:
-        self._batches = batches
-
-    def __iter__(self) -> Iterator[Any]:
-        return self
-
-    def __len__(self) -> int:
-        return len(self._batches)
-
-    def __next__(self) -> Any:
-        return pin_memory(next(self._batches))
 
 
 def _checked_context(context: Any, num_workers: int) -> Any:
