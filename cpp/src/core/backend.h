@@ -51,6 +51,8 @@ struct Backend {
   void (*between)(int to_device, void* to, int from_device, const void* from, std::int64_t nbytes);
   /// Waits for all work of the device, and raises what kernels have reported.
   void (*synchronize)(int device);
+  /// How often this process has waited for a device so far.
+  std::int64_t (*waits)();
 
   MemoryUse (*memory)(int device);
   void (*reset_peak)(int device);
