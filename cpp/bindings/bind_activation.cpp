@@ -7,51 +7,41 @@
 namespace verigrad::bindings {
 namespace {
 
-using OptOperand = std::optional<Operand>;
-
-ops::Bound bound(const OptOperand& value) {
-  if (!value) return {};
-  if (value->is_tensor()) return {value->tensor, {}};
-  return {Tensor(), value->scalar};
-}
+using ops::Bound;
 
 void bind_clamp(py::module_& m, TensorClass& cls) {
   const auto none = py::none();
   def_op(
       m, cls, "clamp", true,
-      [](const Tensor& input, const OptOperand& min, const OptOperand& max) {
-        return ops::clamp(input, bound(min), bound(max));
-      },
+      [](const Tensor& input, const Bound& min, const Bound& max) { return ops::clamp(input, min, max); },
       py::arg("min") = none, py::arg("max") = none,
       "The input limited to [min, max]: numbers, tensors (broadcast) or None; max where min is greater. The gradient "
       "is "
       "1 from min to max, both included.");
   def_op(
-      m, cls, "clamp_min", true,
-      [](const Tensor& input, const Operand& min) { return ops::clamp(input, bound(min), {}); }, py::arg("min"),
-      "max(input, min); see clamp.");
+      m, cls, "clamp_min", true, [](const Tensor& input, const Operand& min) { return ops::clamp(input, min, {}); },
+      py::arg("min"), "max(input, min); see clamp.");
   def_op(
-      m, cls, "clamp_max", true,
-      [](const Tensor& input, const Operand& max) { return ops::clamp(input, {}, bound(max)); }, py::arg("max"),
-      "min(input, max); see clamp.");
+      m, cls, "clamp_max", true, [](const Tensor& input, const Operand& max) { return ops::clamp(input, {}, max); },
+      py::arg("max"), "min(input, max); see clamp.");
   def_inplace(
       cls, "clamp_", true,
-      [](const py::object& self, const OptOperand& min, const OptOperand& max) {
-        ops::clamp_(unwrap(self.ptr()), bound(min), bound(max));
+      [](const py::object& self, const Bound& min, const Bound& max) {
+        ops::clamp_(unwrap(self.ptr()), min, max);
         return self;
       },
       py::arg("min") = none, py::arg("max") = none);
   def_inplace(
       cls, "clamp_min_", true,
       [](const py::object& self, const Operand& min) {
-        ops::clamp_(unwrap(self.ptr()), bound(min), {});
+        ops::clamp_(unwrap(self.ptr()), min, {});
         return self;
       },
       py::arg("min"));
   def_inplace(
       cls, "clamp_max_", true,
       [](const py::object& self, const Operand& max) {
-        ops::clamp_(unwrap(self.ptr()), {}, bound(max));
+        ops::clamp_(unwrap(self.ptr()), {}, max);
         return self;
       },
       py::arg("max"));

@@ -11,15 +11,26 @@ Tensor mixed(const Tensor& input, const Operand& other) {
 }
 #define VG_MIXED(NAME) mixed<static_cast<TensorTensor>(&ops::NAME), static_cast<TensorScalar>(&ops::NAME)>
 
+bool is_one(Scalar alpha) { return !alpha.is_bool() && alpha.to_double() == 1.0; }
+
+/// alpha * other, of the dtype that it has in a sum with input.
+Operand times(const Tensor& input, const Operand& other, Scalar alpha) {
+  const Operand x = input;
+  const DType dtype = ops::result_type({&x, &other});
+  VG_CHECK(!alpha.is_floating_point() || is_floating_point(dtype), RuntimeError,
+           "For integral input tensors, argument alpha must not be a floating point number.");
+  VG_CHECK(!alpha.is_bool() || dtype == DType::Bool, RuntimeError, "Boolean alpha only supported for Boolean results.");
+  if (dtype == DType::Bool) alpha = alpha.to<bool>();
+  if (other.is_tensor()) return ops::mul(ops::to(other.tensor, dtype), alpha);
+  if (dtype == DType::Bool) return Scalar(other.scalar.to<bool>() && alpha.to<bool>());
+  if (is_floating_point(dtype)) return Scalar(other.scalar.to_double() * alpha.to_double());
+  return Scalar(wrapping_mul(other.scalar.to<std::int64_t>(), alpha.to<std::int64_t>()));
+}
+
 /// add and sub take alpha: input + alpha * other.
 template <TensorTensor tt, TensorScalar ts>
 Tensor scaled(const Tensor& input, const Operand& other, Scalar alpha) {
-  const bool one = !alpha.is_bool() && alpha.to_double() == 1.0;
-  if (one) return mixed<tt, ts>(input, other);
-  VG_CHECK(!(alpha.is_floating_point() && is_integral(input.dtype()) &&
-             !(other.is_tensor() && is_floating_point(other.tensor.dtype()))),
-           RuntimeError, "For integral input tensors, argument alpha must not be a floating point number.");
-  return tt(input, ops::mul(other.as_tensor(input.device()), alpha));
+  return is_one(alpha) ? mixed<tt, ts>(input, other) : mixed<tt, ts>(input, times(input, other, alpha));
 }
 
 template <InPlaceTensor tt, InPlaceScalar ts>
@@ -29,14 +40,7 @@ py::object inplace(const py::object& self, const Operand& other) {
 }
 template <InPlaceTensor tt, InPlaceScalar ts>
 py::object inplace_scaled(const py::object& self, const Operand& other, Scalar alpha) {
-  if (!alpha.is_bool() && alpha.to_double() == 1.0) return inplace<tt, ts>(self, other);
-  const Tensor x = unwrap(self.ptr());
-  tt(x, ops::mul(other.as_tensor(x.device()), alpha));
-  return self;
-}
-
-Tensor where(const Tensor& condition, const Operand& input, const Operand& other) {
-  return ops::where(condition, input.as_tensor(condition.device()), other.as_tensor(condition.device()));
+  return is_one(alpha) ? inplace<tt, ts>(self, other) : inplace<tt, ts>(self, times(unwrap(self.ptr()), other, alpha));
 }
 
 Tensor power(const Operand& input, const Operand& exponent) {
@@ -135,7 +139,7 @@ void bind_elementwise(py::module_& m, TensorClass& cls) {
       },
       py::arg("mean") = 0.0, py::arg("std") = 1.0, py::kw_only(), py::arg("generator") = py::none());
 
-  def_function(m, "where", true, &where, py::arg("condition"), py::arg("input"), py::arg("other"));
+  def_function(m, "where", true, &ops::where, py::arg("condition"), py::arg("input"), py::arg("other"));
   m.def(
       "where",
       [](const Tensor& condition) {
@@ -148,15 +152,10 @@ void bind_elementwise(py::module_& m, TensorClass& cls) {
   cls.def(
       "where",
       [](const Tensor& self, const Tensor& condition, const Operand& other) {
-        return ops::where(condition, self, other.as_tensor(self.device()));
+        return ops::where(condition, self, other);
       },
       py::arg("condition"), py::arg("other"));
-  def_op(
-      m, cls, "masked_fill", true,
-      [](const Tensor& self, const Tensor& mask, const Operand& value) {
-        return ops::masked_fill(self, mask, value.as_tensor(self.device()));
-      },
-      py::arg("mask"), py::arg("value"));
+  def_op(m, cls, "masked_fill", true, &ops::masked_fill, py::arg("mask"), py::arg("value"));
   def_op(m, cls, "clone", true, &ops::clone);
   def_method(cls, "contiguous", true, &ops::contiguous);
   def_op(m, cls, "equal", false, &ops::equal, py::arg("other"));
@@ -165,9 +164,8 @@ void bind_elementwise(py::module_& m, TensorClass& cls) {
   def_op(m, cls, "isclose", false, &ops::isclose, py::arg("other"), py::arg("rtol") = 1e-5, py::arg("atol") = 1e-8,
          py::arg("equal_nan") = false);
   m.def(
-      "result_type",
-      [](const Operand& a, const Operand& b) { return ops::result_type(a.as_tensor({}), b.as_tensor({})); },
-      py::arg("tensor1"), py::arg("tensor2"));
+      "result_type", [](const Operand& a, const Operand& b) { return ops::result_type({&a, &b}); }, py::arg("tensor1"),
+      py::arg("tensor2"));
 }
 
 }  // namespace verigrad::bindings

@@ -1,4 +1,6 @@
 // Products of matrices, softmax, losses.
+#include <set>
+
 #include "python.h"
 #include "verigrad/nn/embedding.h"
 #include "verigrad/nn/loss.h"
@@ -75,6 +77,14 @@ void bind_functional(py::module_& m, TensorClass& cls) {
       py::arg("weight"), py::arg("indices"), py::arg("padding_idx") = py::none(), py::arg("scale_grad_by_freq") = false,
       "Rows of weight [num_embeddings, embedding_dim] at int64 or int32 indices: [*indices, embedding_dim].\n\n"
       "Raises IndexError for an index outside of [0, num_embeddings).");
+  f.def(
+      "check_index",
+      [](const std::string& op, const Tensor& index, std::int64_t size, bool classes) {
+        static std::set<std::string> names;  // a device may need one later
+        ops::check_index(names.insert(op).first->c_str(), index, size, classes);
+      },
+      py::arg("op"), py::arg("index"), py::arg("size"), py::arg("classes") = false,
+      "Raises RuntimeError for an index outside of [0, size); on a CUDA device at its next synchronisation.");
 }
 
 }  // namespace verigrad::bindings

@@ -37,17 +37,23 @@ PyObject* guarded(F body) {
 using ScalarTensor = Tensor (*)(Scalar, const Tensor&);
 
 template <TensorTensor tt, TensorScalar ts, ScalarTensor st>
+PyObject* apply(const Operand& x, const Operand& y) {
+  if (!x.is_tensor()) return release(st(x.scalar, y.tensor));
+  return release(y.is_tensor() ? tt(x.tensor, y.tensor) : ts(x.tensor, y.scalar));
+}
+template <TensorTensor tt, TensorScalar ts, ScalarTensor st>
 PyObject* binary(PyObject* a, PyObject* b) {
   return guarded([&]() -> PyObject* {
     Operand x, y;
     if (!load_operand(a, x) || !load_operand(b, y)) return not_implemented();
-    if (!x.is_tensor()) return release(st(x.scalar, y.tensor));
-    return release(y.is_tensor() ? tt(x.tensor, y.tensor) : ts(x.tensor, y.scalar));
+    return apply<tt, ts, st>(x, y);
   });
 }
-#define VG_SLOT_BINARY(NAME)                                                           \
-  binary<static_cast<TensorTensor>(&ops::NAME), static_cast<TensorScalar>(&ops::NAME), \
-         static_cast<ScalarTensor>(&ops::NAME)>
+/// TEMPLATE of the overloads of an op.
+#define VG_SLOT(TEMPLATE, NAME)                                                          \
+  TEMPLATE<static_cast<TensorTensor>(&ops::NAME), static_cast<TensorScalar>(&ops::NAME), \
+           static_cast<ScalarTensor>(&ops::NAME)>
+#define VG_SLOT_BINARY(NAME) VG_SLOT(binary, NAME)
 
 PyObject* power(PyObject* a, PyObject* b, PyObject*) { return VG_SLOT_BINARY(pow)(a, b); }
 
@@ -74,16 +80,17 @@ PyObject* matmul(PyObject* a, PyObject* b) {
 }
 
 /// & | ^ on bool tensors.
-template <TensorTensor f>
+template <TensorTensor tt, TensorScalar ts, ScalarTensor st>
 PyObject* logical(PyObject* a, PyObject* b) {
   return guarded([&]() -> PyObject* {
     Operand x, y;
     if (!load_operand(a, x) || !load_operand(b, y)) return not_implemented();
-    const Device device = x.is_tensor() ? x.tensor.device() : y.tensor.device();
-    const Tensor left = x.as_tensor(device), right = y.as_tensor(device);
-    VG_CHECK(left.dtype() == DType::Bool && right.dtype() == DType::Bool, NotImplementedError,
-             "bitwise operators: expected bool operands, got ", left.dtype(), " and ", right.dtype());
-    return release(f(left, right));
+    const auto dtype = [](const Operand& o) {
+      return o.is_tensor() ? o.tensor.dtype() : o.scalar.dtype(DType::Float64);
+    };
+    VG_CHECK(dtype(x) == DType::Bool && dtype(y) == DType::Bool, NotImplementedError,
+             "bitwise operators: expected bool operands, got ", dtype(x), " and ", dtype(y));
+    return apply<tt, ts, st>(x, y);
   });
 }
 
@@ -136,9 +143,9 @@ void bind_operators(PyHeapTypeObject* type) {
   number.nb_positive = positive;
   number.nb_absolute = absolute;
   number.nb_invert = invert;
-  number.nb_and = logical<&ops::logical_and>;
-  number.nb_or = logical<&ops::logical_or>;
-  number.nb_xor = logical<&ops::logical_xor>;
+  number.nb_and = VG_SLOT(logical, logical_and);
+  number.nb_or = VG_SLOT(logical, logical_or);
+  number.nb_xor = VG_SLOT(logical, logical_xor);
   number.nb_inplace_add = VG_INPLACE(inplace, add_);
   number.nb_inplace_subtract = VG_INPLACE(inplace, sub_);
   number.nb_inplace_multiply = VG_INPLACE(inplace, mul_);

@@ -79,15 +79,11 @@ Tensor get_item(const Tensor& self, py::handle subscript) {
 }
 
 void set_item(const Tensor& self, py::handle subscript, py::handle value) {
-  Tensor source;
-  Scalar scalar = 0;
+  Operand source;
   if (is_tensor(value.ptr())) {
-    source = unwrap(value.ptr());
-  } else if (load_scalar(value.ptr(), scalar)) {
-    check_fits("index_put_", scalar, self.dtype());
-    source = ops::wrapped_scalar(scalar, self.dtype(), self.device());
-  } else {
-    source = tensor_from_data(value, self.dtype(), self.device());
+    source.tensor = unwrap(value.ptr());
+  } else if (!load_scalar(value.ptr(), source.scalar)) {
+    source.tensor = tensor_from_data(value, self.dtype(), self.device());
   }
   ops::set_item(self, parse_indices(subscript), source);
 }

@@ -1,5 +1,6 @@
 // Hooks for the verification: what ops there are, and faults that it must notice.
 #include "core/allocator.h"
+#include "core/backend.h"
 #include "kernels/boundaries.h"
 #include "kernels/cpu/simd.h"
 #include "python.h"
@@ -66,6 +67,9 @@ void bind_testing(py::module_& m) {
         return out;
       },
       "Every size at which a kernel changes its path: name -> (value, what it bounds).");
+  t.def(
+      "device_waits", [] { return device_count(DeviceType::CUDA) == 0 ? 0 : backend({DeviceType::CUDA, 0}).waits(); },
+      "How often this process has waited for a CUDA device.");
   t.def("allocated_bytes", &cpu_allocated_bytes, "Bytes in live storages.");
   t.def("empty_cache", &cpu_empty_cache, "Returns this thread's unused blocks to the system.");
 }

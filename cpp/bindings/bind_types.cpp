@@ -132,10 +132,6 @@ bool load_scalar(PyObject* object, Scalar& scalar) {
   return true;
 }
 
-Tensor Operand::as_tensor(Device device) const {
-  return is_tensor() ? tensor : ops::wrapped_scalar(scalar, scalar.dtype(DType::Float64), device);
-}
-
 Dims parse_dims(const char* op, py::handle sequence) {
   Dims dims;
   for (py::handle item : sequence) {

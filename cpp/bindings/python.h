@@ -72,14 +72,7 @@ bool load_scalar(PyObject* object, Scalar& scalar);
 /// numpy arrays and their subclasses.
 bool is_ndarray(PyObject* object);
 
-/// A tensor or a number.
-struct Operand {
-  Tensor tensor;
-  Scalar scalar = 0;
-  bool is_tensor() const { return tensor.defined(); }
-  /// The number as a tensor that takes part in promotion as a number.
-  Tensor as_tensor(Device device) const;
-};
+using ops::Operand;
 
 using TensorTensor = Tensor (*)(const Tensor&, const Tensor&);
 using TensorScalar = Tensor (*)(const Tensor&, Scalar);

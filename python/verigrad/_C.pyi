@@ -524,6 +524,9 @@ class _testing:
     def cut_loops() -> _int:
         """How many loops were long enough to be cut into chunks for threads."""
     @staticmethod
+    def device_waits() -> _int:
+        """How often this process has waited for a CUDA device."""
+    @staticmethod
     def empty_cache() -> None:
         """Returns this thread's unused blocks to the system."""
     @staticmethod
@@ -607,6 +610,9 @@ class nn_functional:
 
         Raises RuntimeError for an alpha of 0.
         """
+    @staticmethod
+    def check_index(op: str, index: Tensor, size: _int, classes: _bool = False) -> None:
+        """Raises RuntimeError for an index outside of [0, size); on a CUDA device at its next synchronisation."""
     @staticmethod
     def conv1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _int | Sequence[_int] | None = 1, padding: str | _int | Sequence[_int] | None = 0, dilation: _int | Sequence[_int] | None = 1, groups: _int = 1) -> Tensor:
         """Correlates input [N, C, L] or [C, L] with weight [K, C / groups, R] and adds bias [K]: [N, K, (L + 2 padding - dilation (R - 1) - 1) / stride + 1].

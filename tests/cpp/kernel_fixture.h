@@ -156,4 +156,13 @@ inline Loop flat_loop(std::int64_t n, std::initializer_list<const void*> operand
   return loop;
 }
 
+/// The loop with a number in place of an operand, or as one more.
+inline Loop with_number(Loop loop, int operand, DType dtype, Scalar value) {
+  loop.operands = std::max(loop.operands, operand + 1);
+  loop.data[operand] = nullptr;
+  loop.strides[operand] = Dims(loop.shape.size(), 0);
+  loop.set_number(operand, dtype, value);
+  return loop;
+}
+
 }  // namespace kernel_test

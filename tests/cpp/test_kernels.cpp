@@ -361,8 +361,26 @@ TEST(where_and_fill) {
       CHECK(right);
     }
   }
+  // Numbers on either side and on both, also where the condition has gaps.
+  for (const Dims& condition : {full, Dims{1, 9}}) {
+    for (const int numbers : {1, 2, 3}) {
+      std::vector<float> y(360);
+      Loop loop = make_loop(shape, {{y.data(), full}, {mask.data(), condition}, {a.data(), full}, {b.data(), full}});
+      if ((numbers & 1) != 0) loop = with_number(loop, 2, DType::Float32, Scalar(0.5));
+      if ((numbers & 2) != 0) loop = with_number(loop, 3, DType::Float32, Scalar(-3));
+      cpu_table().where(DType::Float32, loop);
+      bool right = true;
+      for (std::int64_t i = 0; i < 360; ++i) {
+        const auto at = static_cast<std::size_t>(i);
+        const float first = (numbers & 1) != 0 ? 0.5f : a[at], second = (numbers & 2) != 0 ? -3.0f : b[at];
+        const bool chosen = mask[static_cast<std::size_t>(offset_at(shape, condition, i))] != 0;
+        right = right && y[at] == (chosen ? first : second);
+      }
+      CHECK(right);
+    }
+  }
   std::vector<std::int32_t> y(20, 1);
-  cpu_table().fill(DType::Int32, make_loop({5, 2}, {{y.data(), {4, 1}}}), Scalar(-7));
+  cpu_table().fill(DType::Int32, with_number(make_loop({5, 2}, {{y.data(), {4, 1}}}), 1, DType::Int32, Scalar(-7)));
   for (int i = 0; i < 20; ++i) CHECK_EQ(y[static_cast<std::size_t>(i)], i % 4 < 2 ? -7 : 1);
 }
 

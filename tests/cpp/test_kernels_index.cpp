@@ -161,6 +161,50 @@ TEST(rows_out_of_range) {
   CHECK_THROWS_WITH(cpu_table().index_add(DType::Int32, r), RuntimeError, "index_add");
 }
 
+TEST(places_of_indices) {
+  const std::vector<std::int64_t> rows = {-3, 0, 2, -1, 1, 1}, columns = {4, -5};
+  std::vector<std::int64_t> at(6);
+  Positions p;
+  p.op = "index";
+  p.mistake = Mistake::subscript;
+  p.range = {3, true};
+  p.step = 5;
+  p.loop = with_number(flat_loop(6, {at.data(), nullptr, rows.data()}), 1, DType::Int64, Scalar(0));
+  cpu_table().positions(p);
+  CHECK(at == (std::vector<std::int64_t>{0, 0, 10, 10, 5, 5}));
+  // On top of what is there, in place, broadcast.
+  p.range.size = 5;
+  p.step = 1;
+  p.dim = 1;
+  p.loop = make_loop({3, 2}, {{at.data(), {2, 1}}, {at.data(), {2, 1}}, {columns.data(), {0, 1}}});
+  cpu_table().positions(p);
+  CHECK(at == (std::vector<std::int64_t>{4, 0, 14, 10, 9, 5}));
+  p.range.size = 4;
+  CHECK_THROWS_WITH(cpu_table().positions(p), IndexError, "index 4 is out of bounds for dimension 1 with size 4");
+  // Labels: no counting from the end, and one that is ignored.
+  const std::vector<std::int64_t> labels = {1, -100, 2};
+  p = {"nll_loss", Mistake::label, 0, {3, false, true, -100}, 1, {}};
+  p.loop = with_number(flat_loop(3, {at.data(), nullptr, labels.data()}), 1, DType::Int64, Scalar(0));
+  cpu_table().positions(p);
+  CHECK(at[0] == 1 && at[1] == 0 && at[2] == 2);
+  p.range.ignores = false;
+  CHECK_THROWS_WITH(cpu_table().positions(p), IndexError, "nll_loss: Target -100 is out of bounds");
+  // Shared between threads.
+  const std::vector<std::int64_t> many = random_index(300000, -7, 6);
+  std::vector<std::int64_t> result;
+  CHECK(settings_agree(result, [&] {
+    std::vector<std::int64_t> out(many.size());
+    Positions large{"index", Mistake::subscript, 0, {7, true}, 3, {}};
+    large.loop = with_number(flat_loop(300000, {out.data(), nullptr, many.data()}), 1, DType::Int64, Scalar(1));
+    cpu_table().positions(large);
+    return out;
+  }));
+  bool right = true;
+  for (std::size_t i = 0; i < many.size(); ++i)
+    right = right && result[i] == 1 + 3 * (many[i] < 0 ? many[i] + 7 : many[i]);
+  CHECK(right);
+}
+
 TEST(positions_of_true) {
   for (const double density : {0.0, 0.02, 0.5, 1.0}) {
     const Dims shape{7, 3, 50};

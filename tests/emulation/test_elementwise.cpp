@@ -29,10 +29,7 @@ void check_binary(const char* name, BinaryOp op) {
     CHECK(agree<Out>(
         n, [&](const KernelTable& t, Cell<Out>* y) { t.binary(op, dtype, flat_loop(n, {y, a.data(), b.data()})); }));
     for (const int at : {1, 2}) {
-      Loop loop = flat_loop(n, {nullptr, a.data(), b.data()});
-      loop.data[at] = nullptr;
-      loop.strides[at] = {0};
-      loop.set_number(at, dtype, Scalar(3));
+      Loop loop = with_number(flat_loop(n, {nullptr, a.data(), b.data()}), at, dtype, Scalar(3));
       CHECK(agree<Out>(n, [&](const KernelTable& t, Cell<Out>* y) {
         loop.data[0] = y;
         t.binary(op, dtype, loop);

@@ -351,6 +351,49 @@ TEST(gather_without_elements) {
   cuda::synchronize_stream();
 }
 
+// ---- positions ------------------------------------------------------------------------------------------------------
+
+TEST(places_of_indices) {
+  for (const std::int64_t n : kSizes) {
+    std::vector<std::int64_t> index(static_cast<std::size_t>(n));
+    for (auto& i : index) i = random_int(-9, 8);
+    index[0] = -100;
+    const auto before = random_index(n, 1000);
+    for (const bool number : {false, true}) {
+      Positions p{"index", Mistake::subscript, 0, {9, true, true, -100}, 1 << 20, {}};
+      CHECK(agree<std::int64_t>(n, [&](const KernelTable& t, std::int64_t* out) {
+        p.loop = flat_loop(n, {out, before.data(), index.data()});
+        if (number) p.loop = with_number(p.loop, 1, DType::Int64, Scalar(5));
+        t.positions(p);
+      }));
+    }
+  }
+  // A column on top of a row.
+  const auto row = random_index(70, 1000), column = random_index(45, 6);
+  CHECK(agree<std::int64_t>(45 * 70, [&](const KernelTable& t, std::int64_t* out) {
+    Positions p{"index", Mistake::subscript, 0, {6}, 7, {}};
+    p.loop = make_loop({45, 70}, {{out, {70, 1}}, {row.data(), {0, 1}}, {column.data(), {1, 0}}});
+    t.positions(p);
+  }));
+  cuda::synchronize_stream();
+}
+
+TEST(places_that_are_not_there_are_reported_and_become_negative) {
+  const std::vector<std::int64_t> index = {1, -4, 0, 7}, before = {2, 2, -1, 2};
+  std::vector<std::int64_t> out(4);
+  Positions p{"index", Mistake::subscript, 2, {3, true}, 10, {}};
+  p.loop = flat_loop(4, {out.data(), before.data(), index.data()});
+  cuda_table().positions(p);
+  CHECK_THROWS(cuda::synchronize_stream(), IndexError);
+  CHECK(out == (std::vector<std::int64_t>{12, -1, -1, -1}));
+  p.range = {3, false, true, 7};
+  p.mistake = Mistake::label;
+  p.loop = with_number(p.loop, 1, DType::Int64, Scalar(0));
+  cuda_table().positions(p);
+  CHECK_THROWS_WITH(cuda::synchronize_stream(), IndexError, "Target -4 is out of bounds, expected labels from 0 to 2");
+  CHECK(out == (std::vector<std::int64_t>{10, -1, 0, 0}));
+}
+
 // ---- nonzero --------------------------------------------------------------------------------------------------------
 
 TEST(positions_of_true_elements) {

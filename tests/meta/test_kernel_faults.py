@@ -25,7 +25,7 @@ RECORD_OF_SLOT = {
     "unary": "exp", "binary": "add", "where": "where", "copy": "clone", "fill": "ones",
     "reduce": "sum", "arg_reduce": "argmax", "gemm": "mm", "softmax": "softmax", "gather": "gather",
     "scatter_add": "scatter_add", "index_select": "index_select", "index_add": "index_add",
-    "nonzero": "nonzero", "random": "rand", "range": "arange", "update": "adam",
+    "positions": "__getitem__", "nonzero": "nonzero", "random": "rand", "range": "arange", "update": "adam",
     "convolution": "conv1d", "pool": "adaptive_max_pool1d", "normalize": "batch_norm",
     "warp": "affine_image", "activation": "elu", "columns": "fold",
 }  # fmt: skip

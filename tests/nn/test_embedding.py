@@ -111,7 +111,7 @@ def test_max_norm_reaches_leaves_that_were_used_before_as_in_torch():
 @pytest.mark.parametrize("options", [{}, {"max_norm": 1.0}])
 def test_indices_out_of_range_change_nothing(bad, options):
     weight = vg.tensor(TABLE)
-    with pytest.raises(IndexError, match=r"range.*\[0, 4\)"):
+    with pytest.raises(IndexError, match=r"\[0, 4\)"):
         F.embedding(vg.tensor(bad), weight, **options)
     with pytest.raises(RuntimeError, match=r"\[0, 4\)"):
         F.embedding_bag(vg.tensor([bad]), weight, **options)

@@ -19,6 +19,23 @@ namespace verigrad::ops {
 using DimList = std::vector<std::int64_t>;
 using OptDType = std::optional<DType>;
 
+/// A tensor, or a number of Python: it takes part in promotion as one, and travels to the kernel as one.
+struct Operand {
+  Tensor tensor;  // undefined where it is a number
+  Scalar scalar = 0;
+
+  Operand() = default;
+  Operand(Tensor t) : tensor(std::move(t)) {}
+  Operand(Scalar s) : scalar(s) {}
+  Operand(int s) : scalar(s) {}
+  bool is_tensor() const { return tensor.defined(); }
+  /// f of what it is.
+  template <class F>
+  auto visit(F&& f) const {
+    return is_tensor() ? f(tensor) : f(scalar);
+  }
+};
+
 // Creation.
 Tensor empty(const Dims& shape, DType dtype, Device device);
 Tensor full(const Dims& shape, Scalar value, DType dtype, Device device);
@@ -31,8 +48,6 @@ Tensor ones_like(const Tensor& self, OptDType dtype = {});
 Tensor arange(Scalar start, Scalar end, Scalar step, OptDType dtype, Device device);
 Tensor linspace(Scalar start, Scalar end, std::int64_t steps, OptDType dtype, Device device);
 Tensor eye(std::int64_t n, std::int64_t m, OptDType dtype, Device device);
-/// A 0-d tensor that takes part in promotion as the Python number that it is.
-Tensor wrapped_scalar(Scalar value, DType dtype, Device device);
 
 // Random numbers. A null generator is the default one.
 using OptGenerator = Ref<Generator>;
@@ -61,10 +76,11 @@ const Tensor& normal_(const Tensor& self, double mean, double std, OptGenerator 
 #define VG_DISCRETE(NAME, ...) VG_DECLARE_BINARY(NAME)
 #include "verigrad/binary.def"
 #undef VG_DECLARE_BINARY
-/// The dtype of a binary operation (torch.result_type).
+/// The dtype of an operation over these (torch.result_type).
+DType result_type(std::initializer_list<const Operand*> operands);
 DType result_type(const Tensor& a, const Tensor& b);
-Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
-Tensor masked_fill(const Tensor& self, const Tensor& mask, const Tensor& value);
+Tensor where(const Tensor& condition, const Operand& a, const Operand& b);
+Tensor masked_fill(const Tensor& self, const Tensor& mask, const Operand& value);
 bool equal(const Tensor& a, const Tensor& b);
 Tensor isclose(const Tensor& a, const Tensor& b, double rtol, double atol, bool equal_nan);
 bool allclose(const Tensor& a, const Tensor& b, double rtol, double atol, bool equal_nan);
@@ -141,7 +157,10 @@ struct Index {
   verigrad::Tensor tensor;
 };
 Tensor get_item(const Tensor& self, const std::vector<Index>& index);
-void set_item(const Tensor& self, const std::vector<Index>& index, const Tensor& value);
+void set_item(const Tensor& self, const std::vector<Index>& index, const Operand& value);
+/// Raises for an index outside of [0, size); a device that cannot raise now does so at its next synchronisation, with
+/// the name `op`, which must live as long. The error is RuntimeError, "<op>: target out of range" for `classes`.
+void check_index(const char* op, const Tensor& index, std::int64_t size, bool classes);
 
 // Reductions. An empty `dims` reduces over all dimensions.
 Tensor sum(const Tensor& self, const DimList& dims = {}, bool keepdim = false, OptDType dtype = {});

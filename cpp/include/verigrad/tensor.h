@@ -64,8 +64,6 @@ class TensorImpl final : public RefCounted {
   std::int64_t numel;
   DType dtype;
   bool contiguous;
-  /// Made from a Python number: takes part in promotion with its category only.
-  bool wrapped_number = false;
   bool inference = false;
   /// A view taken while recording was off: its base would not notice a recorded change.
   bool untracked_view = false;

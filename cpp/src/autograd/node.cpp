@@ -71,8 +71,8 @@ SavedTensor::SavedTensor(const Tensor& tensor, bool is_output) : version_(tensor
            "Inference tensors cannot be saved for backward. To work around you can make a clone to get a normal tensor "
            "and use it in autograd.");
   // Kept apart from the tensor itself: its history may later lead through this very node (that of an output does now),
-  // and its .data may be replaced. Nobody else holds a number that was wrapped.
-  data_ = tensor.impl()->wrapped_number ? tensor : alias(tensor);
+  // and its .data may be replaced.
+  data_ = alias(tensor);
   if (is_output || !tensor.impl()->meta) return;
   grad_fn_ = tensor.grad_fn();
   output_nr_ = tensor.impl()->meta->output_nr;

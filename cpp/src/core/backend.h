@@ -60,6 +60,8 @@ struct Backend {
   bool (*page_locked)(const void* host);
   /// Waits for all work of the device, and raises what kernels have reported.
   void (*synchronize)(int device);
+  /// How often this process has waited for a device so far.
+  std::int64_t (*waits)();
 
   MemoryUse (*memory)(int device);
   void (*reset_peak)(int device);

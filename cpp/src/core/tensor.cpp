@@ -42,7 +42,6 @@ TensorImpl::TensorImpl(const TensorImpl& other)
       numel(other.numel),
       dtype(other.dtype),
       contiguous(other.contiguous),
-      wrapped_number(other.wrapped_number),
       inference(InferenceMode::enabled()),
       own_version(other.own_version) {}
 

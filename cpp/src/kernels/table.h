@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "kernels/mistakes.h"
 #include "kernels/pool_axis.h"
 #include "verigrad/device.h"
 #include "verigrad/dtype.h"
@@ -59,24 +60,24 @@ struct Loop {
   void* data[kMaxOperands] = {};
   Dims strides[kMaxOperands];
   std::int64_t numel = 0;
-  std::int8_t number_at = 0;  // the operand that is a number; 0: none
-  alignas(double) std::byte number[sizeof(double)] = {};
+  alignas(double) std::byte numbers[kMaxOperands][sizeof(double)] = {};
 
+  /// Makes an operand without data a number.
   void set_number(int operand, DType dtype, Scalar value) {
-    number_at = static_cast<std::int8_t>(operand);
     dispatch(dtype, [&](auto tag) {
       const typename decltype(tag)::type v = value.to<typename decltype(tag)::type>();
-      std::memcpy(number, &v, sizeof v);
+      std::memcpy(numbers[operand], &v, sizeof v);
     });
   }
+  bool is_number(int operand) const { return data[operand] == nullptr; }
   template <class T>
-  T number_as() const {
+  T number_as(int operand) const {
     T v;
-    std::memcpy(&v, number, sizeof v);
+    std::memcpy(&v, numbers[operand], sizeof v);
     return v;
   }
-  /// Where operand k begins, also a number.
-  const void* input(int k) const { return k > 0 && k == number_at ? number : data[k]; }
+  /// Where an input begins, also a number.
+  const void* input(int operand) const { return is_number(operand) ? numbers[operand] : data[operand]; }
 };
 
 /// A reduction: for each index of `kept`, over all indices of `reduced`. `out` has one element per kept index. Both
@@ -141,6 +142,24 @@ struct IndexRows {
   const void* src = nullptr;
   void* out = nullptr;
   bool overwrite = false;  // index_add assigns instead; of equal indices the last one wins
+};
+
+/// The indices 0 to size - 1, and with `from_end` also -size to -1; an index that equals `ignored` stands for 0.
+struct IndexRange {
+  std::int64_t size = 0;
+  bool from_end = false, ignores = false;
+  std::int64_t ignored = 0;
+};
+
+/// out = before + place of index * step, all int64. Operands of the loop: out, before, index. An index out of range is
+/// a `mistake` of `op`; on a device that only reports it, out is then -1, and so it is where `before` is negative.
+struct Positions {
+  const char* op = "";
+  Mistake mistake = Mistake::position;
+  int dim = 0;  // that the error names
+  IndexRange range;
+  std::int64_t step = 1;
+  Loop loop;
 };
 
 /// out: one row of `shape.size()` indices for every true element of a contiguous mask, in row-major order.
@@ -295,7 +314,7 @@ struct Warp {
   VG_SLOT(binary,       (BinaryOp, DType, const Loop&))                      \
   VG_SLOT(where,        (DType, const Loop&))                                \
   VG_SLOT(copy,         (DType out, DType in, const Loop&))                  \
-  VG_SLOT(fill,         (DType, const Loop&, Scalar))                        \
+  VG_SLOT(fill,         (DType, const Loop&))                                \
   VG_SLOT(reduce,       (ReduceOp, DType in, DType out, const Reduction&))   \
   VG_SLOT(arg_reduce,   (ArgReduceOp, DType in, const Reduction&))           \
   VG_SLOT(gemm,         (DType, const Gemm&))                                \
@@ -304,6 +323,7 @@ struct Warp {
   VG_SLOT(scatter_add,  (DType, const Gather&))                              \
   VG_SLOT(index_select, (DType, const IndexRows&))                           \
   VG_SLOT(index_add,    (DType, const IndexRows&))                           \
+  VG_SLOT(positions,    (const Positions&))                                  \
   VG_SLOT(nonzero,      (const Nonzero&))                                    \
   VG_SLOT(random,       (RandomOp, DType, const Random&))                    \
   VG_SLOT(range,        (DType, const Range&))                               \

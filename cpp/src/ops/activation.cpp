@@ -11,18 +11,14 @@ namespace {
 
 enum class Kind { Floating, Promoted };
 
-Tensor zero_like(const Tensor& t) { return wrapped_scalar(0, t.dtype(), t.device()); }
-Bound no_bound() { return {}; }
-Bound number(double value) { return {Tensor(), Scalar(value)}; }
-
 // ---- second derivatives --------------------------------------------------------------------------------------------
 
 /// s (1 - s) with s = sigmoid(x), without cancellation.
 Tensor logistic_slope(const Tensor& x) { return mul(sigmoid(x), sigmoid(neg(x))); }
 
 Tensor elu_second(const Tensor& x, double a, double c) {
-  const Tensor below = mul(exp(mul(clamp(x, no_bound(), number(0)), c)), a * c * c);
-  return where(le(x, 0.0), below, zero_like(x));
+  const Tensor below = mul(exp(mul(clamp(x, {}, 0), c)), a * c * c);
+  return where(le(x, 0.0), below, 0);
 }
 
 // phi(x) (2 - x^2)
@@ -59,7 +55,7 @@ Tensor hardswish_second(const Tensor& x) {
 
 Tensor softplus_second(const Tensor& x, double beta, double threshold) {
   const Tensor z = mul(x, beta);
-  return where(gt(z, threshold), zero_like(x), mul(logistic_slope(z), beta));
+  return where(gt(z, threshold), 0, mul(logistic_slope(z), beta));
 }
 
 // 2 t (1 - t^2) with t = tanh(x)
@@ -203,8 +199,7 @@ Tensor hardtanh(const Tensor& self, double min_val, double max_val, bool inplace
            "cannot do hardtanh on an unsigned type with negative limits");
   check_fits("hardtanh", min_val, self.dtype());
   check_fits("hardtanh", max_val, self.dtype());
-  const Bound low{Tensor(), Scalar(static_cast<std::int64_t>(min_val))};
-  const Bound high{Tensor(), Scalar(static_cast<std::int64_t>(max_val))};
+  const Bound low = Scalar(static_cast<std::int64_t>(min_val)), high = Scalar(static_cast<std::int64_t>(max_val));
   return inplace ? Tensor(clamp_(self, low, high)) : clamp(self, low, high);
 }
 Tensor relu6(const Tensor& self, bool inplace) { return hardtanh(self, 0, 6, inplace); }
@@ -225,8 +220,7 @@ Tensor threshold(const Tensor& self, double threshold, double value, bool inplac
   VG_CHECK(self.dtype() != DType::Bool, NotImplementedError, "threshold: expected a numeric dtype, got bool");
   check_fits("threshold", threshold, self.dtype());
   check_fits("threshold", value, self.dtype());
-  const Tensor limit = wrapped_scalar(static_cast<std::int64_t>(threshold), self.dtype(), self.device());
-  const Tensor other = wrapped_scalar(static_cast<std::int64_t>(value), self.dtype(), self.device());
+  const Scalar limit = static_cast<std::int64_t>(threshold), other = static_cast<std::int64_t>(value);
   const Tensor result = where(le(self, limit), other, self);
   return inplace ? Tensor(copy_(self, result)) : result;
 }
@@ -275,7 +269,7 @@ Tensor prelu(const Tensor& self, const Tensor& weight) {
                   const Tensor x = n.saved(0), w = n.saved(1), above = gt(x, 0.0);
                   Tensor grad_x, grad_w;
                   if (n.needs(0)) grad_x = where(above, g, mul(g, w));
-                  if (n.needs(1)) grad_w = sum_to_shape(where(above, zero_like(g), mul(g, x)), input_meta(n, 1).shape);
+                  if (n.needs(1)) grad_w = sum_to_shape(where(above, 0, mul(g, x)), input_meta(n, 1).shape);
                   return {grad_x, grad_w};
                 });
 }
@@ -296,7 +290,7 @@ Tensor rrelu(const Tensor& self, double lower, double upper, bool training, bool
     const NoGradGuard guard;
     const Tensor draws = empty_tensor(self.shape(), self.dtype(), self.device());
     random_out(kernels::RandomOp::uniform, "rrelu", draws, lower, upper, 0, 0, generator);
-    slope = where(le(self, 0.0), draws, wrapped_scalar(1, self.dtype(), self.device()));
+    slope = where(le(self, 0.0), draws, 1);
   }
   return inplace ? Tensor(mul_(self, slope)) : mul(self, slope);
 }
@@ -305,99 +299,113 @@ Tensor rrelu(const Tensor& self, double lower, double upper, bool training, bool
 
 namespace {
 
-/// What a bound is as a tensor that takes part in promotion.
-Tensor bound_tensor(const Tensor& self, const Bound& bound) {
-  if (bound.tensor.defined() || !bound.number) return bound.tensor;
-  return wrapped_scalar(*bound.number, bound.number->dtype(default_dtype()), self.device());
-}
-
 /// Whether the bound is none, or a number, which must fit the dtype, but NaN.
 bool plain_number(const Bound& bound, DType dtype) {
-  if (bound.number) check_fits("clamp", *bound.number, dtype);
-  return !bound.given() || (bound.number && !std::isnan(bound.number->to_double()));
+  if (!bound) return true;
+  if (bound->is_tensor()) return false;
+  check_fits("clamp", bound->scalar, dtype);
+  return !std::isnan(bound->scalar.to_double());
+}
+double number_or(const Bound& bound, double other) { return bound ? bound->scalar.to_double() : other; }
+
+void check_given(const Bound& min, const Bound& max) {
+  VG_CHECK(min || max, RuntimeError, "torch.clamp: At least one of 'min' or 'max' must not be None");
 }
 
-DType clamp_dtype(const Tensor& self, const Tensor& min, const Tensor& max) {
-  Tensor widest = self;
-  for (const Tensor& bound : {min, max}) {
-    if (!bound.defined()) continue;
-    const DType dtype = result_type(widest, bound);
-    if (dtype != widest.dtype()) widest = to(detach(widest), dtype);
-  }
-  return widest.dtype();
+DType clamp_dtype(const Tensor& self, const Bound& min, const Bound& max) {
+  const Operand x = self, &low = min ? *min : x, &high = max ? *max : x;
+  return result_type({&x, &low, &high});
 }
+
+/// f(x, bound), an op of two tensors or of a tensor and a number.
+#define VG_BOUNDED(OP, X, BOUND) (BOUND).visit([&](const auto& bound_) { return OP(X, bound_); })
+
+/// A bound in the backward pass: the tensor that the node saved, or the number.
+struct KeptBound {
+  std::optional<Scalar> number;
+  explicit KeptBound(const Bound& bound) {
+    if (bound && !bound->is_tensor()) number = bound->scalar;
+  }
+  Bound get(Node& n, int i) const {
+    if (number) return Operand(*number);
+    const Tensor saved = n.saved(i);
+    return saved.defined() ? Bound(saved) : Bound();
+  }
+};
 
 }  // namespace
 
 Tensor clamp(const Tensor& self, const Bound& min, const Bound& max) {
-  VG_CHECK(min.given() || max.given(), RuntimeError, "torch.clamp: At least one of 'min' or 'max' must not be None");
+  check_given(min, max);
   if (is_floating_point(self.dtype()) && plain_number(min, self.dtype()) && plain_number(max, self.dtype())) {
-    return activations::clamped(self, min.number ? min.number->to_double() : -HUGE_VAL,
-                                max.number ? max.number->to_double() : HUGE_VAL);
+    return activations::clamped(self, number_or(min, -HUGE_VAL), number_or(max, HUGE_VAL));
   }
-  const Tensor low_ = bound_tensor(self, min), high_ = bound_tensor(self, max);
-  const DType dtype = clamp_dtype(self, low_, high_);
+  const DType dtype = clamp_dtype(self, min, max);
   const Tensor x = to(self, dtype);
-  const Tensor low = low_.defined() ? to_stored("clamp", low_, dtype) : low_;
-  const Tensor high = high_.defined() ? to_stored("clamp", high_, dtype) : high_;
+  const auto stored = [&](const Bound& bound) { return bound ? to_stored("clamp", *bound, dtype) : Operand(Tensor()); };
+  const Operand low = stored(min), high = stored(max);
   Tensor out = x;
   {
     const NoGradGuard guard;
-    if (low.defined()) out = maximum(out, low);
-    if (high.defined()) out = minimum(out, high);
+    if (min) out = VG_BOUNDED(maximum, out, low);
+    if (max) out = VG_BOUNDED(minimum, out, high);
   }
   if (!is_floating_point(dtype)) return out;
-  return record("ClampBackward0", out, {x, low, high}, {Save::input(x), Save::input(low), Save::input(high)},
-                [](Node& n, const Tensor& g) -> TensorList {
-                  const Tensor x = n.saved(0), low = n.saved(1), high = n.saved(2), zero = zero_like(g);
+  return record("ClampBackward0", out, {x, as_input(low), as_input(high)},
+                {Save::input(x), Save::input(low.tensor), Save::input(high.tensor)},
+                [kept_low = KeptBound(min), kept_high = KeptBound(max)](Node& n, const Tensor& g) -> TensorList {
+                  const Tensor x = n.saved(0);
+                  const Bound low = kept_low.get(n, 1), high = kept_high.get(n, 2);
                   TensorList grads(3);
                   if (n.needs(0)) {
-                    Tensor inside = low.defined() ? ge(x, low) : le(x, high);
-                    if (low.defined() && high.defined()) inside = logical_and(inside, le(x, high));
-                    grads[0] = sum_to_shape(where(inside, g, zero), input_meta(n, 0).shape);
+                    Tensor inside = low ? VG_BOUNDED(ge, x, *low) : VG_BOUNDED(le, x, *high);
+                    if (low && high) inside = logical_and(inside, VG_BOUNDED(le, x, *high));
+                    grads[0] = sum_to_shape(where(inside, g, 0), input_meta(n, 0).shape);
                   }
                   if (n.needs(1)) {
-                    Tensor wins = lt(x, low);
-                    if (high.defined()) wins = logical_and(wins, lt(low, high));
-                    grads[1] = sum_to_shape(where(wins, g, zero), input_meta(n, 1).shape);
+                    Tensor wins = lt(x, low->tensor);
+                    if (high) wins = logical_and(wins, VG_BOUNDED(lt, low->tensor, *high));
+                    grads[1] = sum_to_shape(where(wins, g, 0), input_meta(n, 1).shape);
                   }
                   if (n.needs(2)) {
-                    Tensor wins = gt(x, high);
-                    if (low.defined()) wins = logical_or(wins, gt(low, high));
-                    grads[2] = sum_to_shape(where(wins, g, zero), input_meta(n, 2).shape);
+                    Tensor wins = gt(x, high->tensor);
+                    if (low) wins = logical_or(wins, VG_BOUNDED(lt, high->tensor, *low));
+                    grads[2] = sum_to_shape(where(wins, g, 0), input_meta(n, 2).shape);
                   }
                   return grads;
                 });
 }
 
 const Tensor& clamp_(const Tensor& self, const Bound& min, const Bound& max) {
-  VG_CHECK(min.given() || max.given(), RuntimeError, "torch.clamp: At least one of 'min' or 'max' must not be None");
+  check_given(min, max);
   if (is_floating_point(self.dtype()) && plain_number(min, self.dtype()) && plain_number(max, self.dtype())) {
-    return activations::clamped_(self, min.number ? min.number->to_double() : -HUGE_VAL,
-                                 max.number ? max.number->to_double() : HUGE_VAL);
+    return activations::clamped_(self, number_or(min, -HUGE_VAL), number_or(max, HUGE_VAL));
   }
-  static const Tensor none;
-  const Tensor& low = min.tensor.defined() ? min.tensor : none;
-  const Tensor& high = max.tensor.defined() ? max.tensor : none;
   bool record_it = recording(self);
-  for (const Tensor& bound : {low, high}) record_it = record_it || (bound.defined() && recording(bound));
+  for (const Bound* bound : {&min, &max}) {
+    record_it = record_it || (*bound && (*bound)->is_tensor() && recording((*bound)->tensor));
+  }
   check_inplace(self, record_it);
-  const DType dtype = clamp_dtype(self, bound_tensor(self, min), bound_tensor(self, max));
+  const DType dtype = clamp_dtype(self, min, max);
   VG_CHECK(can_cast(dtype, self.dtype()), RuntimeError, "clamp_: result type ", dtype,
            " can't be cast to the desired output type ", self.dtype());
   if (!record_it && dtype == self.dtype()) {
-    const auto prepare = [&self, dtype](const Bound& bound) -> Tensor {
-      if (!bound.given()) return {};
-      const Tensor limit = to_stored("clamp_", bound_tensor(self, bound), dtype);
-      const Dims shape = broadcast_shapes("clamp_", self.shape(), limit.shape());
+    const auto prepare = [&self, dtype](const Bound& bound) -> Bound {
+      if (!bound) return {};
+      const Operand limit = to_stored("clamp_", *bound, dtype);
+      if (!limit.is_tensor()) return limit;
+      const Dims shape = broadcast_shapes("clamp_", self.shape(), limit.tensor.shape());
       VG_CHECK(shape == self.shape(), RuntimeError, "clamp_: output with shape ", self.shape(),
                " doesn't match the broadcast shape ", shape);
       // Memory shared with a bound would be read after it was written.
-      return limit.storage() == self.storage() ? clone(limit) : limit;
+      return limit.tensor.storage() == self.storage() ? Operand(clone(limit.tensor)) : limit;
     };
-    const Tensor lowest = prepare(min), highest = prepare(max);
-    if (lowest.defined()) binary_out(kernels::BinaryOp::maximum, self, self, lowest);
-    if (highest.defined()) binary_out(kernels::BinaryOp::minimum, self, self, highest);
+    const auto apply = [&self](kernels::BinaryOp op, const Bound& limit) {
+      if (limit) limit->visit([&](const auto& value) { binary_out(op, self, self, value); });
+    };
+    const Bound lowest = prepare(min), highest = prepare(max);
+    apply(kernels::BinaryOp::maximum, lowest);
+    apply(kernels::BinaryOp::minimum, highest);
     self.bump_version();
     return self;
   }

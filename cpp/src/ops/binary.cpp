@@ -1,4 +1,6 @@
 // Elementwise functions of two broadcast tensors, generated from verigrad/binary.def, and their in-place forms.
+#include <cmath>
+
 #include "autograd/record.h"
 #include "ops/elementwise.h"
 
@@ -13,11 +15,9 @@ constexpr int A = 1, B = 2, Y = 4, AB = A | B, ABY = A | B | Y;
 /// torch.result_type: tensors with dimensions outrank 0-d tensors, which outrank Python numbers, within a category.
 struct Promotion {
   std::optional<DType> dimensioned, zero_dim, wrapped;
-  void add(const Tensor& t) {
-    auto& slot = t.ndim() > 0 ? dimensioned : (t.impl()->wrapped_number ? wrapped : zero_dim);
-    const DType dtype = t.impl()->wrapped_number && is_floating_point(t.dtype()) ? default_dtype() : t.dtype();
-    slot = slot ? promote_types(*slot, dtype) : dtype;
-  }
+  void add(const Tensor& t) { add(t.ndim() > 0 ? dimensioned : zero_dim, t.dtype()); }
+  void add(Scalar s) { add(wrapped, s.dtype(default_dtype())); }
+  static void add(std::optional<DType>& slot, DType dtype) { slot = slot ? promote_types(*slot, dtype) : dtype; }
   static std::optional<DType> combine(std::optional<DType> higher, std::optional<DType> lower) {
     if (!higher) return lower;
     if (!lower || category(*lower) <= category(*higher)) return higher;
@@ -26,7 +26,7 @@ struct Promotion {
   DType result() const { return *combine(dimensioned, combine(zero_dim, wrapped)); }
 };
 
-DType promoted(const Tensor& a, const Tensor& b) { return ops::result_type(a, b); }
+DType promoted(const Tensor& a, const Tensor& b) { return a.dtype() == b.dtype() ? a.dtype() : ops::result_type(a, b); }
 DType promoted(const Tensor& a, Scalar b) {
   const DType number = b.dtype(default_dtype());
   return category(number) <= category(a.dtype()) ? a.dtype() : number;
@@ -50,14 +50,9 @@ constexpr const char* node_name(bool scalar_exponent) {
 
 // An operand is a tensor or a Python number. A number has no gradient, and stays a number in the VJP of the other one.
 
-const Tensor& as_input(const Tensor& x) { return x; }
-const Tensor& as_input(Scalar) {
-  static const Tensor none;
-  return none;
-}
 bool wants_gradient(const Tensor& x) { return x.requires_grad(); }
 bool wants_gradient(Scalar) { return false; }
-bool is_number(const Tensor& x) { return x.impl()->wrapped_number; }
+bool is_number(const Tensor&) { return false; }
 bool is_number(Scalar) { return true; }
 Save kept(const Tensor& x) { return Save::input(x); }
 Save kept(Scalar x) { return Save::number(as_input(x)); }
@@ -132,8 +127,7 @@ Tensor binary(const Tensor& a, const Tensor& b) {
     check_same_device(Spec::name, left, right);
     return binary<Spec>(left, right);
   }
-  const DType dtype =
-      operation_dtype<Spec>(a.dtype() == b.dtype() && !a.impl()->wrapped_number ? a.dtype() : ops::result_type(a, b));
+  const DType dtype = operation_dtype<Spec>(promoted(a, b));
   return binary_same<Spec>(to(a, dtype), to(b, dtype));
 }
 
@@ -244,6 +238,11 @@ DType result_type(const Tensor& a, const Tensor& b) {
   promotion.add(b);
   return promotion.result();
 }
+DType result_type(std::initializer_list<const Operand*> operands) {
+  Promotion promotion;
+  for (const Operand* x : operands) x->visit([&](const auto& value) { promotion.add(value); });
+  return promotion.result();
+}
 
 #define VG_DEFINE(NAME)                                                               \
   Tensor NAME(const Tensor& a, const Tensor& b) { return binary<Spec_##NAME>(a, b); } \
@@ -266,14 +265,13 @@ VG_INPLACE(remainder)
 VG_INPLACE(floor_divide)
 
 Tensor extremum_backward(const Tensor& g, const Tensor& wins, const Tensor& ties) {
-  const Tensor zero = wrapped_scalar(0, g.dtype(), g.device());
-  return add(where(wins, g, zero), where(ties, mul(g, 0.5), zero));
+  return add(where(wins, g, 0), where(ties, mul(g, 0.5), 0));
 }
 
 // d/da a^b = b a^(b-1), which is 0 for b = 0 whatever a is.
 Tensor pow_backward_base(const Tensor& g, const Tensor& a, const Tensor& b) {
   const Tensor grad = mul(g, mul(b, pow(a, sub(b, 1.0))));
-  return where(eq(b, 0.0), zeros_like(grad), grad);
+  return where(eq(b, 0.0), 0, grad);
 }
 Tensor pow_backward_base(const Tensor& g, const Tensor& a, Scalar b) {
   // The exponent as the forward pass had it.
@@ -285,12 +283,15 @@ Tensor pow_backward_base(const Tensor& g, const Tensor& a, Scalar b) {
 // d/db a^b = a^b ln a, which is taken as 0 for a = 0 and b >= 0.
 Tensor pow_backward_exponent(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor& y) {
   const Tensor base_zero = logical_and(eq(a, 0.0), ge(b, 0.0));
-  const Tensor log_a = log(where(base_zero, ones_like(a), a));
+  const Tensor log_a = log(where(base_zero, 1, a));
   const Tensor grad = mul(g, mul(y, log_a));
-  return where(base_zero, zeros_like(grad), grad);
+  return where(base_zero, 0, grad);
 }
 Tensor pow_backward_exponent(const Tensor& g, Scalar a, const Tensor& b, const Tensor& y) {
-  return pow_backward_exponent(g, wrapped_scalar(a, y.dtype(), y.device()), b, y);
+  // The base as the forward pass had it.
+  const double base = y.dtype() == DType::Float32 ? static_cast<float>(a.to_double()) : a.to_double();
+  if (base != 0) return mul(g, mul(y, std::log(base)));
+  return where(ge(b, 0.0), 0, mul(g, mul(y, -HUGE_VAL)));
 }
 
 }  // namespace verigrad::ops

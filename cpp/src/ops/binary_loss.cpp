@@ -19,9 +19,14 @@ void check_pair(const char* op, const Tensor& input, const Tensor& target) {
            target.dtype());
 }
 
-/// Raises unless all elements are in [0, 1]; NaN is not.
-void check_probabilities(const char* op, const char* name, const Tensor& x) {
+/// Raises unless all elements are in [0, 1]; NaN is not. On a device, at its next synchronisation.
+void check_probabilities(const char* op, const char* name, kernels::Mistake mistake, const Tensor& x) {
   if (x.numel() == 0) return;
+  if (x.device() != kHost) {
+    const Tensor beyond = where(logical_and(ge(x, 0.0), le(x, 1.0)), 0, 1);
+    positions_out(op, mistake, beyond, 0, beyond, {1});
+    return;
+  }
   const double least = item(amin(x)).to_double(), greatest = item(amax(x)).to_double();
   VG_CHECK(least >= 0 && greatest <= 1, RuntimeError, op, ": all elements of ", name,
            " should be between 0 and 1, got elements from ", least, " to ", greatest);
@@ -59,8 +64,8 @@ Tensor binary_cross_entropy(const Tensor& input, const Tensor& target, const Ten
   check_pair(op, input, target);
   VG_CHECK(input.dtype() == target.dtype(), RuntimeError, op, ": expected target of the input's dtype ", input.dtype(),
            ", got ", target.dtype());
-  check_probabilities(op, "input", input);
-  check_probabilities(op, "target", target);
+  check_probabilities(op, "input", kernels::Mistake::input_range, input);
+  check_probabilities(op, "target", kernels::Mistake::target_range, target);
   Tensor losses;
   {
     const NoGradGuard guard;

@@ -9,7 +9,6 @@ Tensor to(const Tensor& self, DType dtype) {
   if (self.dtype() == dtype) return self;
   const Tensor out = empty_tensor(self.shape(), dtype, self.device());
   copy_out(out, self);
-  out.impl()->wrapped_number = self.impl()->wrapped_number;
   if (!is_floating_point(dtype)) return out;
   return record("ToCopyBackward0", out, {self}, {},
                 [](Node& n, const Tensor& g) -> TensorList { return {to(g, input_meta(n, 0).dtype)}; });
@@ -35,7 +34,6 @@ Tensor to(const Tensor& self, DType dtype, Device device, bool non_blocking) {
   const Tensor source = detach(self);
   const Tensor out =
       cast_there ? to(moved(source, device, true), dtype) : moved(to(source, dtype), device, non_blocking);
-  out.impl()->wrapped_number = self.impl()->wrapped_number;
   if (!is_floating_point(dtype)) return out;
   return record("ToCopyBackward0", out, {self}, {}, [](Node& n, const Tensor& g) -> TensorList {
     return {to(g, input_meta(n, 0).dtype, input_meta(n, 0).device)};

@@ -26,20 +26,6 @@ Tensor full_like(const Tensor& self, Scalar value, OptDType dtype) {
 Tensor zeros_like(const Tensor& self, OptDType dtype) { return full_like(self, 0, dtype); }
 Tensor ones_like(const Tensor& self, OptDType dtype) { return full_like(self, 1, dtype); }
 
-Tensor wrapped_scalar(Scalar value, DType dtype, Device device) {
-  Tensor out = empty_tensor({}, dtype, device);
-  if (device.type == DeviceType::CPU) {
-    dispatch(dtype, [&](auto tag) {
-      using T = typename decltype(tag)::type;
-      *out.data_as<T>() = value.to<T>();
-    });
-  } else {
-    fill_out(out, value);
-  }
-  out.impl()->wrapped_number = true;
-  return out;
-}
-
 namespace {
 
 void range_out(const char* op, const Tensor& out, Scalar start, Scalar step, std::int64_t first = 0) {
@@ -102,9 +88,10 @@ Tensor linspace(Scalar start, Scalar end, std::int64_t steps, OptDType dtype, De
   check_fits("linspace", end, result);
   if (!is_floating_point(result)) {
     // Distances of the whole numbers that the bounds are in the dtype, each truncated.
-    const double low = item(wrapped_scalar(start, result, kHost)).to_double();
-    const double high = item(wrapped_scalar(end, result, kHost)).to_double();
-    copy_out(out, linspace(low, high, steps, DType::Float64, device));
+    const auto whole = [result](Scalar bound) {
+      return dispatch(result, [&](auto tag) { return static_cast<double>(bound.to<typename decltype(tag)::type>()); });
+    };
+    copy_out(out, linspace(whole(start), whole(end), steps, DType::Float64, device));
     return out;
   }
   const double a = start.to_double(), b = end.to_double();
@@ -136,16 +123,26 @@ std::uint64_t blocks_for(std::int64_t numel, DType dtype) {
 
 }  // namespace
 
-void random_out(kernels::RandomOp op, const char* name, const Tensor& out, double low, double high,
-                std::int64_t int_low, std::int64_t int_high, const OptGenerator& generator) {
+namespace {
+
+/// Fills a tensor, from the stream of a device that it may not be on.
+void draw(kernels::RandomOp op, const char* name, const Tensor& out, Device device, double low, double high,
+          std::int64_t int_low, std::int64_t int_high, const OptGenerator& generator) {
   if (out.numel() == 0) return;
-  Generator& source = generator ? *generator : *default_generator(out.device());
-  VG_CHECK(source.device() == out.device(), RuntimeError, name, ": Expected a '", out.device(),
+  Generator& source = generator ? *generator : *default_generator(device);
+  VG_CHECK(source.device() == device, RuntimeError, name, ": Expected a '", device,
            "' device type for generator but found '", source.device(), "'");
   const Generator::State at =
       source.reserve(blocks_for(out.numel(), op == kernels::RandomOp::keep ? DType::Float32 : out.dtype()));
   VG_KERNEL(random, name, out.device())
   (op, out.dtype(), {at.seed, at.counter, out.numel(), low, high, int_low, int_high, out.data()});
+}
+
+}  // namespace
+
+void random_out(kernels::RandomOp op, const char* name, const Tensor& out, double low, double high,
+                std::int64_t int_low, std::int64_t int_high, const OptGenerator& generator) {
+  draw(op, name, out, out.device(), low, high, int_low, int_high, generator);
 }
 
 namespace {
@@ -192,8 +189,10 @@ Tensor randperm(std::int64_t n, OptGenerator generator, DType dtype, Device devi
            "randperm: n - 1 = ", n - 1, " cannot be converted to type ", dtype, " without overflow");
   const Tensor order = arange(Scalar(std::int64_t{0}), Scalar(n), Scalar(1), DType::Int64, kHost);
   if (n > 1) {
-    // Fisher and Yates' shuffle (Knuth, TAOCP vol. 2, 3.4.2, algorithm P) with 63 random bits a step.
-    const Tensor draws = to(randint(0, INT64_MAX, {n}, generator, DType::Int64, device), DType::Int64, kHost);
+    // Fisher and Yates' shuffle (Knuth, TAOCP vol. 2, 3.4.2, algorithm P) with 63 random bits a step. One after the
+    // other: the host does it, with the numbers of the device's stream.
+    const Tensor draws = empty_tensor({n}, DType::Int64, kHost);
+    draw(kernels::RandomOp::integers, "randperm", draws, device, 0, 0, 0, INT64_MAX, generator);
     auto* p = order.data_as<std::int64_t>();
     const auto* r = draws.data_as<std::int64_t>();
     for (std::int64_t i = n - 1; i > 0; --i) std::swap(p[i], p[r[i] % (i + 1)]);

@@ -81,7 +81,18 @@ void copy_out(const Tensor& out, const Tensor& in) {
 
 void fill_out(const Tensor& out, Scalar value) {
   Loop loop;
-  if (make_loop(loop, out, {})) VG_KERNEL(fill, "fill", out.device())(out.dtype(), loop, value);
+  if (!make_loop(loop, out, {nullptr})) return;
+  loop.set_number(1, out.dtype(), value);
+  VG_KERNEL(fill, "fill", out.device())(out.dtype(), loop);
+}
+
+void where_out(const Tensor& out, const Tensor& condition, const Operand& a, const Operand& b) {
+  Loop loop;
+  const auto pointer = [](const Operand& x) { return x.is_tensor() ? &x.tensor : nullptr; };
+  if (!make_loop(loop, out, {&condition, pointer(a), pointer(b)})) return;
+  if (!a.is_tensor()) loop.set_number(2, out.dtype(), a.scalar);
+  if (!b.is_tensor()) loop.set_number(3, out.dtype(), b.scalar);
+  VG_KERNEL(where, "where", out.device())(out.dtype(), loop);
 }
 
 void check_same_device(const char* op, const Tensor& a, const Tensor& b) {
@@ -93,10 +104,10 @@ Tensor beside(const Tensor& x, const Tensor& other) {
   return x.ndim() == 0 && x.device() == kHost ? to(x, x.dtype(), other.device()) : x;
 }
 
-Tensor to_stored(const char* op, const Tensor& x, DType dtype) {
-  if (x.dtype() == dtype) return x;
-  if (x.impl()->wrapped_number) check_fits(op, item(x), dtype);
-  return to(x, dtype);
+Operand to_stored(const char* op, const Operand& x, DType dtype) {
+  if (x.is_tensor()) return to(x.tensor, dtype);
+  check_fits(op, x.scalar, dtype);
+  return x;
 }
 
 Tensor as_index(const char* op, const Tensor& index) {

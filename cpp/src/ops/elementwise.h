@@ -17,7 +17,7 @@ F require(F kernel, const char* op, Device device) {
 #define VG_KERNEL(SLOT, OP, DEVICE) (::verigrad::ops::require(::verigrad::kernels::table(DEVICE, OP).SLOT, OP, DEVICE))
 
 /// The loop of `out` over operands broadcast to its shape; false where there is nothing to do. A null input stands for
-/// the number of the loop, which the caller sets.
+/// a number, which the caller sets.
 bool make_loop(kernels::Loop& loop, const Tensor& out, std::initializer_list<const Tensor*> inputs);
 
 void unary_out(kernels::UnaryOp op, const char* name, const Tensor& out, const Tensor& x);
@@ -35,8 +35,22 @@ void random_out(kernels::RandomOp op, const char* name, const Tensor& out, doubl
 void check_same_device(const char* op, const Tensor& a, const Tensor& b);
 /// x, or its copy on the device of `other` where x is a 0-d tensor of the host: these go along with any device.
 Tensor beside(const Tensor& x, const Tensor& other);
-/// As `to`, for ops that store their operands: a Python number must fit the dtype.
-Tensor to_stored(const char* op, const Tensor& x, DType dtype);
+/// As `to`, for ops that store their operands: a number must fit the dtype.
+Operand to_stored(const char* op, const Operand& x, DType dtype);
+/// out = a where the condition holds, else b; both have the dtype of `out`.
+void where_out(const Tensor& out, const Tensor& condition, const Operand& a, const Operand& b);
+/// index_select as part of `op`.
+Tensor select_rows(const char* op, const Tensor& self, int dim, const Tensor& index);
+/// out = before + place of index * step, broadcast; see kernels::Positions.
+void positions_out(const char* op, kernels::Mistake mistake, const Tensor& out, const Operand& before,
+                   const Tensor& index, const kernels::IndexRange& range, std::int64_t step = 1, int dim = 0);
+/// The tensor of an operand, undefined where it is a number.
+inline const Tensor& as_input(const Tensor& x) { return x; }
+inline const Tensor& as_input(Scalar) {
+  static const Tensor none;
+  return none;
+}
+inline const Tensor& as_input(const Operand& x) { return x.tensor; }
 /// Raises TypeError-like RuntimeError unless the dtype is int64 (or int32 where allowed).
 Tensor as_index(const char* op, const Tensor& index);
 

@@ -12,20 +12,13 @@ Tensor embedding(const Tensor& weight, const Tensor& indices, std::optional<std:
   VG_CHECK(indices.dtype() == DType::Int64 || indices.dtype() == DType::Int32, RuntimeError,
            "embedding: expected indices of dtype int64 or int32, got ", indices.dtype());
   VG_CHECK(weight.ndim() == 2, RuntimeError, "embedding: 'weight' must be 2-D, got shape ", weight.shape());
-  const std::int64_t rows = weight.shape()[0];
   const Tensor index = contiguous(reshape(to(indices, DType::Int64), {indices.numel()}));
-  if (index.numel() > 0) {
-    // Before index_select does, whose message would not name this op.
-    const std::int64_t least = item(amin(index)).to<std::int64_t>(), greatest = item(amax(index)).to<std::int64_t>();
-    VG_CHECK(least >= 0 && greatest < rows, IndexError, "embedding: index out of range, expected indices in [0, ", rows,
-             "), got ", least < 0 ? least : greatest);
-  }
   Tensor picked;
   {
     const NoGradGuard guard;
     Dims shape = indices.shape();
     shape.push_back(weight.shape()[1]);
-    picked = reshape(index_select(weight, 0, index), shape);
+    picked = reshape(select_rows("embedding", weight, 0, index), shape);
   }
   if (!is_floating_point(weight.dtype())) return picked;
   return record("EmbeddingBackward0", picked, {weight}, {Save::input(index)},
@@ -34,8 +27,7 @@ Tensor embedding(const Tensor& weight, const Tensor& indices, std::optional<std:
                   const Tensor index = n.saved(0);
                   Tensor by_row = reshape(g, {index.numel(), meta.shape[1]});
                   if (padding_idx) {
-                    by_row = masked_fill(by_row, unsqueeze(eq(index, Scalar(*padding_idx)), 1),
-                                         wrapped_scalar(0, g.dtype(), g.device()));
+                    by_row = masked_fill(by_row, unsqueeze(eq(index, Scalar(*padding_idx)), 1), 0);
                   }
                   if (scale_grad_by_freq) {
                     const Tensor counts = index_add(zeros({meta.shape[0]}, g.dtype(), g.device()), 0, index,

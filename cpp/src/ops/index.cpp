@@ -112,20 +112,24 @@ Tensor scatter_add(const Tensor& self, std::int64_t dim, const Tensor& index_, c
                 });
 }
 
-Tensor index_select(const Tensor& self_, std::int64_t dim, const Tensor& index_) {
-  const int d = wrap_dim("index_select", dim, self_.ndim());
-  check_same_device("index_select", self_, index_);
-  const Tensor index = index_vector("index_select", index_);
+Tensor index_select(const Tensor& self, std::int64_t dim, const Tensor& index) {
+  const int d = wrap_dim("index_select", dim, self.ndim());
+  check_same_device("index_select", self, index);
+  return select_rows("index_select", self, d, index);
+}
+
+Tensor select_rows(const char* op, const Tensor& self_, int d, const Tensor& index_) {
+  const Tensor index = index_vector(op, index_);
   const Tensor self = at_least_1d(self_);
   Dims shape = self.shape();
   shape[d] = index.numel();
   const Tensor out = empty_tensor(shape, self.dtype(), self.device());
-  if (index.numel() > 0 && (out.numel() > 0 || self.shape()[d] == 0)) {
+  if (index.numel() > 0) {
     const Rows rows = rows_of(self.shape(), d);
     const Tensor source = contiguous(detach(self));
-    VG_KERNEL(index_select, "index_select", self.device())
-    (self.dtype(), {"index_select", rows.outer, self.shape()[d], rows.inner, index.numel(),
-                    index.data_as<std::int64_t>(), source.data(), out.data()});
+    VG_KERNEL(index_select, op, self.device())
+    (self.dtype(), {op, rows.outer, self.shape()[d], rows.inner, index.numel(), index.data_as<std::int64_t>(),
+                    source.data(), out.data()});
   }
   if (is_floating_point(self.dtype())) {
     record("IndexSelectBackward0", out, {self}, {Save::input(index)}, [d](Node& n, const Tensor& g) -> TensorList {
@@ -203,6 +207,19 @@ Tensor index_copy(const Tensor& self, std::int64_t dim, const Tensor& index_, co
                   }
                   return {grad_self, grad_source};
                 });
+}
+
+void positions_out(const char* op, kernels::Mistake mistake, const Tensor& out, const Operand& before,
+                   const Tensor& index, const kernels::IndexRange& range, std::int64_t step, int dim) {
+  kernels::Positions p{op, mistake, dim, range, step, {}};
+  if (!make_loop(p.loop, out, {before.is_tensor() ? &before.tensor : nullptr, &index})) return;
+  if (!before.is_tensor()) p.loop.set_number(1, DType::Int64, before.scalar);
+  VG_KERNEL(positions, op, out.device())(p);
+}
+
+void check_index(const char* op, const Tensor& index, std::int64_t size, bool classes) {
+  const Tensor i = as_index(op, index);
+  positions_out(op, classes ? kernels::Mistake::class_target : kernels::Mistake::position, empty_like(i), 0, i, {size});
 }
 
 Tensor nonzero(const Tensor& self) {
@@ -308,11 +325,21 @@ struct Flattened {
   DimList sizes;                     // of the indexed dimensions
   Dims rest;                         // shape of the others
   Dims index_shape;                  // broadcast shape of the index tensors
-  TensorList indices;                // of the indexed dimensions, none negative
+  TensorList indices;                // of the indexed dimensions
   Tensor flat;                       // row numbers
   std::int64_t rows = 1, front = 0;  // `front`: where the index's dimensions stand in the result
   bool adjacent = true;              // the indexed dimensions follow each other
 };
+
+/// What the indices select, each of its numbers a step of its own, in the shape of the index.
+Tensor places(const Flattened& f, const DimList& steps, Device device) {
+  const Tensor at = empty_tensor(f.index_shape, DType::Int64, device);
+  for (std::size_t i = 0; i < f.indices.size(); ++i) {
+    positions_out("index", kernels::Mistake::subscript, at, i == 0 ? Operand(0) : at, f.indices[i], {f.sizes[i], true},
+                  steps[i], static_cast<int>(f.order[i]));
+  }
+  return at;
+}
 
 Flattened flatten_index(const Subscript& s) {
   Flattened f;
@@ -338,21 +365,10 @@ Flattened flatten_index(const Subscript& s) {
     f.rows = wrapping_mul(f.rows, s.view.shape()[d]);
   }
   if (!f.adjacent) f.front = 0;
-  Tensor flat;
-  for (std::size_t i = 0; i < f.order.size(); ++i) {
-    const Tensor& t = s.tensors[static_cast<std::size_t>(f.order[i])];
-    const std::int64_t size = f.sizes[i];
-    const Tensor bad = logical_or(lt(t, Scalar(-size)), ge(t, Scalar(size)));
-    if (item(any(bad)).to<bool>()) {
-      const Tensor at = argmax(to(reshape(bad, {-1}), DType::UInt8));
-      VG_THROW(IndexError, "index ", item(index_select(reshape(t, {-1}), 0, reshape(at, {1}))).to<std::int64_t>(),
-               " is out of bounds for dimension ", f.order[i], " with size ", size);
-    }
-    const Tensor wrapped = where(lt(t, Scalar(std::int64_t{0})), add(t, Scalar(size)), t);
-    f.indices.push_back(wrapped);
-    flat = flat.defined() ? add(mul(flat, Scalar(size)), wrapped) : wrapped;
-  }
-  f.flat = reshape(expand(flat, f.index_shape), {-1});
+  for (const std::int64_t d : f.order) f.indices.push_back(s.tensors[static_cast<std::size_t>(d)]);
+  DimList steps(f.order.size(), 1);
+  for (std::size_t i = steps.size() - 1; i > 0; --i) steps[i - 1] = wrapping_mul(steps[i], f.sizes[i]);
+  f.flat = reshape(places(f, steps, s.view.device()), {-1});
   for (int d = 0; d < s.view.ndim(); ++d) {
     if (s.tensors[static_cast<std::size_t>(d)].defined()) continue;
     f.order.push_back(d);
@@ -383,20 +399,17 @@ Tensor as_rows(const Tensor& view, const Flattened& f) {
 
 /// Where the elements that the index selects lie, counted from the first of the view; in the order [index dims, rest].
 Tensor element_offsets(const Tensor& view, const Flattened& f) {
-  Tensor at = wrapped_scalar(std::int64_t{0}, DType::Int64, view.device());
-  for (std::size_t i = 0; i < f.indices.size(); ++i) {
-    at = add(at, mul(f.indices[i], Scalar(view.strides()[static_cast<int>(f.order[i])])));
-  }
-  at = reshape(expand(at, f.index_shape), join(f.index_shape, Dims(f.rest.size(), 1)));
+  DimList steps;
+  for (const std::int64_t d : f.order) steps.push_back(view.strides()[static_cast<int>(d)]);
+  Tensor at = places(f, steps, view.device());
   for (int d = 0; d < f.rest.size(); ++d) {
-    const auto dim = static_cast<int>(f.order[f.indices.size() + static_cast<std::size_t>(d)]);
-    const Tensor along = mul(arange(Scalar(std::int64_t{0}), Scalar(f.rest[d]), Scalar(1), DType::Int64, view.device()),
-                             Scalar(view.strides()[dim]));
-    Dims shape(f.rest.size(), 1);
-    shape[d] = f.rest[d];
-    at = add(at, reshape(along, shape));
+    const Tensor along = arange(Scalar(std::int64_t{0}), Scalar(f.rest[d]), Scalar(1), DType::Int64, view.device());
+    const Tensor next = empty_tensor(join(at.shape(), {f.rest[d]}), DType::Int64, view.device());
+    positions_out("index", kernels::Mistake::subscript, next, unsqueeze(at, -1), along, {f.rest[d]},
+                  steps[f.indices.size() + static_cast<std::size_t>(d)]);
+    at = next;
   }
-  return contiguous(expand(at, join(f.index_shape, f.rest)));
+  return at;
 }
 
 /// Writes what the index selects of the view where it lies. `shape` is that of the selection, to which `source`
@@ -435,18 +448,54 @@ Tensor get_item(const Tensor& self, const std::vector<Index>& index) {
   return permute(reshape(picked, join(f.index_shape, f.rest)), result_order(f));
 }
 
-void set_item(const Tensor& self, const std::vector<Index>& index, const Tensor& value) {
+namespace {
+
+/// self[mask] = number, which needs no positions of the mask; false where the subscript is another.
+bool fill_masked(const Tensor& self, const std::vector<Index>& index, Scalar number) {
+  if (index.size() != 1 || index[0].kind != Index::Kind::Tensor) return false;
+  Tensor mask = index[0].tensor;
+  if (mask.dtype() != DType::Bool || mask.ndim() == 0 || mask.ndim() > self.ndim()) return false;
+  if (mask.device() != self.device() && mask.device() != kHost) return false;
+  Dims shape = self.shape();
+  for (int d = 0; d < self.ndim(); ++d) {
+    if (d < mask.ndim() && mask.shape()[d] != shape[d]) return false;
+    if (d >= mask.ndim()) shape[d] = 1;
+  }
+  const bool record_it = recording(self);
+  check_inplace(self, record_it);
+  mask = reshape(to(mask, DType::Bool, self.device()), shape);
+  if (record_it) {
+    copy_(view(self, self.shape()), masked_fill(self, mask, number));
+    return true;
+  }
+  where_out(self, mask.storage() == self.storage() ? clone(mask) : mask, number, self);
+  self.bump_version();
+  return true;
+}
+
+}  // namespace
+
+void set_item(const Tensor& self, const std::vector<Index>& index, const Operand& value) {
+  if (!value.is_tensor()) {
+    check_fits("index_put_", value.scalar, self.dtype());
+    if (fill_masked(self, index, value.scalar)) return;
+  }
   const Subscript s = apply_basic(self, index);
   // Leading ones of the value are dropped, as PyTorch does.
-  Tensor source = beside(value, self);
+  Tensor source = value.is_tensor() ? beside(value.tensor, self) : Tensor();
   if (!s.advanced) {
+    if (!source.defined()) {
+      fill_(s.view, value.scalar);
+      return;
+    }
     while (source.ndim() > s.view.ndim() && source.shape()[0] == 1) source = select(source, 0, 0);
     copy_(s.view, source);
     return;
   }
-  const bool record_it = is_floating_point(self.dtype()) && recording(s.view, value);
+  const bool record_it =
+      is_floating_point(self.dtype()) && (source.defined() ? recording(s.view, value.tensor) : recording(s.view));
   check_inplace(s.view, record_it);
-  check_same_device("index_put_", self, source);
+  if (source.defined()) check_same_device("index_put_", self, source);
   const Flattened f = flatten_index(s);
   const DimList order = result_order(f);
   Dims shape;  // of what the subscript selects
@@ -456,10 +505,11 @@ void set_item(const Tensor& self, const std::vector<Index>& index, const Tensor&
     shape.push_back(picked[static_cast<int>(order[i])]);
     inverse[static_cast<std::size_t>(order[i])] = static_cast<std::int64_t>(i);
   }
+  if (!source.defined()) source = full(shape, value.scalar, self.dtype(), self.device());
   while (source.ndim() > shape.size() && source.shape()[0] == 1) source = select(source, 0, 0);
   VG_CHECK(broadcast_shapes("index_put_", source.shape(), shape) == shape, RuntimeError,
-           "shape mismatch: value tensor of shape ", value.shape(), " cannot be broadcast to indexing result of shape ",
-           shape);
+           "shape mismatch: value tensor of shape ", value.tensor.shape(),
+           " cannot be broadcast to indexing result of shape ", shape);
   if (!record_it) {
     put(s.view, f, shape, inverse, to(detach(source), self.dtype()));
     s.view.bump_version();

@@ -28,23 +28,12 @@ void check_weight(const char* op, const Tensor& weight, const Tensor& input, std
            weight.dtype());
 }
 
-/// Raises IndexError for a label that is neither a class nor `ignore_index`.
-void check_labels(const char* op, const Tensor& target, std::int64_t classes, std::int64_t ignore_index) {
-  const Tensor bad = logical_and(logical_or(lt(target, Scalar(std::int64_t{0})), ge(target, Scalar(classes))),
-                                 ne(target, Scalar(ignore_index)));
-  if (!item(any(bad)).to<bool>()) return;
-  const Tensor first =
-      index_select(reshape(target, {-1}), 0, reshape(argmax(to(reshape(bad, {-1}), DType::UInt8)), {1}));
-  VG_THROW(IndexError, op, ": Target ", item(first).to<std::int64_t>(), " is out of bounds, expected labels from 0 to ",
-           classes - 1);
-}
-
 /// The checked pieces of a loss over class indices.
 struct Labels {
   int class_dim = 0;
   std::int64_t classes = 0;
   Tensor index;    // as the input with a class dimension of 1; ignored labels are 0
-  Tensor ignored;  // where the label is ignored, of the same shape; undefined where none is
+  Tensor ignored;  // where the label is ignored, of the same shape; undefined where it is known that none is
   Tensor weights;  // of each label, 0 where ignored; undefined where every weight is 1
 };
 
@@ -71,16 +60,18 @@ Labels prepare(const char* op, const Tensor& input, const Tensor& target_, const
   check_weight(op, weight, input, labels.classes);
   VG_CHECK(labels.classes > 0 || target.numel() == 0, RuntimeError, op, ": expected at least one class, got input ",
            input.shape(), " and target ", target.shape());
-  const bool all_classes = target.numel() == 0 || (item(amin(target)).to<std::int64_t>() >= 0 &&
+  // The host looks whether all labels are classes, which is the rule; another device would have to be waited for.
+  const bool host = target.device() == kHost;
+  const bool all_classes = target.numel() == 0 || (host && item(amin(target)).to<std::int64_t>() >= 0 &&
                                                    item(amax(target)).to<std::int64_t>() < labels.classes);
-  if (!all_classes) check_labels(op, target, labels.classes, ignore_index);
   Tensor index = target, ignored;
   bool any_ignored = false;
   // ignore_index may itself be a class; its samples count for nothing all the same.
   if (!all_classes || (ignore_index >= 0 && ignore_index < labels.classes)) {
+    index = empty_like(target);
+    positions_out(op, kernels::Mistake::label, index, 0, target, {labels.classes, false, true, ignore_index});
     ignored = eq(target, Scalar(ignore_index));
-    any_ignored = item(any(ignored)).to<bool>();
-    if (any_ignored) index = where(ignored, wrapped_scalar(0, DType::Int64, target.device()), target);
+    any_ignored = !host || item(any(ignored)).to<bool>();
   }
   labels.index = unsqueeze(index, labels.class_dim);
   if (weight.defined()) {
@@ -96,7 +87,7 @@ Labels prepare(const char* op, const Tensor& input, const Tensor& target_, const
 
 /// The values with 0 where the label is ignored, whatever stands there.
 Tensor without_ignored(const Tensor& values, const Tensor& ignored) {
-  return ignored.defined() ? where(ignored, wrapped_scalar(0, values.dtype(), values.device()), values) : values;
+  return ignored.defined() ? where(ignored, 0, values) : values;
 }
 
 /// -w input[label]; the gradient is -w g at the label and zero elsewhere.

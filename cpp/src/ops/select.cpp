@@ -4,34 +4,55 @@
 
 namespace verigrad::ops {
 
-Tensor where(const Tensor& condition, const Tensor& a_, const Tensor& b_) {
-  VG_CHECK(condition.dtype() == DType::Bool, RuntimeError,
-           "where: expected condition to be a boolean tensor, but got a tensor with dtype ", condition.dtype());
-  const DType dtype = result_type(a_, b_);
-  const Tensor a = beside(to_stored("where", a_, dtype), condition),
-               b = beside(to_stored("where", b_, dtype), condition);
-  check_same_device("where", condition, a);
-  check_same_device("where", condition, b);
-  const Dims shape = broadcast_shapes("where", condition.shape(), broadcast_shapes("where", a.shape(), b.shape()));
+namespace {
+
+/// where of operands that have the dtype already.
+Tensor choose(const char* op, const Tensor& condition_, const Operand& a_, const Operand& b_, DType dtype) {
+  Tensor condition = condition_;
+  for (const Operand* x : {&a_, &b_}) {
+    if (condition.ndim() == 0 && x->is_tensor()) condition = beside(condition, x->tensor);
+  }
+  const auto prepare = [&](const Operand& x) -> Operand {
+    if (!x.is_tensor()) return x;
+    Tensor here = beside(x.tensor, condition);
+    check_same_device(op, condition, here);
+    return here;
+  };
+  const auto shape_of = [](const Operand& x) { return x.is_tensor() ? x.tensor.shape() : Dims(); };
+  const Operand a = prepare(a_), b = prepare(b_);
+  const Dims shape = broadcast_shapes(op, condition.shape(), broadcast_shapes(op, shape_of(a), shape_of(b)));
   const Tensor out = empty_tensor(shape, dtype, condition.device());
-  kernels::Loop loop;
-  if (make_loop(loop, out, {&condition, &a, &b})) VG_KERNEL(where, "where", out.device())(dtype, loop);
+  where_out(out, condition, a, b);
   if (!is_floating_point(dtype)) return out;
-  return record("WhereBackward0", out, {a, b}, {Save::input(condition)}, [](Node& n, const Tensor& g) -> TensorList {
-    const Tensor condition = n.saved(0), zero = wrapped_scalar(0, g.dtype(), g.device());
-    return {n.needs(0) ? sum_to_shape(where(condition, g, zero), input_meta(n, 0).shape) : Tensor(),
-            n.needs(1) ? sum_to_shape(where(condition, zero, g), input_meta(n, 1).shape) : Tensor()};
-  });
+  return record("WhereBackward0", out, {as_input(a), as_input(b)}, {Save::input(condition)},
+                [](Node& n, const Tensor& g) -> TensorList {
+                  const Tensor condition = n.saved(0);
+                  return {n.needs(0) ? sum_to_shape(where(condition, g, 0), input_meta(n, 0).shape) : Tensor(),
+                          n.needs(1) ? sum_to_shape(where(condition, 0, g), input_meta(n, 1).shape) : Tensor()};
+                });
 }
 
-Tensor masked_fill(const Tensor& self, const Tensor& mask, const Tensor& value) {
+}  // namespace
+
+Tensor where(const Tensor& condition, const Operand& a, const Operand& b) {
+  VG_CHECK(condition.dtype() == DType::Bool, RuntimeError,
+           "where: expected condition to be a boolean tensor, but got a tensor with dtype ", condition.dtype());
+  const DType dtype = result_type({&a, &b});
+  return choose("where", condition, to_stored("where", a, dtype), to_stored("where", b, dtype), dtype);
+}
+
+Tensor masked_fill(const Tensor& self, const Tensor& mask, const Operand& value) {
   VG_CHECK(mask.dtype() == DType::Bool, RuntimeError,
            "masked_fill_ only supports boolean masks, but got mask with dtype ", mask.dtype());
-  VG_CHECK(value.ndim() == 0, RuntimeError,
-           "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with ", value.ndim(),
-           " dimension(s).");
-  check_fits("masked_fill", item(value), self.dtype());
-  return where(mask, to(value, self.dtype()), self);
+  const DType dtype = self.dtype();
+  if (value.is_tensor()) {
+    VG_CHECK(value.tensor.ndim() == 0, RuntimeError,
+             "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with ", value.tensor.ndim(),
+             " dimension(s).");
+    // Only the value of a wider dtype says whether it fits.
+    if (promote_types(value.tensor.dtype(), dtype) != dtype) check_fits("masked_fill", item(value.tensor), dtype);
+  }
+  return choose("masked_fill", mask, to_stored("masked_fill", value, dtype), self, dtype);
 }
 
 bool equal(const Tensor& a, const Tensor& b) {

@@ -228,10 +228,6 @@ Written written(DType out, DType in, const Loop& loop) {
   w.cut = plain ? loop.numel * itemsize(out) >= boundary::serial_bytes : w.cut;
   return w;
 }
-template <bool kAdds>
-Written written(DType dtype, const Loop& loop, Scalar) {
-  return written(dtype, loop);
-}
 Written written(DType dtype, const Reduction& r) {
   Written w;
   if (r.out) w.outputs.push_back({dtype, r.out, r.kept, r.out_strides});
@@ -280,6 +276,12 @@ Written written(DType dtype, const IndexRows& r) {
   w.add(dtype, r.out, r.outer * (kAdds ? r.size : r.count) * r.inner);
   w.adds = kAdds;
   w.cut = r.outer * r.count * r.inner >= (kAdds ? boundary::serial_elements : boundary::dear_serial_elements);
+  return w;
+}
+template <bool kAdds>
+Written written(const Positions& p) {
+  Written w = written(DType::Int64, p.loop);
+  w.cut = p.loop.numel >= boundary::dear_serial_elements;
   return w;
 }
 template <bool kAdds>

@@ -35,6 +35,11 @@ def where_samples(s: Sampler) -> Iterator[Sample]:
     yield call(s.mask(3, 4), s.array(3, 4), Same(1), note="the same tensor twice")
     yield call(s.mask(2, 3), s.array(3), 2)
     yield call(s.mask(2, 3), 0.5, s.array(2, 1))
+    for number in (True, 3, -1.5):
+        yield call(s.mask(3, 4), number, s.array(3, 4))
+        yield call(s.mask(3, 1), s.array(4), number)
+    for pair in ((1.0, 0.0), (1, 0), (True, False), (True, 2), (-1, 2.5)):
+        yield call(s.mask(5, 3), *pair, grad=False, note="two numbers")
     yield call(s.mask(2, 3), s.array(2, 3), s.array(3, dtype="float64"), grad=False)
     yield call(s.mask(1037), s.array(1037), s.array(1037))
     yield call(s.mask(3, 4), note="positions")
@@ -58,11 +63,15 @@ def where_boundaries(s: Sampler) -> Iterator[Sample]:
         yield call(s.mask(size), s.array(size), s.array(size))
         yield call(s.mask(size), s.array(), s.array(size))
         yield call(s.mask(size), s.array(size), s.array())
+        yield call(s.mask(size), 2, s.array(size))
+        yield call(s.mask(size), s.array(size), 2)
+        yield call(s.mask(size), 2.5, -1.5, grad=False)
     for choice in (np.zeros, np.ones):
         yield call(Const(choice(67, bool)), s.array(67), s.array(67, dtype="float64"), grad=False, vary=False)
     yield call(s.mask(37, 41), s.array(41), s.array(37, 1))
     yield call(s.mask(521), s.array(521), s.array(509, 521), vary=False)
     yield call(s.mask(8192), s.array(40, 8192), s.array(), vary=False, note="whole chunks")
+    yield call(s.mask(521, 509), s.array(521, 509), 2, vary=False)
 
 
 def masked_boundaries(s: Sampler) -> Iterator[Sample]:
@@ -78,6 +87,7 @@ def masked_samples(s: Sampler) -> Iterator[Sample]:
     for a, m in (((), ()), ((5,), (5,)), ((2, 3), (3,)), ((2, 3), (2, 1)), ((0, 3), (1, 3))):
         yield call(s.array(*a), s.mask(*m), 2)
         yield call(s.array(*a), s.mask(*m), s.array())
+    yield call(s.array(3, 4), s.mask(3, 4), True)
     if s.floating:
         yield call(s.array(2, 3), s.mask(2, 3), float("-inf"), grad=False)
 
@@ -337,6 +347,10 @@ def setitem_samples(s: Sampler) -> Iterator[Sample]:
         plain = plain.array if isinstance(plain, Const) else plain
         yield call(s.array(*shape), key, s.array(*ref.getitem_op(np.zeros(shape), plain).shape), vary=False)
         yield call(s.array(*shape), key, s.array(), vary=False)
+        yield call(s.array(*shape), key, 2, vary=False)
+    yield call(s.array(3, 4, 2), s.mask(3), 2)
+    yield call(s.array(3, 4, 2), s.mask(3, 4), 2, note="a mask and a number")
+    yield call(s.array(3, 4), (slice(1, None), s.mask(4)), 2)
 
 
 def getitem_boundaries(s: Sampler) -> Iterator[Sample]:
@@ -372,6 +386,12 @@ INDEX_ERRORS = (
     bad(IndexError, "range|bounds", MATRIX, 2),
     bad(IndexError, "too many", MATRIX, (0, 0, 0)),
     bad(IndexError, "range|bounds", MATRIX, BEYOND),
+    bad(
+        IndexError,
+        "index -4 is out of bounds for dimension 1 with size 3",
+        MATRIX,
+        (Const(np.array([[0], [1]])), Const(np.array([2, -4]))),
+    ),
     bad(IndexError, "mask|shape", MATRIX, Const(np.array([True]))),
     bad(IndexError, "broadcast|shape", MATRIX, (Const(np.array([0, 1])), Const(np.array([0, 1, 2])))),
     bad(TypeError, ".", MATRIX, "a"),

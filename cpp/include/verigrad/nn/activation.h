@@ -45,12 +45,7 @@ Tensor prelu(const Tensor& self, const Tensor& weight);
 Tensor rrelu(const Tensor& self, double lower, double upper, bool training, bool inplace = false,
              const OptGenerator& generator = {});
 
-/// A bound of `clamp`: a number, a tensor, or nothing.
-struct Bound {
-  Tensor tensor;
-  std::optional<Scalar> number;
-  bool given() const { return tensor.defined() || number.has_value(); }
-};
+using Bound = std::optional<Operand>;
 /// The input limited to [min, max], broadcast; max where min is greater. A tensor bound gets the gradient where it is
 /// the result and differs from the input.
 Tensor clamp(const Tensor& self, const Bound& min, const Bound& max);

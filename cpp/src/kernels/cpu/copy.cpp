@@ -134,6 +134,12 @@ struct WhereLoop {
         }
         return;
       }
+      if (strides[2] == 0 && strides[3] == 0) {
+        const T x = *a, y = *b;
+#pragma GCC ivdep
+        for (std::int64_t i = 0; i < n; ++i) out[i] = condition[i] != 0 ? x : y;
+        return;
+      }
     }
     for (std::int64_t i = 0; i < n; ++i) {
       const bool first = *(data[1] + i * strides[1]) != 0;
@@ -169,17 +175,10 @@ void copy(DType out, DType in, const Loop& loop) {
   });
 }
 
-void fill(DType dtype, const Loop& loop, Scalar value) {
-  dispatch(dtype, [&]<class T>(TypeTag<T>) {
-    // The value takes part as a second operand with stride 0.
-    T number = value.to<T>();
-    Loop with_value = loop;
-    with_value.operands = 2;
-    with_value.data[1] = &number;
-    with_value.strides[1] = Dims(loop.shape.size(), 0);
-    const std::int64_t sizes[] = {sizeof(T), sizeof(T)};
-    run_loop(with_value, sizes, inner_loop<FillLoop<T>>());
-  });
+void fill(DType dtype, const Loop& loop) {
+  const std::int64_t bytes = itemsize(dtype);
+  const std::int64_t sizes[] = {bytes, bytes};
+  dispatch_width(bytes, [&]<class T>(TypeTag<T>) { run_loop(loop, sizes, inner_loop<FillLoop<T>>()); });
 }
 
 void where(DType dtype, const Loop& loop) {

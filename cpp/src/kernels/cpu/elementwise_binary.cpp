@@ -16,7 +16,7 @@ struct FindZero {
   VG_INLINE static void run(char* const* data, const std::int64_t* strides, std::int64_t n) {
     bool found = false;
     for (std::int64_t i = 0; i < n; ++i) found |= *reinterpret_cast<const T*>(data[0] + i * strides[0]) == T(0);
-    if (found) VG_THROW(RuntimeError, "expected a non-zero divisor, got 0");
+    if (found) raise_mistake(Mistake::zero_divisor, "binary", 0, 0);
   }
 };
 
@@ -36,8 +36,8 @@ void check_divisors(const char* op, const Loop& loop) {
   const std::int64_t size = sizeof(T);
   try {
     run_loop(divisors, &size, &FindZero<T>::run);
-  } catch (const RuntimeError& error) {
-    VG_THROW(RuntimeError, op, ": ", error.what());
+  } catch (const RuntimeError&) {
+    raise_mistake(Mistake::zero_divisor, op, 0, 0);
   }
 }
 
@@ -48,7 +48,7 @@ void launch(const char* op, const Loop& loop) {
       const std::int64_t sizes[] = {sizeof(T), sizeof(T), 0};
       run_loop(loop, sizes, inner_loop<UnaryLoop<Power, T, T>>());
     };
-    if (loop.number_at == 2 && functors::common_power(loop.number_as<T>(), power)) return;
+    if (loop.is_number(2) && functors::common_power(loop.number_as<T>(2), power)) return;
   }
   constexpr bool kDivides = std::is_same_v<Op, functors::floor_divide> || std::is_same_v<Op, functors::remainder>;
   if constexpr (kDivides && std::is_integral_v<T>) check_divisors<T>(op, loop);

@@ -1,19 +1,14 @@
-// gather, scatter_add, index_select, index_add, nonzero. Indices are all checked before anything is written.
+// gather, scatter_add, index_select, index_add, positions, nonzero. Indices are all checked before anything is written.
 #include <cstring>
 
 #include "kernels/cpu/kernels.h"
 #include "kernels/cpu/loops.h"
 #include "kernels/functors.h"
+#include "kernels/place.h"
 #include "verigrad/parallel.h"
 
 namespace verigrad::kernels::cpu {
 namespace {
-
-/// `E` is the type that PyTorch raises for the op.
-template <class E>
-[[noreturn]] void out_of_range(const char* op, std::int64_t size, std::int64_t index) {
-  throw E(detail::concat(op, ": expected an index in [0, ", size, "), got ", index));
-}
 
 /// Walks the positions of a shape in row-major order, with the offsets of three operands.
 class Walk {
@@ -68,7 +63,7 @@ void check_indices(const Gather& g, std::int64_t grain) {
   parallel_for(count_of(g.shape), grain, [&](std::int64_t begin, std::int64_t end) {
     walk.run(begin, end, [&](std::int64_t i, std::int64_t, std::int64_t) {
       const std::int64_t at = g.index[i];
-      if (at < 0 || at >= g.size) out_of_range<RuntimeError>(g.op, g.size, at);
+      if (at < 0 || at >= g.size) raise_mistake(Mistake::position, g.op, at, g.size);
     });
   });
 }
@@ -82,13 +77,11 @@ Dims without(const Dims& strides, int dim) {
 
 std::int64_t stride_of(const Dims& strides, int dim) { return strides.empty() ? 0 : strides[dim]; }
 
-void check_rows(const IndexRows& r, bool accumulates) {
+void check_rows(const IndexRows& r, Mistake mistake) {
   for (std::int64_t i = 0; i < r.count; ++i) {
     const std::int64_t at = r.index[i];
-    if (at >= 0 && at < r.size) [[likely]]
-      continue;
-    if (accumulates) out_of_range<RuntimeError>(r.op, r.size, at);
-    out_of_range<IndexError>(r.op, r.size, at);
+    if (at < 0 || at >= r.size) [[unlikely]]
+      raise_mistake(mistake, r.op, at, r.size);
   }
 }
 
@@ -186,7 +179,7 @@ void scatter_add(DType dtype, const Gather& g) {
 }
 
 void index_select(DType dtype, const IndexRows& r) {
-  check_rows(r, false);
+  check_rows(r, Mistake::row);
   if (r.outer * r.count * r.inner == 0) return;
   const std::int64_t rows = r.outer * r.count;
   const std::int64_t row_bytes = r.inner * itemsize(dtype);
@@ -207,9 +200,25 @@ void index_select(DType dtype, const IndexRows& r) {
 }
 
 void index_add(DType dtype, const IndexRows& r) {
-  check_rows(r, !r.overwrite);
+  check_rows(r, r.overwrite ? Mistake::row : Mistake::position);
   if (r.outer * r.count * r.inner == 0) return;
   dispatch(dtype, [&]<class T>(TypeTag<T>) { add_rows<T>(r); });
+}
+
+void positions(const Positions& p) {
+  const Loop& loop = p.loop;
+  auto* out = static_cast<std::int64_t*>(loop.data[0]);
+  const auto* before = static_cast<const std::int64_t*>(loop.input(1));
+  const auto* index = static_cast<const std::int64_t*>(loop.input(2));
+  const Walk walk(loop.shape, loop.strides[0], loop.strides[1], loop.strides[2]);
+  parallel_for(count_of(loop.shape), grain_of(loop.shape, loop.numel), [&](std::int64_t begin, std::int64_t end) {
+    walk.run(begin, end, [&](std::int64_t o, std::int64_t b, std::int64_t i) {
+      const std::int64_t at = place(p.range, index[i]);
+      if (at < 0) [[unlikely]]
+        raise_mistake(p.mistake, p.op, index[i], p.range.size, p.dim);
+      out[o] = before[b] + at * p.step;
+    });
+  });
 }
 
 void nonzero(const Nonzero& z) {

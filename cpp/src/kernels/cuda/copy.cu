@@ -57,7 +57,7 @@ __global__ void fill_run_kernel(Run run, std::uint8_t* out, Wide unit, Pattern p
 // ---- any layout -----------------------------------------------------------------------------------------------------
 
 template <class Op, class From, class To>
-__global__ void copy_kernel(Layout<2> layout, To* out, Input<Stored<From>> in) {
+__global__ void copy_kernel(Layout<2> layout, To* out, const Stored<From>* in) {
   for_each_element(layout.numel, [&](std::int64_t i) {
     std::int64_t at[2];
     layout.offsets(i, at);
@@ -115,7 +115,7 @@ __global__ void transpose_kernel(Transposition t, To* out, const Stored<From>* i
 template <class Op, class From, class To>
 bool transpose(const Loop& loop) {
   const int rank = loop.shape.size();
-  if (rank < 2 || loop.number_at == 1) return false;
+  if (rank < 2) return false;
   const Dims &out = loop.strides[0], &in = loop.strides[1];
   const int column = rank - 1;
   int row = -1;
@@ -146,7 +146,7 @@ bool transpose(const Loop& loop) {
 template <class Op, class From, class To>
 void copy_any(const Loop& loop) {
   launch_over(loop.numel, &copy_kernel<Op, From, To>, Layout<2>(loop), static_cast<To*>(loop.data[0]),
-              Input<Stored<From>>(loop, 1));
+              static_cast<const Stored<From>*>(loop.data[1]));
 }
 
 bool is_run(const Loop& loop, int operand) {
@@ -157,7 +157,7 @@ bool is_run(const Loop& loop, int operand) {
 /// `width`: that of an element, and then of a unit.
 Loop widened(const Loop& loop, std::int64_t& width) {
   const int last = loop.shape.size() - 1;
-  if (last < 0 || loop.number_at == 1 || loop.strides[0][last] != 1 || loop.strides[1][last] != 1) return loop;
+  if (last < 0 || loop.strides[0][last] != 1 || loop.strides[1][last] != 1) return loop;
   std::int64_t unit = widest_unit({address(loop.data[0]), address(loop.data[1]), loop.shape[last] * width});
   for (int d = 0; d < last; ++d) unit = widest_unit({unit, loop.strides[0][d] * width, loop.strides[1][d] * width});
   Loop wide = loop;
@@ -172,7 +172,7 @@ Loop widened(const Loop& loop, std::int64_t& width) {
 }
 
 void copy_same(std::int64_t width, const Loop& loop) {
-  if (loop.number_at != 1 && is_run(loop, 0) && is_run(loop, 1)) {
+  if (is_run(loop, 0) && is_run(loop, 1)) {
     if (loop.data[0] == loop.data[1]) return;
     if (((address(loop.data[0]) ^ address(loop.data[1])) & (sizeof(Wide) - 1)) == 0) {
       const Run run(loop.data[0], loop.numel * width);
@@ -224,11 +224,11 @@ void copy(DType out, DType in, const Loop& given) {
   });
 }
 
-void fill(DType dtype, const Loop& given, Scalar value) {
+void fill(DType dtype, const Loop& given) {
   const Loop loop = in_memory_order(given);
-  dispatch(dtype, [&](auto tag) {
+  dispatch_width(itemsize(dtype), [&](auto tag) {
     using T = typename decltype(tag)::type;
-    const T number = value.to<T>();
+    const T number = loop.number_as<T>(1);
     if (!is_run(loop, 0)) {
       return launch_over(loop.numel, &fill_kernel<T>, Layout<1>(loop), static_cast<T*>(loop.data[0]), number);
     }

@@ -55,7 +55,7 @@ void launch_binary(const Loop& loop) {
   } else {
     if constexpr (std::is_same_v<Op, functors::pow>) {
       const auto power = [&](auto kernel) { launch_unary<decltype(kernel), In, Out>(loop); };
-      if (loop.number_at == 2 && functors::common_power(loop.number_as<In>(), power)) return;
+      if (loop.is_number(2) && functors::common_power(loop.number_as<In>(2), power)) return;
     }
     launch_over(loop.numel, &binary_kernel<Op, In, Out>, Layout<3>(loop), out, a, b);
   }

@@ -1,10 +1,11 @@
-// Reading through indices on a CUDA device: gather, index_select; and nonzero, which makes them. An index out of range
-// is reported, and its elements are left out.
+// Reading through indices on a CUDA device: gather, index_select; and positions and nonzero, which make them. An index
+// out of range is reported, and its elements are left out.
 #include "kernels/cuda/index.cuh"
 
 #include "kernels/cuda/kernels.cuh"
 #include "kernels/cuda/operands.cuh"
 #include "kernels/cuda/scan.cuh"
+#include "kernels/place.h"
 
 namespace verigrad::kernels::cuda {
 namespace {
@@ -17,7 +18,7 @@ __global__ void gather_kernel(Layout<3> layout, T* out, const std::int64_t* inde
     std::int64_t at[3];
     layout.offsets(i, at);
     const std::int64_t position = index[at[1]];
-    if (!in_range(position, size)) return report(Mistake::position_out_of_range, position, size);
+    if (!in_range(position, size)) return report(Mistake::position, position, size);
     out[at[0]] = src[at[2] + position * step];
   });
 }
@@ -40,8 +41,21 @@ __global__ void select_kernel(std::int64_t outer, std::int64_t size, std::int64_
     if (in_range(position, size)) {
       out[i] = src[(item.quotient * size + position) * inner + row.rest];
     } else if (row.rest == 0 && item.quotient == 0) {
-      report(Mistake::row_out_of_range, position, size);
+      report(Mistake::row, position, size);
     }
+  });
+}
+
+/// Operands: output, what is before, index.
+__global__ void positions_kernel(Layout<3> layout, std::int64_t* out, Input<std::int64_t> before,
+                                 const std::int64_t* index, IndexRange range, std::int64_t step, Mistake mistake,
+                                 int dim, Reporter report) {
+  for_each_element(layout.numel, [&](std::int64_t i) {
+    std::int64_t at[3];
+    layout.offsets(i, at);
+    const std::int64_t first = before[at[1]], found = place(range, index[at[2]]);
+    if (found < 0) report(mistake, index[at[2]], range.size, dim);
+    out[at[0]] = first < 0 || found < 0 ? -1 : first + found * step;
   });
 }
 
@@ -124,7 +138,7 @@ void gather(DType dtype, const Gather& g) {
 }
 
 void index_select(DType dtype, const IndexRows& r) {
-  if (r.outer * r.count * r.inner == 0) return check_rows(r, Mistake::row_out_of_range);
+  if (r.outer * r.count * r.inner == 0) return check_rows(r, Mistake::row);
   const std::int64_t bytes = r.inner * itemsize(dtype), unit = widest_unit({bytes, address(r.src), address(r.out)});
   const std::int64_t inner = bytes / unit;
   dispatch_unit(unit, [&](auto tag) {
@@ -132,6 +146,13 @@ void index_select(DType dtype, const IndexRows& r) {
     launch_over(r.outer * r.count * inner, &select_kernel<T>, r.outer, r.size, inner, r.count, r.index,
                 static_cast<const T*>(r.src), static_cast<T*>(r.out), reporter());
   });
+}
+
+void positions(const Positions& p) {
+  const Loop& loop = p.loop;
+  launch_over(loop.numel, &positions_kernel, Layout<3>(loop), static_cast<std::int64_t*>(loop.data[0]),
+              Input<std::int64_t>(loop, 1), static_cast<const std::int64_t*>(loop.data[2]), p.range, p.step, p.mistake,
+              p.dim, reporter());
 }
 
 void nonzero(const Nonzero& z) {

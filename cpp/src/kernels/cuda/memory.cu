@@ -80,7 +80,7 @@ void* allocate(int device, std::int64_t nbytes) {
   if (!data) {
     if (cudaMalloc(&data, static_cast<std::size_t>(bytes)) != cudaSuccess) {
       cudaGetLastError();  // forgets it
-      check(cudaDeviceSynchronize());
+      check_wait(cudaDeviceSynchronize());
       a.empty(device);
       const cudaError_t status = cudaMalloc(&data, static_cast<std::size_t>(bytes));
       if (status == cudaErrorMemoryAllocation) {
@@ -135,7 +135,7 @@ void empty_cache() {
   for (int device = 0; device < kMaxDevices; ++device) {
     if (a.free[device].empty()) continue;
     const DeviceGuard guard(device);
-    check(cudaDeviceSynchronize());
+    check_wait(cudaDeviceSynchronize());
     a.empty(device);
   }
 }

@@ -16,7 +16,7 @@ struct Input {
   T number;
 
   Input(const Loop& loop, int operand) : data(static_cast<const Stored<T>*>(loop.data[operand])), number() {
-    if (loop.number_at == operand) number = loop.number_as<T>();
+    if (loop.is_number(operand)) number = loop.number_as<T>(operand);
   }
   __device__ T operator[](std::int64_t offset) const { return data ? static_cast<T>(data[offset]) : number; }
 };

@@ -26,6 +26,8 @@ struct ThreadState {
 };
 thread_local ThreadState state;
 
+std::atomic<std::int64_t> waits{0};
+
 void choose(int device) {
   if (state.chosen == device) return;
   check(cudaSetDevice(device));
@@ -48,13 +50,7 @@ void raise_report(int device) {
   if (!report || report->mistake == 0) return;
   const Report found = *report;
   *report = {};
-  switch (static_cast<Mistake>(found.mistake)) {
-    case Mistake::position_out_of_range:
-      VG_THROW(RuntimeError, found.op, ": expected an index in [0, ", found.size, "), got ", found.value);
-    case Mistake::row_out_of_range:
-      VG_THROW(IndexError, found.op, ": expected an index in [0, ", found.size, "), got ", found.value);
-    default: VG_THROW(RuntimeError, found.op, ": expected a non-zero divisor, got 0");
-  }
+  raise_mistake(static_cast<Mistake>(found.mistake), found.op, found.value, found.size, found.dim);
 }
 
 cudaStream_t stream(std::uint64_t handle) { return reinterpret_cast<cudaStream_t>(handle); }
@@ -78,7 +74,7 @@ void enter(int device, const char* op) {
 
 void wait(int device) {
   const DeviceGuard guard(device);
-  check(cudaStreamSynchronize(stream_of(device)));
+  check_wait(cudaStreamSynchronize(stream_of(device)));
   raise_report(device);
 }
 
@@ -141,7 +137,7 @@ void between(int to_device, void* to, int from_device, const void* from, std::in
 
 void synchronize(int device) {
   const DeviceGuard guard(device);
-  check(cudaDeviceSynchronize());
+  check_wait(cudaDeviceSynchronize());
   raise_report(device);
 }
 
@@ -201,7 +197,7 @@ bool stream_done(int device, std::uint64_t handle) {
 }
 void wait_stream(int device, std::uint64_t handle) {
   const DeviceGuard guard(device);
-  check(cudaStreamSynchronize(stream(handle)));
+  check_wait(cudaStreamSynchronize(stream(handle)));
   raise_report(device);
 }
 std::uint64_t new_event(int device, bool timing) {
@@ -221,7 +217,7 @@ void stream_waits(int device, std::uint64_t on, std::uint64_t handle) {
 }
 bool event_done(int, std::uint64_t handle) { return done(cudaEventQuery(event(handle))); }
 void wait_event(int device, std::uint64_t handle) {
-  check(cudaEventSynchronize(event(handle)));
+  check_wait(cudaEventSynchronize(event(handle)));
   raise_report(device);
 }
 double elapsed(int, std::uint64_t start, std::uint64_t end) {
@@ -231,6 +227,11 @@ double elapsed(int, std::uint64_t start, std::uint64_t end) {
 }
 
 }  // namespace
+
+void check_wait(cudaError_t status) {
+  ++waits;
+  check(status);
+}
 
 const char* current_op() { return state.op; }
 int current_device() { return state.device; }
@@ -288,6 +289,7 @@ Backend& cuda_backend() {
     b.free_host = &release_host;
     b.page_locked = &page_locked;
     b.synchronize = &synchronize;
+    b.waits = [] { return cuda::waits.load(); };
     b.memory = &memory_use;
     b.reset_peak = &cuda::reset_peak;
     b.empty_cache = &cuda::empty_cache;

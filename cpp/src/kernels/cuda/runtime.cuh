@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "kernels/mistakes.h"
 #include "verigrad/error.h"
 
 namespace verigrad::kernels::cuda {
@@ -40,6 +41,9 @@ class DeviceGuard {
 inline void check(cudaError_t status) {
   VG_CHECK(status == cudaSuccess, RuntimeError, current_op(), ": CUDA error: ", cudaGetErrorString(status));
 }
+
+/// The same for a call that waits for what was queued: these are counted.
+void check_wait(cudaError_t status);
 
 /// A mark in the work of a stream of the current device. Gone with its scope: CUDA keeps what waits for it.
 class Mark {
@@ -82,14 +86,11 @@ class Scratch {
   T* data_;
 };
 
-/// Mistakes that only the values on the device show.
-enum class Mistake : int { none = 0, position_out_of_range, row_out_of_range, zero_divisor };
-
 /// The first mistake since the host looked: memory that the host and the device see. Raised at the next
 /// synchronisation; kernels that meet one leave out the element.
 struct Report {
   int mistake = 0;
-  int pad = 0;
+  int dim = 0;
   const char* op = nullptr;
   long long value = 0, size = 0;
 };
@@ -99,9 +100,10 @@ struct Reporter {
   Report* report;
   const char* op;
 
-  __device__ void operator()(Mistake mistake, std::int64_t value = 0, std::int64_t size = 0) const {
+  __device__ void operator()(Mistake mistake, std::int64_t value = 0, std::int64_t size = 0, int dim = 0) const {
     if (atomicCAS(&report->mistake, 0, static_cast<int>(mistake)) != 0) return;
     report->op = op;
+    report->dim = dim;
     report->value = value;
     report->size = size;
   }

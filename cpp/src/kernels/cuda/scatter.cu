@@ -118,7 +118,7 @@ __global__ void add_lines_kernel(Lines lines, Stored<T>* out, const std::int64_t
     for (std::int64_t k = 0; k < lines.length; ++k) {
       const std::int64_t position = index[at[1] + k * lines.step[1]];
       if (!in_range(position, lines.size)) {
-        report(Mistake::position_out_of_range, position, lines.size);
+        report(Mistake::position, position, lines.size);
         continue;
       }
       Stored<T>& target = out[at[0] + position * lines.step[0]];
@@ -136,7 +136,7 @@ __global__ void line_keys_kernel(Lines lines, const std::int64_t* index, Pairs<I
     lines.layout.offsets(line.quotient, at);
     const std::int64_t position = index[at[1] + line.rest * lines.step[1]];
     const bool right = in_range(position, lines.size);
-    if (!right) report(Mistake::position_out_of_range, position, lines.size);
+    if (!right) report(Mistake::position, position, lines.size);
     pairs.keys[i] = static_cast<I>(right ? line.quotient * lines.size + position : lines.layout.numel * lines.size);
     pairs.positions[i] = static_cast<I>(i);
   });
@@ -166,7 +166,7 @@ constexpr std::int64_t kManyLines = 1 << 15;
 }  // namespace
 
 void index_add(DType dtype, const IndexRows& r) {
-  const Mistake mistake = r.overwrite ? Mistake::row_out_of_range : Mistake::position_out_of_range;
+  const Mistake mistake = r.overwrite ? Mistake::row : Mistake::position;
   if (r.outer * r.count * r.inner == 0) return check_rows(r, mistake);
   dispatch_pair_type(r.count, r.size, [&](auto tag) {
     using I = typename decltype(tag)::type;

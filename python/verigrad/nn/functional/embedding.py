@@ -109,11 +109,7 @@ def embedding_bag(
                 f"{-rows} through {rows - 1}, got {padding_idx}"
             )
         padding_idx %= rows
-    if index.numel() and (int(index.min().item()) < 0 or int(index.max().item()) >= rows):
-        raise RuntimeError(
-            f"embedding_bag: expected indices in [0, {rows}), got {int(index.min().item())} to "
-            f"{int(index.max().item())}"
-        )
+    _native.check_index("embedding_bag", index, rows)
     if max_norm is not None:
         _shorten_rows(weight, index, max_norm, norm_type)
     factors = None if per_sample_weights is None else per_sample_weights.reshape(-1)
@@ -153,6 +149,8 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
                 "one_hot: Can not infer total number of classes from empty tensor, "
                 f"got num_classes {num_classes}"
             )
+    elif input.is_cuda and num_classes != -1:
+        _native.check_index("one_hot", input, num_classes)
     else:
         least, greatest = int(input.min().item()), int(input.max().item())
         if least < 0:
@@ -189,12 +187,13 @@ def _shorten_rows(weight: Tensor, index: Tensor, max_norm: float, norm_type: flo
     with no_grad():
         table = weight.detach()
         index = index.reshape(-1).to(_C.int64)
-        rows = _native.embedding(table, index)  # which raises where an index is out of range
+        rows = _native.embedding(table, index)  # which raises for an index out of range
         norms = vector_norm(rows, norm_type, 1, keepdim=True)
         # The small number is PyTorch's; it keeps the new norm below the limit in spite of rounding.
-        factors = _C.where(norms > max_norm, max_norm / (norms + 1e-7), _C.ones_like(norms))
+        factors = _C.where(norms > max_norm, max_norm / (norms + 1e-7), 1)
         if index.numel():
-            table[index] = rows * factors
+            # A device has only reported a negative index, and a subscript would count it from the end.
+            table[_C.where(index < 0, table.shape[0], index)] = rows * factors
 
 
 def _check_bags(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ... import _C
 from ..._C import Tensor
+from ..._C import nn_functional as _native
 from ._clamp import not_negative
 from ._reduction import reduced, which_reduction
 from .activation import logsigmoid
@@ -195,11 +196,7 @@ def _scores_and_labels(input: Tensor, target: Tensor, weight: Tensor | None) -> 
             )
         if weight.dtype != input.dtype:
             raise RuntimeError(f"{name}: expected weight of dtype {input.dtype}, got {weight.dtype}")
-    if ((target < 0) | (target >= scores.shape[1])).any():
-        raise RuntimeError(
-            f"{name}: target out of range, expected classes from 0 to {scores.shape[1] - 1}, "
-            f"got {int(target.min().item())} to {int(target.max().item())}"
-        )
+    _native.check_index(name, target, scores.shape[1], classes=True)
     return scores, target.reshape(-1, 1)
 
 

@@ -29,11 +29,13 @@ def norm(tensor: Tensor, order: float) -> Tensor:
     if order == 0:
         return (tensor != 0).sum().to(tensor.dtype)
     result = _power_norm(tensor, order)
-    if order > 0 and not 0 < result.item() < math.inf:
-        largest = tensor.abs().max()
-        if 0 < largest.item() < math.inf:
-            return largest * _power_norm(tensor / largest, order)
-    return result
+    # The host looks whether that is needed; another device would have to be waited for.
+    if order < 0 or (tensor.is_cpu and 0 < result.item() < math.inf):
+        return result
+    largest = tensor.abs().max()
+    relative = largest * _power_norm(tensor / largest, order)
+    right = (result > 0) & (result < math.inf)
+    return _C.where(right | (largest == 0) | (largest == math.inf), result, relative)
 
 
 def _power_norm(tensor: Tensor, order: float) -> Tensor:

@@ -40,7 +40,7 @@ def get_total_norm(
         dtype = norms[0].dtype
         for each in norms[1:]:
             dtype = _C.promote_types(dtype, each.dtype)
-        joined = _C.stack([each.to(dtype) for each in norms])
+        joined = _C.stack([each.to(norms[0].device, dtype) for each in norms])
         total = joined.sum() if order == 0 else norm(joined, order)
     if error_if_nonfinite and not math.isfinite(total.item()):
         raise RuntimeError(
@@ -69,11 +69,11 @@ def clip_grads_with_norm_(
     if not gradients:
         return
     with no_grad():
-        factor = float(max_norm) / (total_norm + 1e-6)
-        if factor.item() >= 1.0:
+        factor = (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)
+        if factor.is_cpu and factor.item() == 1.0:  # another device would have to be waited for
             return
         for gradient in gradients:
-            gradient.mul_(factor)
+            gradient.mul_(factor.to(gradient.device))
 
 
 def clip_grad_norm_(
@@ -129,6 +129,4 @@ def clip_grad_value_(
         for each in listed(parameters):
             gradient = each.grad
             if gradient is not None:
-                low = _C.tensor(-bound, dtype=gradient.dtype)
-                high = _C.tensor(bound, dtype=gradient.dtype)
-                gradient.copy_(_C.minimum(_C.maximum(gradient, low), high))
+                gradient.clamp_(-bound, bound)

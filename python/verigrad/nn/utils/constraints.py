@@ -56,9 +56,9 @@ def max_norm_(
                 norms = largest
             else:
                 # Relative to the largest magnitude, so that no power overflows; a row of zeros stays one.
-                scale = _C.where(largest > 0, largest, _C.ones_like(largest))
+                scale = _C.where(largest > 0, largest, 1)
                 norms = (magnitudes / scale).pow(order).sum(others, True).pow(1.0 / order) * scale
             outside = norms > max_norm
-            if outside.any().item():
-                factors = _C.where(outside, max_norm / norms, _C.ones_like(norms))
+            if outside.is_cuda or outside.any().item():  # the host looks whether there is anything to do
+                factors = _C.where(outside, max_norm / norms, 1)
                 tensor.mul_(factors)
