@@ -48,7 +48,7 @@ __global__ void select_kernel(std::int64_t outer, std::int64_t size, std::int64_
 // ---- nonzero --------------------------------------------------------------------------------------------------------
 
 /// Neighbouring elements of the mask that a warp takes, 32 at once.
-constexpr int kPieceRounds = 32;
+constexpr int kPieceRounds = boundary::cuda_nonzero_rounds;
 constexpr std::int64_t kPiece = kPieceRounds * kWarpLanes;
 
 __device__ std::int64_t piece_of_warp() {
