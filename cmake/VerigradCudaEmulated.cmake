@@ -20,6 +20,10 @@ add_library(verigrad_cuda_emulated SHARED ${_wrapped} ${_emulation_sources})
 target_include_directories(verigrad_cuda_emulated PUBLIC emulation include src)
 target_link_libraries(verigrad_cuda_emulated PRIVATE verigrad_flags PUBLIC verigrad_core)
 target_compile_definitions(verigrad_cuda_emulated PRIVATE VERIGRAD_BUILD="${PROJECT_VERSION}")
+# Lower boundaries, here and where the checks learn of them.
+target_compile_definitions(verigrad_cuda_emulated PUBLIC VERIGRAD_CUDA_EMULATED)
+set_property(SOURCE src/testing/faults.cpp bindings/bind_testing.cpp
+  APPEND PROPERTY COMPILE_DEFINITIONS VERIGRAD_CUDA_EMULATED)
 target_link_options(verigrad_cuda_emulated PRIVATE -Wl,--no-undefined)
 if(VERIGRAD_SANITIZE)
   target_link_options(verigrad_cuda_emulated PRIVATE -Wl,-z,undefs)

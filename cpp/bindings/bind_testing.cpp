@@ -3,6 +3,7 @@
 #include "core/backend.h"
 #include "kernels/boundaries.h"
 #include "kernels/cpu/simd.h"
+#include "kernels/cuda/boundaries.h"
 #include "python.h"
 #include "testing/faults.h"
 #include "verigrad/parallel.h"
@@ -33,8 +34,13 @@ void bind_testing(py::module_& m) {
         "Makes the VJP of every node of that name wrong; testing/faults.h lists the kinds.");
   t.def("vjp_fault_kinds", &testing::vjp_fault_kinds);
   t.def("kernel_slots", &testing::kernel_slots);
-  t.def("plant_kernel_fault", &testing::plant_kernel_fault, py::arg("slot"), py::arg("kind") = "first",
-        py::arg("once") = false, "Makes a CPU kernel spoil what it writes; testing/faults.h lists the kinds.");
+  t.def(
+      "plant_kernel_fault",
+      [](const std::string& slot, const std::string& kind, bool once, const DeviceArg& device) {
+        testing::plant_kernel_fault(slot, kind, once, device.or_default());
+      },
+      py::arg("slot"), py::arg("kind") = "first", py::arg("once") = false, py::arg("device") = py::none(),
+      "Makes a kernel of the device spoil what it writes; testing/faults.h lists the kinds.");
   t.def("kernel_fault_kinds", &testing::kernel_fault_kinds);
   t.def(
       "kernel_calls",
@@ -45,8 +51,8 @@ void bind_testing(py::module_& m) {
         }
         return out;
       },
-      "Of each slot with a fault: calls, elements of the largest output, calls cut for threads, calls that were "
-      "wrong.");
+      "Of each slot with a fault: calls, elements of the largest output, calls that `chunk` can spoil, calls that "
+      "were wrong.");
   t.def("clear_faults", [] {
     testing::clear_vjp_faults();
     testing::clear_kernel_faults();
@@ -64,12 +70,24 @@ void bind_testing(py::module_& m) {
         py::dict out;
 #define VG_BOUNDARY(NAME, VALUE, WHAT) out[#NAME] = py::make_tuple(kernels::boundary::NAME, WHAT);
 #include "kernels/boundaries.def"
+#define VG_BOUNDARY(NAME, VALUE, WHAT) out[#NAME] = py::make_tuple(kernels::boundary::NAME, WHAT);
+#include "kernels/cuda/boundaries.def"
         return out;
       },
       "Every size at which a kernel changes its path: name -> (value, what it bounds).");
   t.def(
       "device_waits", [] { return device_count(DeviceType::CUDA) == 0 ? 0 : backend({DeviceType::CUDA, 0}).waits(); },
       "How often this process has waited for a CUDA device.");
+  t.def(
+      "cuda_emulated",
+      [] {
+#if defined(VERIGRAD_CUDA_EMULATED)
+        return true;
+#else
+        return false;
+#endif
+      },
+      "Whether CUDA is emulated, where some of these sizes are lower than on a device.");
   t.def("allocated_bytes", &cpu_allocated_bytes, "Bytes in live storages.");
   t.def("empty_cache", &cpu_empty_cache, "Returns this thread's unused blocks to the system.");
 }

@@ -521,6 +521,9 @@ class _testing:
     @staticmethod
     def clear_faults() -> None: ...
     @staticmethod
+    def cuda_emulated() -> _bool:
+        """Whether CUDA is emulated, where some of these sizes are lower than on a device."""
+    @staticmethod
     def cut_loops() -> _int:
         """How many loops were long enough to be cut into chunks for threads."""
     @staticmethod
@@ -531,7 +534,7 @@ class _testing:
         """Returns this thread's unused blocks to the system."""
     @staticmethod
     def kernel_calls() -> dict[str, Any]:
-        """Of each slot with a fault: calls, elements of the largest output, calls cut for threads, calls that were wrong."""
+        """Of each slot with a fault: calls, elements of the largest output, calls that `chunk` can spoil, calls that were wrong."""
     @staticmethod
     def kernel_fault_kinds() -> list[str]: ...
     @staticmethod
@@ -539,8 +542,8 @@ class _testing:
     @staticmethod
     def max_simd_level() -> str: ...
     @staticmethod
-    def plant_kernel_fault(slot: str, kind: str = 'first', once: _bool = False) -> None:
-        """Makes a CPU kernel spoil what it writes; testing/faults.h lists the kinds."""
+    def plant_kernel_fault(slot: str, kind: str = 'first', once: _bool = False, device: _device | str | None = None) -> None:
+        """Makes a kernel of the device spoil what it writes; testing/faults.h lists the kinds."""
     @staticmethod
     def plant_vjp_fault(kind: str, node_name: str) -> None:
         """Makes the VJP of every node of that name wrong; testing/faults.h lists the kinds."""

@@ -56,8 +56,9 @@ TEST(keys_choose_their_type) {
     cuda::dispatch_pair_type(count, greatest, [&](auto tag) { bytes = sizeof(typename decltype(tag)::type); });
     return bytes;
   };
-  CHECK(width(5, 0xFFFFFFFF) == 4 && width(0xFFFFFFFF, 5) == 4);
-  CHECK(width(5, 0x100000000) == 8 && width(0x100000000, 5) == 8);
+  const std::int64_t most = boundary::cuda_unsigned_positions;
+  CHECK(width(5, most) == 4 && width(most, 5) == 4);
+  CHECK(width(5, most + 1) == 8 && width(most + 1, 5) == 8);
 }
 
 TEST(scans) {

@@ -1,147 +1,40 @@
+// Wrong kernels.
 #include "testing/faults.h"
 
-#include <array>
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <map>
-#include <memory>
-#include <mutex>
 #include <type_traits>
 
-#include "autograd/node_filter.h"
+#include "core/backend.h"
 #include "kernels/boundaries.h"
+#include "kernels/cuda/boundaries.h"
 #include "kernels/table.h"
-#include "verigrad/autograd.h"
-#include "verigrad/ops.h"
+#include "verigrad/error.h"
 
 namespace verigrad::testing {
 namespace {
-
-// Wrong gradients.
-
-const std::vector<std::string> kVjpKinds = {"scale", "zero", "sign", "double", "last", "middle", "half", "broadcast"};
-
-/// The number of a kind, by which it is looked up no further.
-std::size_t kind_of(const char* op, const std::vector<std::string>& kinds, const std::string& kind) {
-  for (std::size_t i = 0; i < kinds.size(); ++i) {
-    if (kinds[i] == kind) return i;
-  }
-  std::string all;
-  for (std::size_t i = 0; i < kinds.size(); ++i) all += (i == 0 ? "" : i + 1 < kinds.size() ? ", " : " or ") + kinds[i];
-  VG_THROW(ValueError, op, ": expected kind ", all, ", got ", kind);
-}
-
-/// A tensor of the shape and dtype of `like` whose element k, row by row, is f(k).
-template <class F>
-Tensor numbers(const Tensor& like, const F& f) {
-  const Tensor made = ops::zeros(like.shape(), like.dtype(), kHost);
-  dispatch(made.dtype(), [&]<class T>(TypeTag<T>) {
-    T* out = static_cast<T*>(made.data());
-    for (std::int64_t k = 0; k < made.numel(); ++k) out[k] = static_cast<T>(f(k));
-  });
-  return ops::to(made, made.dtype(), like.device());
-}
-
-Tensor spoil(const Tensor& grad, const std::string& kind) {
-  const std::int64_t n = grad.numel();
-  if (kind == "scale") return ops::mul(grad, Scalar(1.001));
-  if (kind == "zero") return ops::zeros_like(grad);
-  if (kind == "sign") return ops::neg(grad);
-  if (kind == "double") return ops::mul(grad, Scalar(2.0));
-  const std::int64_t one = kind == "last" ? n - 1 : n / 2;
-  return ops::mul(grad, numbers(grad, [&](std::int64_t k) {
-                    if (kind == "half") return k < (n + 1) / 2 ? 1.0 : 0.0;
-                    return k == one ? 1.01 : 1.0;
-                  }));
-}
-
-/// Whether `shape` was broadcast to `wide`.
-bool is_broadcast(const Dims& shape, const Dims& wide) {
-  const int lead = wide.size() - shape.size();
-  if (lead < 0 || shape == wide) return false;
-  for (int d = 0; d < shape.size(); ++d) {
-    if (shape[d] != 1 && shape[d] != wide[lead + d]) return false;
-  }
-  return true;
-}
-
-/// The gradient that keeps one slice of each dimension along which `shape` was broadcast. VJPs are linear, so this is
-/// what a VJP makes of a sum that is missing.
-Tensor one_slice(const Tensor& grad, const Dims& shape) {
-  const Dims& wide = grad.shape();
-  const int lead = wide.size() - shape.size();
-  return ops::mul(grad, numbers(grad, [&](std::int64_t k) {
-                    for (int d = wide.size() - 1; d >= 0; --d) {
-                      if ((d < lead || shape[d - lead] != wide[d]) && k % wide[d] != 0) return 0.0;
-                      k /= wide[d];
-                    }
-                    return 1.0;
-                  }));
-}
-
-class Faults final : public NodeFilter {
- public:
-  void plant(const std::string& kind, const std::string& node_name) {
-    kind_of("plant_vjp_fault", kVjpKinds, kind);
-    const std::lock_guard lock(mutex_);
-    kinds_[node_name] = kind;
-    node_filter = this;
-  }
-
-  void clear() {
-    const std::lock_guard lock(mutex_);
-    node_filter = nullptr;
-    kinds_.clear();
-  }
-
-  TensorList apply(Node& node, TensorList&& grads) override {
-    const std::string kind = planted(node);
-    if (kind.empty()) return node.apply(std::move(grads));
-    if (kind == "broadcast") return without_sums(node, std::move(grads));
-    TensorList results = node.apply(std::move(grads));
-    for (Tensor& grad : results) {
-      if (grad.defined() && grad.numel() > 0) grad = spoil(grad, kind);
-    }
-    return results;
-  }
-
- private:
-  std::string planted(const Node& node) {
-    const std::lock_guard lock(mutex_);
-    const auto found = kinds_.find(node.name());
-    return found == kinds_.end() ? std::string() : found->second;
-  }
-
-  static TensorList without_sums(Node& node, TensorList&& grads) {
-    if (grads.size() != 1 || grads[0].numel() == 0) return node.apply(std::move(grads));
-    TensorList results = node.apply(TensorList(grads));
-    for (std::size_t i = 0; i < results.size() && i < node.edges.size(); ++i) {
-      const Edge& edge = node.edges[i];
-      if (!edge.valid() || !results[i].defined()) continue;
-      const Dims& shape = edge.node->outputs[static_cast<std::size_t>(edge.output_nr)].shape;
-      if (is_broadcast(shape, grads[0].shape())) results[i] = node.apply({one_slice(grads[0], shape)})[i];
-    }
-    return results;
-  }
-
-  std::mutex mutex_;
-  std::map<std::string, std::string> kinds_;  // by the node's name
-};
-
-Faults& faults() {
-  static Faults instance;
-  return instance;
-}
-
-// Wrong kernels.
 
 using namespace kernels;
 
 enum class Kind : std::size_t { none, first, last, tail, middle, lane, chunk, block, twice };
 const std::vector<std::string> kKernelKinds = {"none", "first", "last",  "tail",  "middle",
                                                "lane", "chunk", "block", "double"};
-constexpr std::int64_t kBlock = 16, kLanes = 8;
+
+Device planted_device = kHost;  // where faults are
+
+/// How many elements the kinds are about.
+struct Units {
+  std::int64_t vector, lanes, block;
+};
+Units units_of(DType dtype) {
+  if (planted_device == kHost) return {boundary::vector_bytes_avx512 / itemsize(dtype), 8, 16};
+  return {boundary::cuda_threads, boundary::cuda_warp, boundary::cuda_threads};
+}
+/// Elements of which each thread of the largest grid has one.
+constexpr std::int64_t kGridElements = boundary::cuda_grid_blocks * boundary::cuda_threads;
 
 /// Memory that a kernel writes; strides in elements.
 struct Output {
@@ -155,14 +48,14 @@ struct Output {
     for (const std::int64_t size : shape) n *= size;
     return n;
   }
-  /// Element k, row by row.
-  char* at(std::int64_t k) const {
+  /// Where element k is, row by row, in bytes.
+  std::int64_t offset(std::int64_t k) const {
     std::int64_t offset = 0;
     for (int d = shape.size() - 1; d >= 0; --d) {
       offset += k % shape[d] * strides[d];
       k /= shape[d];
     }
-    return static_cast<char*>(data) + offset * itemsize(dtype);
+    return offset * itemsize(dtype);
   }
 };
 
@@ -287,8 +180,9 @@ Written written(const Positions& p) {
 template <bool kAdds>
 Written written(const Nonzero& z) {
   Written w;
-  std::int64_t count = 0;
-  for (std::int64_t i = 0; i < product(z.shape); ++i) count += z.mask[i] ? 1 : 0;
+  std::vector<char> mask(static_cast<std::size_t>(product(z.shape)));
+  copy_memory(kHost, mask.data(), planted_device, z.mask, product(z.shape));
+  const auto count = static_cast<std::int64_t>(mask.size()) - std::count(mask.begin(), mask.end(), 0);
   w.add(DType::Int64, z.out, count * z.shape.size());
   return w;
 }
@@ -379,18 +273,20 @@ struct Places {
 };
 Places places_of(Kind kind, const Output& out, bool cut) {
   const std::int64_t n = out.numel();
-  const std::int64_t lanes = boundary::vector_bytes_avx512 / itemsize(out.dtype), whole = n / lanes * lanes;
-  const std::int64_t middle = n / 2 / kBlock * kBlock;
+  const Units units = units_of(out.dtype);
+  const std::int64_t whole = n / units.vector * units.vector, middle = n / 2 / units.block * units.block;
   switch (kind) {
     case Kind::none: return {};
     case Kind::first: return {0, std::min<std::int64_t>(n, 1)};
     case Kind::last: return n < 2 ? Places{} : Places{n - 1, n};
-    case Kind::tail: return n <= lanes || whole == n ? Places{} : Places{whole, whole + 1};
+    case Kind::tail: return n <= units.vector || whole == n ? Places{} : Places{whole, whole + 1};
     case Kind::middle: return n < 3 ? Places{} : Places{n / 2, n / 2 + 1};
-    case Kind::lane: return n < 2 * kLanes ? Places{} : Places{kLanes / 2 + 1, n, kLanes};
-    case Kind::chunk: return !cut ? Places{} : Places{n / 2, n};
+    case Kind::lane: return n < 2 * units.lanes ? Places{} : Places{units.lanes / 2 + 1, n, units.lanes};
+    case Kind::chunk:
+      if (planted_device != kHost) return n <= kGridElements ? Places{} : Places{kGridElements, n};
+      return !cut ? Places{} : Places{n / 2, n};
     case Kind::block:
-    case Kind::twice: return n < 3 * kBlock ? Places{} : Places{middle, middle + kBlock};
+    case Kind::twice: return n < 3 * units.block ? Places{} : Places{middle, middle + units.block};
   }
   return {};
 }
@@ -421,40 +317,65 @@ struct Planted {
   bool active() const { return !once || calls.spoiled == 0; }
 };
 
+/// Elements of an output, copied to the host.
+class Elements {
+ public:
+  Elements(const Output& out, const Places& places) : out_(out) {
+    if (places.first >= places.stop) return;
+    begin_ = std::numeric_limits<std::int64_t>::max();
+    std::int64_t end = std::numeric_limits<std::int64_t>::min();
+    for (std::int64_t k = places.first; k < places.stop; k += places.step) {
+      begin_ = std::min(begin_, out.offset(k));
+      end = std::max(end, out.offset(k) + itemsize(out.dtype));
+    }
+    bytes_.resize(static_cast<std::size_t>(end - begin_));
+    copy_memory(kHost, bytes_.data(), planted_device, where(), size());
+  }
+  char* at(std::int64_t k) { return bytes_.data() + (out_.offset(k) - begin_); }
+  void write_back() const { copy_memory(planted_device, where(), kHost, bytes_.data(), size()); }
+
+ private:
+  void* where() const { return static_cast<char*>(out_.data) + begin_; }
+  std::int64_t size() const { return static_cast<std::int64_t>(bytes_.size()); }
+
+  const Output& out_;
+  std::int64_t begin_ = 0;
+  std::vector<char> bytes_;  // all from the first one's to the last one's
+};
+
 /// One call: what it writes, before and after.
 class Call {
  public:
   Call(Planted& planted, Written written) : planted_(planted), written_(std::move(written)) {
-    if (planted_.kind != Kind::block || !written_.adds || !planted_.active()) return;
-    for (const Output& out : written_.outputs) {
-      const Places places = places_of(planted_.kind, out, written_.cut);
-      for (std::int64_t k = places.first; k < places.stop; k += places.step) {
-        const char* at = out.at(k);
-        before_.insert(before_.end(), at, at + itemsize(out.dtype));
-      }
+    if (planted_device != kHost) {
+      const auto strides = [](const Output& out) { return out.numel() > kGridElements; };
+      written_.cut = std::any_of(written_.outputs.begin(), written_.outputs.end(), strides);
     }
+    if (planted_.kind != Kind::block || !written_.adds || !planted_.active()) return;
+    for (const Output& out : written_.outputs) before_.emplace_back(out, places(out));
   }
 
   void finish() {
-    const char* before = before_.data();
     bool changed = false;
-    for (const Output& out : written_.outputs) {
+    for (std::size_t i = 0; i < written_.outputs.size(); ++i) {
+      const Output& out = written_.outputs[i];
       planted_.calls.largest = std::max(planted_.calls.largest, out.numel());
-      const Places places = planted_.active() ? places_of(planted_.kind, out, written_.cut) : Places{};
-      for (std::int64_t k = places.first; k < places.stop; k += places.step) {
+      const Places chosen = planted_.active() ? places(out) : Places{};
+      Elements elements(out, chosen);
+      bool changed_here = false;
+      for (std::int64_t k = chosen.first; k < chosen.stop; k += chosen.step) {
         dispatch(out.dtype, [&]<class T>(TypeTag<T>) {
           T old{}, value;
-          char* at = out.at(k);
-          if (!before_.empty()) {
-            std::memcpy(&old, before, sizeof old);
-            before += sizeof old;
-          }
+          char* at = elements.at(k);
+          if (!before_.empty()) std::memcpy(&old, before_[i].at(k), sizeof old);
           std::memcpy(&value, at, sizeof value);
           const T wrong = spoiled(planted_.kind, value, old, written_);
-          changed = changed || std::memcmp(&wrong, at, sizeof wrong) != 0;
+          changed_here = changed_here || std::memcmp(&wrong, at, sizeof wrong) != 0;
           std::memcpy(at, &wrong, sizeof wrong);
         });
       }
+      if (changed_here) elements.write_back();
+      changed = changed || changed_here;
     }
     ++planted_.calls.calls;
     planted_.calls.cut += written_.cut ? 1 : 0;
@@ -462,9 +383,11 @@ class Call {
   }
 
  private:
+  Places places(const Output& out) const { return places_of(planted_.kind, out, written_.cut); }
+
   Planted& planted_;
   Written written_;
-  std::vector<char> before_;
+  std::vector<Elements> before_;
 };
 
 KernelTable original;  // the slots in which a fault is planted
@@ -490,12 +413,6 @@ struct Faulty<Slot, void (*)(P...)> {
 
 }  // namespace
 
-std::vector<std::string> vjp_fault_kinds() { return kVjpKinds; }
-
-void plant_vjp_fault(const std::string& kind, const std::string& node_name) { faults().plant(kind, node_name); }
-
-void clear_vjp_faults() { faults().clear(); }
-
 std::vector<std::string> kernel_slots() {
   return {
 #define VG_SLOT(NAME, PARAMS) #NAME,
@@ -506,17 +423,20 @@ std::vector<std::string> kernel_slots() {
 
 std::vector<std::string> kernel_fault_kinds() { return kKernelKinds; }
 
-void plant_kernel_fault(const std::string& slot, const std::string& kind, bool once) {
+void plant_kernel_fault(const std::string& slot, const std::string& kind, bool once, Device device) {
   const auto chosen = static_cast<Kind>(kind_of("plant_kernel_fault", kKernelKinds, kind));
-  KernelTable& cpu = table(kHost, "plant");
-#define VG_SLOT(NAME, PARAMS)                                                 \
-  if (slot == #NAME) {                                                        \
-    Planted& planted = planted_kernels[slot];                                 \
-    planted = {chosen, once, {slot}};                                         \
-    planted_in<&KernelTable::NAME> = &planted;                                \
-    if (!original.NAME) original.NAME = cpu.NAME;                             \
-    cpu.NAME = &Faulty<&KernelTable::NAME, decltype(KernelTable::NAME)>::run; \
-    return;                                                                   \
+  VG_CHECK(planted_kernels.empty() || device == planted_device, ValueError, "plant_kernel_fault: expected device ",
+           planted_device, ", which has faults, got ", device);
+  KernelTable& kernels = table(device, "plant_kernel_fault");
+  planted_device = device;
+#define VG_SLOT(NAME, PARAMS)                                                     \
+  if (slot == #NAME) {                                                            \
+    Planted& planted = planted_kernels[slot];                                     \
+    planted = {chosen, once, {slot}};                                             \
+    planted_in<&KernelTable::NAME> = &planted;                                    \
+    if (!original.NAME) original.NAME = kernels.NAME;                             \
+    kernels.NAME = &Faulty<&KernelTable::NAME, decltype(KernelTable::NAME)>::run; \
+    return;                                                                       \
   }
   VG_KERNEL_SLOTS(VG_SLOT)
 #undef VG_SLOT
@@ -524,9 +444,10 @@ void plant_kernel_fault(const std::string& slot, const std::string& kind, bool o
 }
 
 void clear_kernel_faults() {
-  KernelTable& cpu = table(kHost, "plant");
+  if (planted_kernels.empty()) return;
+  KernelTable& kernels = table(planted_device, "clear_faults");
 #define VG_SLOT(NAME, PARAMS) \
-  if (original.NAME) cpu.NAME = original.NAME;
+  if (original.NAME) kernels.NAME = original.NAME;
   VG_KERNEL_SLOTS(VG_SLOT)
 #undef VG_SLOT
   original = {};

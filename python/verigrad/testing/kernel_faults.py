@@ -2,12 +2,14 @@
 
 The calls are the record's usual samples and those at the boundaries of the kernels, which are large enough
 to be cut for threads. Forward a fault is planted around a whole check. Backward it is planted around
-``autograd.grad`` alone, so that the values with which the gradients are compared are right.
+``autograd.grad`` alone, so that the values with which the gradients are compared are right. The library says
+on which device.
 
-``python -m verigrad.testing.kernel_faults tests/meta/unnoticed_faults.txt`` brings that list up to date: a
-line "pass record kernel kind...: reason" for faults that no check notices, with ``*`` for the kernel where a
-kind spoils nothing in any kernel of the record. New lines have no reason, which
-``tests/meta/test_kernel_faults.py`` refuses: a fault that matters needs a sample.
+``python -m verigrad.testing.kernel_faults tests/meta/unnoticed_faults.txt`` brings that list of the CPU up to
+date: a line "pass record kernel kind...: reason" for faults that no check notices, with ``*`` for the kernel
+where a kind spoils nothing in any kernel of the record. New lines have no reason, which
+``tests/meta/test_kernel_faults.py`` refuses: a fault that matters needs a sample. With ``cuda`` as a second
+argument the faults are those of CUDA kernels; ``tests/device/unnoticed_faults.txt`` is their list.
 """
 
 from __future__ import annotations
@@ -28,11 +30,11 @@ from verigrad.testing.forward import Answers, forward_check
 from verigrad.testing.gradients import Problem, projection_check
 from verigrad.testing.layouts import CONTIGUOUS
 from verigrad.testing.library import Library
-from verigrad.testing.opspec import OpSpec, records
+from verigrad.testing.opspec import OpSpec, records_on
 from verigrad.testing.samples import Sample
 from verigrad.testing.verify import extra_checks
 
-LIB = Library("verigrad")
+LIB = Library("verigrad", "cpu")
 TESTING = LIB.get("_C._testing")
 KINDS = tuple(kind for kind in TESTING.kernel_fault_kinds() if kind != "none")
 CHEAP = 1 << 13  # elements of a result up to which a call is tried first
@@ -42,8 +44,8 @@ Outcomes = dict[tuple[str, str], bool | None]
 
 @dataclass(frozen=True)
 class Calls:
-    """The kernels that a check uses: the elements of the largest result of each, and those whose work was
-    cut for threads."""
+    """The kernels that a check uses: the elements of the largest result of each, and those that a fault of
+    the kind "chunk" would spoil."""
 
     largest: dict[str, int]
     cut: frozenset[str]
@@ -74,10 +76,10 @@ def quiet(run: Callable[[], object]) -> bool:
     return True
 
 
-def calls_of(run: Callable[[], object]) -> Calls:
-    """The kernels that a call uses."""
+def calls_of(run: Callable[[], object], device: str) -> Calls:
+    """The kernels of a device that a call uses."""
     for slot in TESTING.kernel_slots():
-        TESTING.plant_kernel_fault(slot, "none")
+        TESTING.plant_kernel_fault(slot, "none", device=device)
     quiet(run)
     counts = TESTING.kernel_calls()
     TESTING.clear_faults()
@@ -93,12 +95,12 @@ def samples(spec: OpSpec, dtype: str) -> Iterator[Sample]:
     yield from boundary_samples(spec, dtype)
 
 
-def forward_cases(spec: OpSpec, dtype: str) -> Iterator[Case]:
+def forward_cases(spec: OpSpec, dtype: str, lib: Library = LIB) -> Iterator[Case]:
     """Every sample of a dtype, contiguous, and the checks that the record adds."""
 
     def faulty(check: Callable[[], object]) -> Callable[[str, str, bool], tuple[bool, int]]:
         def run(slot: str, kind: str, once: bool) -> tuple[bool, int]:
-            TESTING.plant_kernel_fault(slot, kind, once)
+            TESTING.plant_kernel_fault(slot, kind, once, lib.device)
             try:
                 return quiet(check), TESTING.kernel_calls()[slot][3]
             finally:
@@ -108,31 +110,31 @@ def forward_cases(spec: OpSpec, dtype: str) -> Iterator[Case]:
 
     def plain(sample: Sample) -> Callable[[], object]:
         def run() -> object:
-            made = prepare(LIB, sample)
-            return spec.bind(LIB, sample.form)(*made.args, **made.kwargs)
+            made = prepare(lib, sample)
+            return spec.bind(lib, sample.form)(*made.args, **made.kwargs)
 
         return run
 
     for sample in samples(spec, dtype):
-        check = forward_check(spec, LIB, sample, Answers(spec))
-        yield Case(faulty(check), calls_of(plain(sample)))
-    for extra in extra_checks(spec, LIB):
+        check = forward_check(spec, lib, sample, Answers(spec))
+        yield Case(faulty(check), calls_of(plain(sample), lib.device))
+    for extra in extra_checks(spec, lib):
         if extra.dtype == dtype:
-            yield Case(faulty(extra.run), calls_of(extra.run))
+            yield Case(faulty(extra.run), calls_of(extra.run, lib.device))
 
 
 class Backward(Library):
     """The library with a kernel that is wrong during backward passes."""
 
-    def __init__(self, slots: Sequence[str], kind: str, once: bool = False) -> None:
-        super().__init__()
+    def __init__(self, slots: Sequence[str], kind: str, once: bool = False, device: str = "cpu") -> None:
+        super().__init__(device=device)
         self.slots, self.kind, self.once = slots, kind, once
         self.used = Calls({}, frozenset())
         self.spoiled = 0
 
     def grad(self, *args: Any, **kwargs: Any) -> list[Any]:
         for slot in self.slots:
-            TESTING.plant_kernel_fault(slot, self.kind, self.once)
+            TESTING.plant_kernel_fault(slot, self.kind, self.once, self.device)
         try:
             return super().grad(*args, **kwargs)
         finally:
@@ -146,17 +148,17 @@ class Backward(Library):
             TESTING.clear_faults()
 
 
-def backward_cases(spec: OpSpec) -> Iterator[Case]:
+def backward_cases(spec: OpSpec, lib: Library = LIB) -> Iterator[Case]:
     """The gradients of every sample of the first dtype, element by element, and projections in float64."""
 
     def case(check: Callable[[Library], Callable[[], object]]) -> Case:
         def run(slot: str, kind: str, once: bool) -> tuple[bool, int]:
-            lib = Backward([slot], kind, once)
-            return quiet(check(lib)), lib.spoiled
+            faulty = Backward([slot], kind, once, lib.device)
+            return quiet(check(faulty)), faulty.spoiled
 
-        lib = Backward(TESTING.kernel_slots(), "none")
-        quiet(check(lib))
-        return Case(run, lib.used)
+        counting = Backward(TESTING.kernel_slots(), "none", device=lib.device)
+        quiet(check(counting))
+        return Case(run, counting.used)
 
     def elements(sample: Sample) -> Callable[[Library], Callable[[], object]]:
         answers = Gradients(spec)
@@ -168,7 +170,7 @@ def backward_cases(spec: OpSpec) -> Iterator[Case]:
     for sample in samples(spec, first_dtype(spec)):
         if sample.grad and any(smooth_tensors(sample)):
             yield case(elements(sample))
-    for problem in informative_problems(spec, LIB):
+    for problem in informative_problems(spec, lib):
         yield case(projection(problem))
 
 
@@ -198,14 +200,16 @@ def outcomes(cases: list[Case]) -> Outcomes:
     return found
 
 
-def forward_outcomes(spec: OpSpec) -> Outcomes:
+def forward_outcomes(spec: OpSpec, lib: Library = LIB) -> Outcomes:
     """What becomes of faults in the kernels of a record's results."""
-    return outcomes(list(forward_cases(spec, first_dtype(spec))))
+    with lib.as_default():
+        return outcomes(list(forward_cases(spec, first_dtype(spec), lib)))
 
 
-def backward_outcomes(spec: OpSpec) -> Outcomes:
+def backward_outcomes(spec: OpSpec, lib: Library = LIB) -> Outcomes:
     """The same for its gradients."""
-    return outcomes(list(backward_cases(spec)))
+    with lib.as_default():
+        return outcomes(list(backward_cases(spec, lib)))
 
 
 def differentiated(spec: OpSpec) -> bool:
@@ -229,17 +233,25 @@ def read(path: Path) -> dict[str, str]:
     return {line: reason for line, _, reason in parts}
 
 
-def main(path: Path) -> None:
-    """Brings the list up to date and keeps the reasons."""
+def main(path: Path, device: str = "cpu") -> None:
+    """Brings the list up to date and keeps the reasons; prints how many faults spoil something, and how many
+    of these are noticed."""
     reasons = read(path) if path.exists() else {}
+    lib = Library("verigrad", device)
     found: list[str] = []
-    for name, spec in records().items():
-        found += lines(name, "forward", forward_outcomes(spec))
+    told: list[bool | None] = []
+    for name, spec in records_on(device).items():
+        passes = {"forward": forward_outcomes}
         if differentiated(spec):
-            found += lines(name, "gradient", backward_outcomes(spec))
+            passes["gradient"] = backward_outcomes
+        for which, outcomes_of in passes.items():
+            result = outcomes_of(spec, lib)
+            found += lines(name, which, result)
+            told += result.values()
+    print(f"{told.count(True) + told.count(False)} faults, {told.count(True)} noticed")
     text = "".join(f"{line}: {reasons.get(line, '')}\n" for line in found)
     path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *sys.argv[2:3])

@@ -25,9 +25,14 @@ Measure = Callable[[Sample, int], Pairs]
 @functools.cache
 def values() -> dict[str, int]:
     """Every boundary of the kernels by its name, from the library itself."""
-    return {
-        name: int(value) for name, (value, _) in Library("verigrad").get("_C._testing.boundaries")().items()
-    }
+    known = Library("verigrad").get("_C._testing.boundaries")()
+    return {name: int(value) for name, (value, _) in known.items()}
+
+
+def emulated() -> bool:
+    """Whether CUDA is emulated, whose boundaries are low enough for samples; see
+    ``kernels/cuda/boundaries.def``."""
+    return bool(Library("verigrad").get("_C._testing.cuda_emulated")())
 
 
 def argument(sample: Sample, position: int, name: str, default: Any = None) -> Any:

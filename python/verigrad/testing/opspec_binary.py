@@ -20,6 +20,7 @@ from verigrad.testing.samples import (
     Sample,
     Sampler,
     binary_samples,
+    both,
     call,
 )
 
@@ -68,16 +69,6 @@ def conversions(*patterns: tuple[tuple[int, ...], tuple[int, ...]]) -> Callable[
 RELATIONS = ((2, 1, 3), (2, 1, 3)), ((2, 1, 3), (1, 2, 3)), ((1, 2, 4), (2, 1, 3))
 MULTIPLES = ((3, 6, -6), (3, 3, 3)), ((6, -6, 6), (2, -3, 3))
 TRUTHS = ((0, 1), (1, 1)), ((1, 0), (1, 1)), ((0, 1), (0, 0)), ((1, 0), (0, 0))
-
-
-def both(*parts: Callable[[Sampler], Iterator[Sample]]) -> Callable[[Sampler], Iterator[Sample]]:
-    """The samples of all parts, one after the other."""
-
-    def samples(s: Sampler) -> Iterator[Sample]:
-        for part in parts:
-            yield from part(s)
-
-    return samples
 
 
 def binary(

@@ -17,6 +17,7 @@ from verigrad.testing.opspec import FLOATING, ErrorInput, OpSpec, bad
 from verigrad.testing.reference import convolution as ref
 from verigrad.testing.reference import convolution_tape
 from verigrad.testing.samples import Sample, Sampler, call
+from verigrad.testing.samples_cuda import parts_of_images
 
 BATCHES = (1, 2, 3, 0)
 STRIDES = (1, 2, 3)
@@ -192,7 +193,8 @@ def at_boundaries(geometries: tuple[Any, ...], transposed: bool) -> Callable[[Sa
     input."""
 
     def samples(s: Sampler) -> Iterator[Sample]:
-        for note, images, weight, options in geometries:
+        further = parts_of_images() if geometries is GEOMETRIES else ()
+        for note, images, weight, options in (*geometries, *further):
             if not transposed:
                 yield call(s.array(*images), s.array(*weight), s.array(weight[0]), note=note, **options)
                 continue

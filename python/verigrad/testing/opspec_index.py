@@ -12,7 +12,8 @@ from verigrad.testing.opspec import ALL_DTYPES, OpSpec, bad
 from verigrad.testing.reference import elementwise, index_tape
 from verigrad.testing.reference import indexing as ref
 from verigrad.testing.reference.compositions import moved
-from verigrad.testing.samples import Const, Same, Sample, Sampler, call
+from verigrad.testing.samples import Const, Same, Sample, Sampler, both, call
+from verigrad.testing.samples_cuda import added_elements, added_rows, masks
 
 MATRIX = np.arange(6.0).reshape(2, 3)
 EXACT = 0.0  # nothing is computed
@@ -452,7 +453,7 @@ SPECS = (
         method="scatter_add",
         scale="inputs",
         composition=index_tape.scatter_add,
-        boundary=scatter_boundaries,
+        boundary=both(scatter_boundaries, added_elements),
         errors=(
             bad(RuntimeError, "int64", MATRIX, 0, Const(np.zeros((2, 3), np.float32)), MATRIX),
             bad(
@@ -490,7 +491,7 @@ SPECS = (
         method="index_add",
         scale="inputs",
         composition=index_tape.index_add,
-        boundary=row_boundaries(repeat=True),
+        boundary=both(row_boundaries(repeat=True), added_rows),
         errors=(
             bad(RuntimeError, "range|bounds|\\[0, 2\\)", MATRIX, 0, BEYOND, MATRIX),
             bad(RuntimeError, "range|bounds|\\[0, 2\\)", MATRIX, 0, LAST, np.ones((1, 3))),
@@ -523,7 +524,7 @@ SPECS = (
         nonzero_reference,
         nonzero_samples,
         method="nonzero",
-        boundary=nonzero_boundaries,
+        boundary=both(nonzero_boundaries, masks),
         serial="the positions are written one after another",
         order=0,
         dtypes=ALL_DTYPES,

@@ -28,7 +28,8 @@ from verigrad.testing.library import Library
 from verigrad.testing.opspec import FLOATING, OpSpec, bad
 from verigrad.testing.reference import normalization as ref
 from verigrad.testing.reference import normalization_tape as parts
-from verigrad.testing.samples import Array, Const, Sample, Sampler, call
+from verigrad.testing.samples import Array, Const, Sample, Sampler, both, call
+from verigrad.testing.samples_cuda import batches, layers
 
 SMOOTH = 0.5  # eps of the samples that are differentiated
 
@@ -320,7 +321,7 @@ SPECS = (
         composition=parts.batch_norm,
         scale="bound",
         tolerance=1.0,
-        boundary=batch_bounds,
+        boundary=both(batch_bounds, batches),
         errors=(
             *CHANNEL_ERRORS,
             bad(
@@ -401,7 +402,7 @@ SPECS = (
         composition=parts.layer_norm,
         scale="bound",
         tolerance=1.0,
-        boundary=layer_bounds,
+        boundary=both(layer_bounds, layers),
         check=mean_checks,
         errors=(
             bad(RuntimeError, r"normalized_shape.*\[5\].*\[2, 3, 4\]", X, (5,)),

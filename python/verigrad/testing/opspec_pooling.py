@@ -13,6 +13,7 @@ from verigrad.testing.opspec import FLOATING, NUMERIC, ErrorInput, Kink, OpSpec,
 from verigrad.testing.reference import pooling as ref
 from verigrad.testing.reference import pooling_tape
 from verigrad.testing.samples import Array, Sample, Sampler, call
+from verigrad.testing.samples_cuda import windows as large_windows
 
 BATCHES = (0, 1, 2, 5)
 SIGNAL, IMAGE = (9,), (7, 6)
@@ -184,6 +185,8 @@ def at_boundaries(dims: int, draw: Draw, *windows: tuple[Any, ...]) -> Callable[
         for args, kwargs in (((2,), {}), *((w[:-1], w[-1]) for w in windows[:1])):
             planes = 262_144 // int(np.prod(plane)) + 3
             yield call(elements(1, planes, *plane), *args, vary=False, **kwargs)
+        if dims == 2:
+            yield from large_windows(s)
 
     return samples
 

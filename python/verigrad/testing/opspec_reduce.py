@@ -10,7 +10,8 @@ import numpy as np
 from verigrad.testing.opspec import ALL_DTYPES, FLOATING, NUMERIC, Kink, OpSpec, bad
 from verigrad.testing.reference import reduction as ref
 from verigrad.testing.reference import reduction_tape as parts
-from verigrad.testing.samples import D, Sample, Sampler, call
+from verigrad.testing.samples import D, Sample, Sampler, both, call
+from verigrad.testing.samples_cuda import softmax_rows
 
 MATRIX = np.arange(6.0).reshape(2, 3)
 EMPTY = np.zeros((2, 0))
@@ -337,7 +338,7 @@ def softmax(name: str, reference: Callable[..., Any], composition: Callable[...,
         scale="bound",
         tolerance=1.0,
         composition=composition,
-        boundary=softmax_bounds,
+        boundary=both(softmax_bounds, softmax_rows),
         errors=(bad(IndexError, "[Dd]im", MATRIX, 2), bad(NotImplementedError, ".", np.arange(4), 0)),
     )
 

@@ -217,7 +217,8 @@ and `verigrad verify --op NAME` for one operation.
   bound for each element (the magnitudes that were added, times epsilon); an element may be off by that bound.
 - **largest**: elements of the largest gradient that was compared in this way.
 - **boundaries**: every size at which a kernel changes its path (a vector and its tail, a register tile, a
-  block, a leaf of a sum, a chunk of a thread) stands in `cpp/src/kernels/boundaries.def`; a test shows which
+  block, a leaf of a sum, a chunk of a thread) stands in `cpp/src/kernels/boundaries.def`, and those of CUDA
+  kernels, which the table below does not count, in `cpp/src/kernels/cuda/boundaries.def`; a test shows which
   samples lie on both sides of each, with gradients. These samples run at every level of vector code that the
   processor has, with 1, 2 and 3 threads, which must give equal bits; at least one of each operation is large
   enough for several threads, or its record says why none is. They also run with inputs that end at a page

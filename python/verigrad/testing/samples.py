@@ -330,3 +330,13 @@ def large_unary(
             yield call(s.array(*shape, low=low, high=high, gap=gap))
 
     return samples
+
+
+def both(*parts: Callable[[Sampler], Iterator[Sample]]) -> Callable[[Sampler], Iterator[Sample]]:
+    """The samples of all parts, one after the other."""
+
+    def samples(s: Sampler) -> Iterator[Sample]:
+        for part in parts:
+            yield from part(s)
+
+    return samples

@@ -98,7 +98,7 @@ __device__ V fold(const Op& op, V result, std::int64_t n, const Get& get) {
 /// do: no more than 16 additions follow one another in a leaf.
 template <class V, class Op, class Get>
 __device__ V fold_tree(const Op& op, V identity, std::int64_t n, const Get& get) {
-  constexpr std::int64_t kLeaf = 64;
+  constexpr std::int64_t kLeaf = boundary::cuda_sum_leaf;
   constexpr int kLevels = 40;
   if (n <= kLeaf) return fold(op, identity, n, get);
   // pending[l] is the value of 2^l leaves where bit l of the number of leaves so far is set.

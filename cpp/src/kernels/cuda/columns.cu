@@ -3,7 +3,6 @@
 #include "kernels/cuda/columns.cuh"
 
 #include <algorithm>
-#include <limits>
 
 #include "kernels/cuda/kernels.cuh"
 #include "kernels/cuda/launch.cuh"
@@ -41,7 +40,7 @@ void with_part(const ColumnsPart& p, std::int64_t elements, const F& f) {
   const std::int64_t windows = p.window.out_h * p.window.out_w, image = p.window.in_h * p.window.in_w;
   const std::int64_t most = std::max({elements, windows, image, p.window.kernel_h * p.window.kernel_w,
                                       rows_of(p.window).span(), columns_of(p.window).span()});
-  if (most <= std::numeric_limits<std::int32_t>::max()) {
+  if (most <= boundary::cuda_signed_positions) {
     f(Part<std::int32_t>(p));
   } else {
     f(Part<std::int64_t>(p));

@@ -16,14 +16,10 @@
 namespace verigrad::kernels::cuda {
 namespace {
 
-/// Bytes of columns at a time. In the emulation little, so that all tests meet parts of all kinds.
-#if defined(__CUDACC__)
-constexpr std::int64_t kBytes = std::int64_t{32} << 20;
-#else
-constexpr std::int64_t kBytes = 16 << 10;
-#endif
+/// Bytes of columns at a time.
+constexpr std::int64_t kBytes = boundary::cuda_columns_bytes;
 /// Windows of a part of an image come in multiples of this, which keeps rows aligned.
-constexpr std::int64_t kWindows = 32;
+constexpr std::int64_t kWindows = boundary::cuda_columns_windows;
 
 std::int64_t divide_up(std::int64_t n, std::int64_t by) { return (n - 1) / by + 1; }
 

@@ -66,13 +66,13 @@ __global__ void copy_kernel(Layout<2> layout, To* out, const Stored<From>* in) {
 }
 
 /// The side of a tile that passes through shared memory, and the rows of it that a block moves at once.
-constexpr int kTile = 32;
-constexpr int kTileRows = 8;
+constexpr int kTile = boundary::cuda_transpose_tile;
+constexpr int kTileRows = boundary::cuda_transpose_rows;
 /// Sizes from which tiles pay.
-constexpr std::int64_t kTransposeLeast = 16;
+constexpr std::int64_t kTransposeLeast = boundary::cuda_transpose_least;
 
 /// Blocks along each dimension of a grid, which strides over more.
-constexpr std::int64_t kMostTiles = 2048;
+constexpr std::int64_t kMostTiles = boundary::cuda_transpose_blocks;
 
 /// Transposed matrices: the output's neighbours lie along `columns`, the input's along `rows`.
 struct Transposition {

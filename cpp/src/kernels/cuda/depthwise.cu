@@ -3,7 +3,6 @@
 #include "kernels/cuda/depthwise.cuh"
 
 #include <algorithm>
-#include <limits>
 
 #include "kernels/cuda/launch.cuh"
 #include "kernels/window.h"
@@ -34,7 +33,7 @@ void with_depthwise(const Convolution& c, const F& f) {
   const std::int64_t most =
       std::max({c.batch * c.in_channels * w.in_h * w.in_w, c.batch * c.out_channels * w.out_h * w.out_w,
                 c.out_channels * w.kernel_h * w.kernel_w, rows_of(w).span(), columns_of(w).span()});
-  if (most <= std::numeric_limits<std::int32_t>::max()) {
+  if (most <= boundary::cuda_signed_positions) {
     f(Depthwise<std::int32_t>(c));
   } else {
     f(Depthwise<std::int64_t>(c));
@@ -126,7 +125,8 @@ __global__ void add_shares_kernel(std::int64_t weights, std::int64_t shares, con
 
 /// Warps that are wanted to fill a device, and pixels that a share should have at least and may have at most: a lane
 /// then adds up to 256 products before the tree begins. Grids are no larger than some blocks for each processor.
-constexpr std::int64_t kWantedWarps = 16384, kLeastPixels = 512, kMostPixels = 8192, kWeightBlocks = 2048;
+constexpr std::int64_t kWantedWarps = boundary::cuda_depthwise_warps, kLeastPixels = boundary::cuda_depthwise_least,
+                       kMostPixels = boundary::cuda_depthwise_most, kWeightBlocks = boundary::cuda_depthwise_blocks;
 
 template <class T>
 void gradient_by_weight(const Convolution& c) {

@@ -41,11 +41,12 @@ void start(const Gemm& g) {
 
 /// A block computes a tile of kTile x kTile results, kDepth products at a time; a thread has kResults x kResults of
 /// them, kSide apart, so that neighbours read and write neighbours.
-constexpr int kTile = 64, kDepth = 16, kSide = 16, kResults = kTile / kSide;
+constexpr int kTile = boundary::cuda_gemm_tile, kDepth = boundary::cuda_gemm_depth, kSide = boundary::cuda_gemm_side;
+constexpr int kResults = kTile / kSide;
 constexpr int kPitch = kTile + 1;  // a column of the tile lies in all banks
 static_assert(kSide * kSide == kThreads);
 /// Blocks of the grid, some for each processor of any device; each takes every so many tiles.
-constexpr std::int64_t kTileBlocks = 2048;
+constexpr std::int64_t kTileBlocks = boundary::cuda_gemm_blocks;
 
 /// Where a matrix, as it enters the product, has its elements.
 struct Matrix {

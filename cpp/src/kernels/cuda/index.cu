@@ -62,7 +62,7 @@ __global__ void positions_kernel(Layout<3> layout, std::int64_t* out, Input<std:
 // ---- nonzero --------------------------------------------------------------------------------------------------------
 
 /// Neighbouring elements of the mask that a warp takes, 32 at once.
-constexpr int kPieceRounds = 32;
+constexpr int kPieceRounds = boundary::cuda_nonzero_rounds;
 constexpr std::int64_t kPiece = kPieceRounds * kWarpLanes;
 
 __device__ std::int64_t piece_of_warp() {

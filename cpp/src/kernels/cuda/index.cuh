@@ -29,7 +29,7 @@ struct Division {
 };
 /// Of numbers that are not negative; in 32 bits where they fit, which is much faster.
 __device__ inline Division divide(std::int64_t n, std::int64_t by) {
-  if (((n | by) >> 32) == 0) {
+  if ((n | by) <= boundary::cuda_unsigned_positions) {
     const auto low = static_cast<std::uint32_t>(n), divisor = static_cast<std::uint32_t>(by);
     return {low / divisor, low % divisor};
   }

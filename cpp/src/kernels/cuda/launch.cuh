@@ -3,8 +3,8 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <limits>
 
+#include "kernels/cuda/boundaries.h"
 #include "kernels/cuda/runtime.cuh"
 #include "kernels/table.h"
 
@@ -15,12 +15,12 @@ namespace verigrad::kernels::cuda {
 }
 
 /// Threads of a block where nothing else is wanted.
-inline constexpr int kThreads = 256;
-inline constexpr int kWarpLanes = 32;
+inline constexpr int kThreads = boundary::cuda_threads;
+inline constexpr int kWarpLanes = boundary::cuda_warp;
 inline constexpr unsigned kAllLanes = 0xFFFFFFFFu;
 inline constexpr int kWarps = kThreads / kWarpLanes;  // of a block of kThreads
 /// Enough blocks to fill any device; their threads stride over the rest.
-inline constexpr std::int64_t kMaxBlocks = 65535;
+inline constexpr std::int64_t kMaxBlocks = boundary::cuda_grid_blocks;
 
 /// `kernel(arguments...)` on a grid of `blocks` blocks of `threads` threads, on the thread's stream.
 template <class... Params, class... Args>
@@ -67,7 +67,7 @@ struct Layout {
   explicit Layout(const Loop& loop) : Layout(loop.shape, loop.strides, loop.numel) {}
   /// `strides`: those of the N operands, one after the other.
   Layout(const Dims& shape_, const Dims* strides_, std::int64_t numel_)
-      : rank(shape_.size()), narrow(numel_ <= std::numeric_limits<std::uint32_t>::max()), numel(numel_) {
+      : rank(shape_.size()), narrow(numel_ <= boundary::cuda_unsigned_positions), numel(numel_) {
     for (int d = 0; d < rank; ++d) {
       shape[d] = shape_[d];
       for (int o = 0; o < N; ++o) {

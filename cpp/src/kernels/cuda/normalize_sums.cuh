@@ -9,9 +9,9 @@
 namespace verigrad::kernels::cuda {
 
 /// Tiles of channels from which one block for each is enough for the device.
-inline constexpr std::int64_t kManyTiles = 512;
+inline constexpr std::int64_t kManyTiles = boundary::cuda_normalize_tiles;
 /// Neighbouring elements of a channel up to which neighbouring threads read those of neighbouring channels.
-inline constexpr std::int64_t kFewNeighbours = 8;
+inline constexpr std::int64_t kFewNeighbours = boundary::cuda_normalize_neighbours;
 
 /// `kCount` sums with the rounding errors of their additions; see normalization::Total. A trivial type.
 template <int kCount>
@@ -46,7 +46,7 @@ struct TotalsPolicy {
 /// compensated one.
 template <int kCount, class Terms>
 __device__ Totals<kCount> sum_terms(std::int64_t n, const Terms& terms) {
-  constexpr std::int64_t kPlain = 32;
+  constexpr std::int64_t kPlain = boundary::cuda_normalize_plain;
   Totals<kCount> totals = {};
   for (std::int64_t first = 0; first < n; first += kPlain) {
     const std::int64_t end = n - first < kPlain ? n : first + kPlain;
@@ -64,8 +64,9 @@ __device__ Totals<kCount> sum_terms(std::int64_t n, const Terms& terms) {
 /// a / b for a >= 0, b > 0; 64 bits cost several times as much.
 __device__ inline std::int64_t quotient(std::int64_t a, std::int64_t b) {
   if (b == 1) return a;
-  return ((a | b) >> 32) == 0 ? static_cast<std::int64_t>(static_cast<std::uint32_t>(a) / static_cast<std::uint32_t>(b))
-                              : a / b;
+  return (a | b) <= boundary::cuda_unsigned_positions
+             ? static_cast<std::int64_t>(static_cast<std::uint32_t>(a) / static_cast<std::uint32_t>(b))
+             : a / b;
 }
 __device__ inline std::int64_t remainder(std::int64_t a, std::int64_t b) { return a - quotient(a, b) * b; }
 

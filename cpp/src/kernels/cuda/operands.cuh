@@ -5,6 +5,7 @@
 #include <initializer_list>
 
 #include "kernels/casts.h"
+#include "kernels/cuda/boundaries.h"
 #include "kernels/table.h"
 
 namespace verigrad::kernels::cuda {
@@ -25,6 +26,7 @@ struct Input {
 struct alignas(16) Wide {
   std::uint64_t low, high;
 };
+static_assert(sizeof(Wide) == boundary::cuda_unit_bytes);
 
 /// dispatch_width for units, which may be wider than an element.
 template <class F>

@@ -18,9 +18,9 @@ using pool_windows::Sum;
 
 /// Elements of a window from which a warp may take it, and how far apart neighbouring windows are then at least, in
 /// elements: nearer ones are read by neighbouring threads in few transactions as well.
-constexpr std::int64_t kWarpElements = 32, kWarpDistance = 4;
+constexpr std::int64_t kWarpElements = boundary::cuda_pool_window, kWarpDistance = boundary::cuda_pool_distance;
 /// Of such kernels: enough to fill any device.
-constexpr std::int64_t kMaxWarpBlocks = 4096;
+constexpr std::int64_t kMaxWarpBlocks = boundary::cuda_pool_blocks;
 
 /// Of a window its elements, or of an element its windows: [begin, end).
 struct Span {
@@ -86,7 +86,8 @@ struct Place {
   std::int64_t plane, row, column;
 
   __device__ Place(std::int64_t position, std::int64_t rows, std::int64_t columns) {
-    if (position <= UINT32_MAX && rows <= UINT32_MAX && columns <= UINT32_MAX) {  // division of 64 bits is slow
+    constexpr std::int64_t kNarrow = boundary::cuda_unsigned_positions;  // division of 64 bits is slow
+    if (position <= kNarrow && rows <= kNarrow && columns <= kNarrow) {
       split(static_cast<std::uint32_t>(position), static_cast<std::uint32_t>(rows),
             static_cast<std::uint32_t>(columns));
     } else {

@@ -8,7 +8,7 @@ namespace {
 
 /// Numbers that go to memory in one piece, of at most 16 bytes.
 template <class T, int kCount>
-struct alignas(std::min<std::size_t>(16, kCount * sizeof(T))) Pack {
+struct alignas(std::min<std::size_t>(boundary::cuda_unit_bytes, kCount * sizeof(T))) Pack {
   T values[kCount];
 };
 

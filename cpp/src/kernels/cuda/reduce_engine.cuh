@@ -17,12 +17,12 @@
 namespace verigrad::kernels::cuda {
 
 /// Results that keep their threads busy for a while, and blocks that fill any device several times over.
-inline constexpr std::int64_t kMostBlocks = 8192;
+inline constexpr std::int64_t kMostBlocks = boundary::cuda_reduce_blocks;
 /// Blocks that are wanted where a reduction can be split; a number of its own, so that bits do not depend on the
 /// device.
-inline constexpr std::int64_t kWantedBlocks = 1024;
+inline constexpr std::int64_t kWantedBlocks = boundary::cuda_wanted_blocks;
 /// Elements of a thread below which it is not worth splitting a reduction.
-inline constexpr std::int64_t kSplitElements = 16;
+inline constexpr std::int64_t kSplitElements = boundary::cuda_split_elements;
 
 /// The reduced index space in memory.
 struct ReducedAxes {
@@ -65,13 +65,13 @@ struct Spread {
   /// `across`: whether neighbouring threads read for neighbouring results.
   Spread(const ReducePlan& plan, bool across) : kept(layout_of(plan.kept, plan.kept_numel)), reduced(plan) {
     const std::int64_t n = plan.reduced_numel;
-    const int wanted = power_of_two((n + 7) / 8, kThreads);
+    const int wanted = power_of_two((n - 1) / boundary::cuda_lane_elements + 1, kThreads);
     if (across) {
       // Of long rows no more columns than make an access whole, so that many threads share a result.
       const int columns = power_of_two(std::min<std::int64_t>(plan.kept_inner, kWarpLanes), kWarpLanes);
       groups = {kThreads / std::max(columns, kThreads / wanted), true};
     } else {
-      groups = {wanted <= kWarpLanes ? wanted : (n >= 8 * kThreads ? kThreads : kWarpLanes), false};
+      groups = {wanted <= kWarpLanes ? wanted : (n >= boundary::cuda_block_run ? kThreads : kWarpLanes), false};
     }
     tiles = (plan.kept_numel - 1) / groups.count() + 1;
     const std::int64_t most = std::max<std::int64_t>(1, n / (groups.lanes * kSplitElements));

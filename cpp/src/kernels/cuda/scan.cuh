@@ -39,7 +39,7 @@ __device__ T block_scan(T value, T& total) {
 }
 
 /// Neighbouring elements of a thread, and those of a block.
-inline constexpr int kScanRun = 8;
+inline constexpr int kScanRun = boundary::cuda_scan_run;
 inline constexpr int kScanChunk = kThreads * kScanRun;
 
 /// sums[c]: the sum of chunk c.

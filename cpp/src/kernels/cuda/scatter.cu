@@ -160,8 +160,8 @@ __global__ void add_elements_kernel(Lines lines, Pairs<I> pairs, Stored<T>* out,
 }
 
 /// Lines up to this length, and any where there are so many, have a thread each.
-constexpr std::int64_t kShortLine = 64;
-constexpr std::int64_t kManyLines = 1 << 15;
+constexpr std::int64_t kShortLine = boundary::cuda_short_line;
+constexpr std::int64_t kManyLines = boundary::cuda_many_lines;
 
 }  // namespace
 

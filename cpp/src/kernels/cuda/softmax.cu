@@ -11,10 +11,12 @@ namespace verigrad::kernels::cuda {
 namespace {
 
 /// Elements up to which a row fits into the registers of a warp.
-constexpr std::int64_t kShortRow = 1024;
+constexpr std::int64_t kShortRow = boundary::cuda_softmax_row;
 /// Elements above which rows that do not fill the device are split.
-constexpr std::int64_t kSplitRow = 4096;
-constexpr std::int64_t kFewTiles = 128;
+constexpr std::int64_t kSplitRow = boundary::cuda_softmax_split;
+/// Elements of a row that a thread of the smaller kernels holds.
+constexpr int kFew = boundary::cuda_softmax_few, kSome = boundary::cuda_softmax_some;
+constexpr std::int64_t kFewTiles = boundary::cuda_softmax_tiles;
 
 template <bool kLog, class T>
 __device__ T result(T shifted, T power, T divisor) {
@@ -144,8 +146,8 @@ template <class T, bool kLog>
 void run(const Softmax& s) {
   if (s.inner == 1 && s.size <= kShortRow) {
     if (s.size <= kWarpLanes) return short_rows<T, kLog, 1>(s);
-    if (s.size <= 4 * kWarpLanes) return short_rows<T, kLog, 4>(s);
-    if (s.size <= 12 * kWarpLanes) return short_rows<T, kLog, 12>(s);
+    if (s.size <= kFew * kWarpLanes) return short_rows<T, kLog, kFew>(s);
+    if (s.size <= kSome * kWarpLanes) return short_rows<T, kLog, kSome>(s);
     return short_rows<T, kLog, kShortRow / kWarpLanes>(s);
   }
   Reduction r;

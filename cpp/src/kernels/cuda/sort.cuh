@@ -3,7 +3,6 @@
 
 #include <bit>
 #include <cstdint>
-#include <limits>
 #include <utility>
 
 #include "kernels/cuda/scan.cuh"
@@ -11,11 +10,11 @@
 namespace verigrad::kernels::cuda {
 
 /// The digits by which the sort goes through the keys, from the lowest on.
-inline constexpr int kDigitBits = 8;
+inline constexpr int kDigitBits = boundary::cuda_sort_bits;
 inline constexpr int kDigits = 1 << kDigitBits;
 static_assert(kDigits == kThreads);  // each thread cares for one
 /// Pairs that a lane takes, those of a warp, which are neighbours, and those of a block.
-inline constexpr int kSortRounds = 16;
+inline constexpr int kSortRounds = boundary::cuda_sort_rounds;
 inline constexpr int kSortRun = kSortRounds * kWarpLanes;
 inline constexpr int kSortTile = kWarps * kSortRun;
 
@@ -153,7 +152,7 @@ class Sorter {
 /// Calls f with the narrowest type that counts to `count` and holds keys up to `greatest`.
 template <class F>
 void dispatch_pair_type(std::int64_t count, std::int64_t greatest, F&& f) {
-  if (std::max(count, greatest) <= std::numeric_limits<std::uint32_t>::max()) return f(TypeTag<std::uint32_t>{});
+  if (std::max(count, greatest) <= boundary::cuda_unsigned_positions) return f(TypeTag<std::uint32_t>{});
   f(TypeTag<std::uint64_t>{});
 }
 
@@ -193,7 +192,7 @@ __device__ std::int64_t run_end(const I* keys, std::int64_t i, std::int64_t coun
 template <class T, class I, class Value, class Add>
 __device__ T add_in_order(T sum, const I* positions, std::int64_t begin, std::int64_t end, const Value& value,
                           const Add& add) {
-  constexpr int kAhead = 8;
+  constexpr int kAhead = boundary::cuda_sum_ahead;
   std::int64_t i = begin;
   for (; i + kAhead <= end; i += kAhead) {
     T ahead[kAhead];

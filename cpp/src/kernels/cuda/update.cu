@@ -1,6 +1,7 @@
 // Parameter updates on a CUDA device, from the formulas that the CPU uses: one launch takes many parameters.
 #include <algorithm>
 
+#include "kernels/cuda/boundaries.h"
 #include "kernels/cuda/kernels.cuh"
 #include "kernels/cuda/launch.cuh"
 #include "kernels/update_rules.h"
@@ -9,9 +10,9 @@ namespace verigrad::kernels::cuda {
 namespace {
 
 /// Parameters of one launch, so that they and the rule fit the 4 KiB of a kernel's arguments.
-constexpr int kItems = 48;
+constexpr int kItems = boundary::cuda_update_parameters;
 /// Elements of a parameter that a block takes at once.
-constexpr std::int64_t kChunk = 2048;
+constexpr std::int64_t kChunk = boundary::cuda_update_chunk;
 
 template <class T, int kStates>
 struct Batch {
