@@ -9,7 +9,7 @@ import pytest
 
 import verigrad
 from verigrad import cuda, nn, optim
-from verigrad.training import Callback, fit
+from verigrad.training import Callback, Trainer
 from verigrad.utils.data import DataLoader, TensorDataset
 from verigrad.vision.datasets import MNISTMini
 
@@ -70,17 +70,17 @@ def trained(
     model = build().to(dtype).to(device)
     verigrad.manual_seed(4)  # each device has a generator of its own, and weights come from the CPU's
     losses = Losses()
-    history = fit(
+    trainer = Trainer(
         model,
-        *parts,
-        epochs=2,
-        optimizer=optimizer(model.parameters()),
+        nn.CrossEntropyLoss(),
+        optimizer(model.parameters()),
         callbacks=[losses],
         progress=False,
     )
+    history = trainer.fit(*parts, epochs=2)
     assert all(p.device.type == device and p.grad.device.type == device for p in model.parameters())
     values = {name: value.cpu().numpy() for name, value in model.state_dict().items()}
-    return losses.seen + [row["test_loss"] for row in history], values
+    return losses.seen + [row["val_loss"] for row in history], values
 
 
 @pytest.mark.parametrize(("build", "optimizer"), [(mlp, sgd), (cnn, adamw)])

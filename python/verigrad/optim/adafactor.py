@@ -6,8 +6,6 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numpy as np
-
 from .. import _C
 from .._C import Tensor
 from .._text import short
@@ -15,6 +13,8 @@ from ..autograd import no_grad
 from .optimizer import Optimizer, as_float, as_number, check_modes
 
 __all__ = ["Adafactor"]
+
+EPSILON = {_C.float32: 2.0**-23, _C.float64: 2.0**-52}  # the machine epsilon of PyTorch's finfo
 
 
 class Adafactor(Optimizer):
@@ -111,11 +111,7 @@ class Adafactor(Optimizer):
         state["step"] += 1
         step, lr = state["step"].item(), as_float(group["lr"])
         eps1, eps2 = group["eps"]
-        eps1 = (
-            float(np.finfo(np.float32 if param.dtype == _C.float32 else np.float64).eps)
-            if eps1 is None
-            else eps1
-        )
+        eps1 = EPSILON[param.dtype] if eps1 is None else eps1
         rest = step ** as_float(group["beta2_decay"])
         if param.numel() == 0:
             return

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numpy as np
-
 from .. import _C
 from .._C import Tensor
 from ..autograd import no_grad
@@ -106,7 +104,7 @@ class Shampoo(Optimizer):
         for dim, size in enumerate(grad.shape):
             # Dimension `dim` first, the others in their order.
             order = (dim, *(d for d in range(grad.ndim) if d != dim))
-            back = tuple(int(d) for d in np.argsort(order))
+            back = tuple(order.index(d) for d in range(grad.ndim))
             rows = grad.permute(order).reshape(size, -1)
             name = f"precond_{dim}"
             if name not in state:
@@ -123,6 +121,8 @@ class Shampoo(Optimizer):
 
 def inverse_root(matrix: Tensor, degree: int) -> Tensor:
     """The matrix to the power -1 / degree, for a symmetric positive one."""
+    import numpy as np  # here, so that importing verigrad does not pay for it
+
     values, vectors = np.linalg.eigh(matrix.cpu().numpy().astype(np.float64))
     # Rounding may leave eigenvalues that are not positive.
     least = max(float(values.max()) * 1e-15, float(np.finfo(np.float64).tiny))

@@ -155,7 +155,8 @@ def _read_options(context: click.Context, param: click.Parameter, path: Path | N
     type=click.Choice(runs.SCHEDULERS),
     default=_DEFAULT.scheduler,
     show_default=True,
-    help="cosine: to zero over the run; step: a tenth after each third.",
+    help="cosine, linear: to zero over the run; warmup: cosine after a rise over the first tenth; step: a "
+    "tenth after each third; plateau: a tenth where the validation loss does not fall.",
 )
 @click.option(
     "--validation",

@@ -116,3 +116,16 @@ def test_every_optimizer_trains(name, mnist_files):
     options = ["train", "--dataset", "mnist", "--data-dir", str(mnist_files(300, 60)), "--model", "mlp"]
     assert main([*options, "--epochs", "6", "--batch-size", "16", "--optimizer", name, "--out", "run"]) == 0
     assert json.loads(Path("run", CONFIG).read_text())["result"]["train_accuracy"] > 0.5
+
+
+@pytest.mark.parametrize("name", runs.SCHEDULERS)
+def test_every_scheduler_trains(name, mnist_files, capsys):
+    options = ["train", "--dataset", "mnist", "--data-dir", str(mnist_files(300, 60)), "--model", "mlp"]
+    options += ["--epochs", "3", "--scheduler", name]
+    if name == "plateau":
+        assert main([*options, "--out", "other"]) == 2
+        assert "expected the scheduler plateau only with validation" in capsys.readouterr().err
+        options += ["--validation", "0.2"]
+    assert main([*options, "--out", "run"]) == 0
+    rates = [float(line.split(",")[1]) for line in Path("run", "metrics.csv").read_text().splitlines()[1:]]
+    assert len(rates) == 3 and (name in ("none", "plateau")) == (rates[0] == rates[-1])

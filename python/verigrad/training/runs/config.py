@@ -30,9 +30,8 @@ OPTIMIZERS: dict[str, tuple[type[optim.Optimizer], float]] = {
         "Adadelta": 1.0,
         "ASGD": 0.03,
     }.items()
-    if hasattr(optim, name)
 }
-SCHEDULERS = ("cosine", "step", "none")
+SCHEDULERS = ("cosine", "warmup", "linear", "step", "plateau", "none")
 DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -49,7 +48,9 @@ class RunConfig:
         momentum: of sgd, 0 <= momentum < 1; 0 for the others.
         weight_decay: from 0, finite; None for the optimizer's own default.
         optimizer: a key of `OPTIMIZERS`.
-        scheduler: "cosine" (to zero over the run), "step" (a tenth after each third) or "none".
+        scheduler: "cosine" or "linear" (to zero over the run), "warmup" (cosine, after a rise over the first
+            tenth), "step" (a tenth after each third), "plateau" (a tenth where the validation loss has not
+            fallen for three epochs) or "none".
         validation: share of the training images that is held back, 0 <= validation < 1; then the test images
             are for the end alone.
         early_stopping: epochs without a better validation accuracy after which training stops, and goes back
@@ -118,6 +119,8 @@ class RunConfig:
             raise ValueError(f"expected momentum only with the optimizer sgd, got it with {self.optimizer}")
         if self.early_stopping is not None and not self.validation:
             raise ValueError("expected early_stopping only with validation, got it without")
+        if self.scheduler == "plateau" and not self.validation:
+            raise ValueError("expected the scheduler plateau only with validation, got it without")
         if self.data_dir is not None and not isinstance(self.data_dir, str):
             raise ValueError(f"expected data_dir to be a path or null, got {self.data_dir!r}")
 
@@ -134,10 +137,22 @@ class RunConfig:
 
     def make_scheduler(self, optimizer: optim.Optimizer) -> optim.lr_scheduler.LRScheduler | None:
         """The scheduler, which steps after each epoch; None for "none"."""
+        schedules = optim.lr_scheduler
         if self.scheduler == "cosine":
-            return optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=self.epochs)
+            return schedules.CosineAnnealingLR(optimizer, T_max=self.epochs)
+        if self.scheduler == "warmup":
+            rise = max(1, self.epochs // 10)
+            parts = [
+                schedules.LinearLR(optimizer, start_factor=0.1, total_iters=rise),
+                schedules.CosineAnnealingLR(optimizer, T_max=max(1, self.epochs - rise)),
+            ]
+            return schedules.SequentialLR(optimizer, parts, milestones=[rise])
+        if self.scheduler == "linear":
+            return schedules.LinearLR(optimizer, 1.0, 0.0, total_iters=self.epochs)
         if self.scheduler == "step":
-            return optim.lr_scheduler.StepLR(optimizer, step_size=max(1, -(-self.epochs // 3)), gamma=0.1)
+            return schedules.StepLR(optimizer, step_size=max(1, -(-self.epochs // 3)), gamma=0.1)
+        if self.scheduler == "plateau":
+            return schedules.ReduceLROnPlateau(optimizer, patience=3)
         return None
 
     def to_json(self, result: dict[str, float] | None) -> str:
