@@ -17,6 +17,8 @@ import verigrad
 from verigrad.data import crew
 from verigrad.utils.data import DataLoader, Dataset, TensorDataset
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
+
 pytestmark = [
     pytest.mark.filterwarnings("ignore:This DataLoader will create"),  # a machine with one processor
     pytest.mark.host("workers fetch on the CPU"),
@@ -275,7 +277,8 @@ def test_a_forked_child_has_no_part_in_it():
 
 
 SCRIPT = """
-import os, sys, time
+import os, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
 import verigrad
 from verigrad.utils.data import DataLoader, TensorDataset
 

@@ -169,7 +169,9 @@ def test_mutants_of_the_sources() -> None:
     assert len(POPULATION) > 10_000
     assert len({m.id for m in POPULATION}) == len(POPULATION)
     sources = {name: (ROOT / name).read_text(encoding="utf-8") for name in sampling.files(ROOT)}
-    assert {m.file for m in POPULATION} >= {name for name in sources if name.endswith((".cpp", ".def"))}
+    names = {"cpp/include/verigrad/update.def"}  # nothing but names
+    wanted = {name for name in sources if name.endswith((".cpp", ".def"))} - names
+    assert {m.file for m in POPULATION} >= wanted
     assert not [name for name in sources if "cuda" in name or "faults" in name]
     for mutant in POPULATION:
         text = sources[mutant.file][mutant.start : mutant.end]

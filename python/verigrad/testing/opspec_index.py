@@ -348,6 +348,7 @@ def setitem_samples(s: Sampler) -> Iterator[Sample]:
         plain = plain.array if isinstance(plain, Const) else plain
         yield call(s.array(*shape), key, s.array(*ref.getitem_op(np.zeros(shape), plain).shape), vary=False)
         yield call(s.array(*shape), key, s.array(), vary=False)
+    for shape, key in advanced(s, repeat=False):
         yield call(s.array(*shape), key, 2, vary=False)
     yield call(s.array(3, 4, 2), s.mask(3), 2)
     yield call(s.array(3, 4, 2), s.mask(3, 4), 2, note="a mask and a number")
