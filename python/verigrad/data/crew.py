@@ -64,6 +64,8 @@ class Crew:
         channel, end = pair()
         self._channels.append(channel)
         self._selector.register(channel, selectors.EVENT_READ, number)
+        # A Ctrl-C before the worker has left it to this process would end it; `run` unblocks it.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             process = context.Process(target=run, args=(shipped, number, end), daemon=True)
             with warnings.catch_warnings():
@@ -79,6 +81,7 @@ class Crew:
             )
             raise
         finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             end.close()
         self._processes.append(process)
 

@@ -139,6 +139,7 @@ def run(shipped: Shipped, worker: int, end: socket.socket) -> None:
     # Ctrl-C reaches the whole group of processes; the loader's process decides what it means. Handlers of the
     # parent, which a fork passes on, are not for this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.set_wakeup_fd(-1)
     settings: Settings = shipped.value
