@@ -35,10 +35,12 @@ SMOOTH = 0.5  # eps of the samples that are differentiated
 
 
 def odd_inputs(s: Sampler, *shape: int) -> Iterator[tuple[Array, str, bool]]:
-    """Equal elements, a mean far above the deviation, infinities and NaN; and whether PyTorch keeps its
-    digits, which it loses where its mean is rounded."""
+    """Equal elements, means far above the deviation and far from each other, infinities and NaN; and whether
+    PyTorch keeps its digits, which it loses where its mean is rounded."""
     yield np.full(shape, 0.1, s.dtype), "variance 0", False
     yield s.array(*shape) + s.dtype.type(1e4), "mean of 1e4", False
+    far = 1e7 * np.arange(shape[1]).reshape(1, -1, *(1,) * (len(shape) - 2))
+    yield (16 * s.array(*shape) + far).astype(s.dtype), "means of 0, 1e7, ...", False
     values = s.array(*shape)
     values.reshape(-1)[:3] = np.inf, 1.0, -np.inf
     values.reshape(-1)[-1] = np.nan
