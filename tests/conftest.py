@@ -60,6 +60,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def _set_device(device: str) -> None:
     if device == "cpu":
         return
+    os.environ["VERIGRAD_CUDA_SYNC"] = "1"  # errors are expected where they are made
     try:
         verigrad.set_default_device(device)
     except RuntimeError as error:

@@ -1,6 +1,7 @@
 // dtype, device, Size, Generator and the numbers of Python.
 #include <cstring>
 
+#include "core/backend.h"
 #include "python.h"
 #include "verigrad/parallel.h"
 
@@ -267,6 +268,13 @@ void bind_types(py::module_& m) {
       "Where tensors are made from now on that no device is said for; None for the CPU. Raises RuntimeError for a "
       "device "
       "that is not there.");
+  m.def("get_float32_matmul_precision", &float32_matmul_precision);
+  m.def(
+      "set_float32_matmul_precision", &set_float32_matmul_precision, py::arg("precision"),
+      "How exactly devices multiply float32, in convolutions too: \"highest\" (the default), or \"high\" or "
+      "\"medium\", "
+      "with which CUDA may round operands to TF32. The CPU multiplies in float32 always. Raises ValueError for another "
+      "name.");
   m.def("promote_types", &promote_types, py::arg("type1"), py::arg("type2"));
   m.def("set_num_threads", &set_num_threads, py::arg("num_threads"),
         "Threads that kernels may use. The results have the same bits for any number.");

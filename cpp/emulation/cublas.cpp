@@ -57,6 +57,7 @@ int product(Handle* handle, const BlasCall& call, const T* a, const T* b, T* c) 
   BlasState& state = blas_state();
   ++state.calls;
   state.last = call;
+  state.last.math_mode = handle ? handle->math_mode : -1;
   state.last_handle = handle;
   if (state.status != 0) return std::exchange(state.status, 0);
   if (!handle || !handle->workspace || handle->math_mode < 0) return kNotInitialized;

@@ -18,6 +18,7 @@ struct BlasCall {
   long long stride_a = 0, stride_b = 0, stride_c = 0;
   std::int64_t batch = 1;
   double alpha = 0, beta = 0;
+  int math_mode = -1;
 };
 
 /// For tests, of the calling thread.

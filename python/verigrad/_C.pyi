@@ -944,6 +944,8 @@ def get_default_device() -> _device:
 def get_default_dtype() -> _dtype:
     """The dtype of Python floats and of creation functions."""
 
+def get_float32_matmul_precision() -> str: ...
+
 def get_num_threads() -> _int: ...
 
 def gt(input: Tensor, other: _Operand) -> Tensor: ...
@@ -1093,6 +1095,9 @@ def set_default_device(device: _device | str | None) -> None:
     """Where tensors are made from now on that no device is said for; None for the CPU. Raises RuntimeError for a device that is not there."""
 
 def set_default_dtype(d: _dtype) -> None: ...
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """How exactly devices multiply float32, in convolutions too: "highest" (the default), or "high" or "medium", with which CUDA may round operands to TF32. The CPU multiplies in float32 always. Raises ValueError for another name."""
 
 def set_num_threads(num_threads: _int) -> None:
     """Threads that kernels may use. The results have the same bits for any number."""

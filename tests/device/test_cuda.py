@@ -286,6 +286,44 @@ def test_mistakes_that_only_the_device_sees_are_raised_at_the_next_synchronisati
     assert table.sum().item() == 0
 
 
+def test_mistakes_are_raised_where_they_are_made_if_the_environment_asks_for_it():
+    code = (
+        "import verigrad\n"
+        "table, index = verigrad.zeros(4, 2, device='cuda'), verigrad.tensor([0, 4], device='cuda')\n"
+        "try:\n"
+        "    verigrad.index_select(table, 0, index)\n"
+        "except IndexError as error:\n"
+        "    print('at once', error)\n"
+        "else:\n"
+        "    try:\n"
+        "        verigrad.cuda.synchronize()\n"
+        "    except IndexError:\n"
+        "        print('later')\n"
+    )
+    for value, expected in (
+        ("1", "at once index_select: expected an index in [0, 4), got 4"),
+        ("0", "later"),
+        ("", "later"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env=os.environ | {"VERIGRAD_CUDA_SYNC": value},
+            capture_output=True,
+            text=True,
+        )
+        assert (done.stdout.strip(), done.stderr) == (expected, "")
+
+
+def test_the_precision_of_products_has_a_name():
+    assert verigrad.get_float32_matmul_precision() == "highest"
+    for name in ("high", "medium", "highest"):
+        verigrad.set_float32_matmul_precision(name)
+        assert verigrad.get_float32_matmul_precision() == name
+    with pytest.raises(ValueError, match="expected 'highest', 'high' or 'medium', got 'exact'"):
+        verigrad.set_float32_matmul_precision("exact")
+    assert verigrad.get_float32_matmul_precision() == "highest"
+
+
 def test_streams_and_events():
     assert cuda.current_stream() == cuda.default_stream()
     stream = cuda.Stream()

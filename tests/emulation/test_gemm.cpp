@@ -5,6 +5,7 @@
 #include <cmath>
 #include <thread>
 
+#include "core/backend.h"
 #include "cublas.h"
 #include "cuda_fixture.h"
 #include "guarded.h"
@@ -201,6 +202,14 @@ emulation::BlasCall asked(Problem<T>& p) {
   return state.last;
 }
 
+TEST(tf32_is_used_where_it_was_asked_for) {
+  Problem<float> p(1, 5, 6, 7, 0);
+  for (const auto& [precision, mode] : {std::pair{"high", 3}, {"medium", 3}, {"highest", 0}}) {
+    set_float32_matmul_precision(precision);
+    CHECK_EQ(asked(p).math_mode, mode);
+  }
+}
+
 TEST(cublas_sees_rows_as_columns) {
   Problem<float> p(1, 5, 6, 7, 16 | 1);
   emulation::BlasCall call = asked(p);
@@ -220,6 +229,8 @@ TEST(cublas_sees_rows_as_columns) {
   CHECK_EQ(call.beta, 1.0);
   q.g.stride_b = 0;
   CHECK_EQ(asked(q).stride_a, 0);
+
+  CHECK_EQ(call.math_mode, 0);
 
   // A bias is in C before the product is added.
   Problem<float> with_bias(1, 5, 6, 7, 8);

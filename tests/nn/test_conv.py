@@ -88,7 +88,7 @@ def test_layers_are_those_of_pytorch(name: str) -> None:
     for batch in (0, 1, 3):
         x = np.random.default_rng(batch).normal(size=(batch, 4, *(9, 10)[: ours.weight.ndim - 2]))
         x = x.astype(np.float32)
-        mine, other = ours(vg.from_numpy(x)), theirs(torch.from_numpy(x))
+        mine, other = ours(vg.tensor(x)), theirs(torch.from_numpy(x))
         assert mine.shape == tuple(other.shape)
         np.testing.assert_allclose(mine.detach().numpy(), other.detach().numpy(), rtol=1e-5, atol=1e-5)
 

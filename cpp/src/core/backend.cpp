@@ -1,7 +1,9 @@
 #include "core/backend.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <iterator>
 
 #include "verigrad/error.h"
 #include "verigrad/tensor.h"
@@ -94,6 +96,8 @@ int device_count(DeviceType type) { return type == DeviceType::CPU ? 1 : loaded(
 namespace {
 thread_local int current_index_ = 0;
 std::atomic<Device> default_device_{kHost};
+const std::string kPrecisions[] = {"highest", "high", "medium"};
+std::atomic<std::ptrdiff_t> precision_{0};  // one of these
 }  // namespace
 
 Device default_device() { return default_device_.load(std::memory_order_relaxed); }
@@ -101,6 +105,15 @@ void set_default_device(Device device) {
   if (device != kHost) backend(device);
   default_device_.store(device, std::memory_order_relaxed);
 }
+
+const std::string& float32_matmul_precision() { return kPrecisions[precision_.load(std::memory_order_relaxed)]; }
+void set_float32_matmul_precision(const std::string& name) {
+  const auto at = std::find(std::begin(kPrecisions), std::end(kPrecisions), name);
+  VG_CHECK(at != std::end(kPrecisions), ValueError,
+           "set_float32_matmul_precision: expected 'highest', 'high' or 'medium', got '", name, "'");
+  precision_.store(at - std::begin(kPrecisions), std::memory_order_relaxed);
+}
+bool tf32_products() { return precision_.load(std::memory_order_relaxed) != 0; }
 
 int current_index() { return current_index_; }
 void set_current_index(int index) {

@@ -96,6 +96,13 @@ void free_memory(Device device, void* data);
 /// The devices that can be used; 0 where there is no shared object, library or driver.
 int device_count(DeviceType type);
 
+/// How exactly devices multiply float32: with "highest", the default, as float32; with "high" and "medium" a device
+/// may round operands to TF32, which has ten bits behind the point. The CPU and float64 are exact always.
+const std::string& float32_matmul_precision();
+/// Raises ValueError for another name.
+void set_float32_matmul_precision(const std::string& name);
+bool tf32_products();
+
 /// The device that "cuda" without a number means on the calling thread; 0 at first.
 int current_index();
 void set_current_index(int index);

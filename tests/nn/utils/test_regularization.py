@@ -130,10 +130,13 @@ def test_bad_confidence_options():
 
 @pytest.mark.parametrize(("step", "eta", "gamma"), [(0, 0.01, 0.55), (9, 0.3, 0.55), (99, 1.0, 1.0)])
 def test_the_variance_falls(step, eta, gamma):
+    def generator():
+        return vg.Generator(vg.get_default_device()).manual_seed(3)
+
     parameter, other = nn.Parameter(vg.zeros(200, 300)), nn.Parameter(vg.zeros(3))
     parameter.grad = vg.full((200, 300), 2.0)
     gradient = parameter.grad
-    add_gradient_noise_([parameter, other], step, eta, gamma, generator=vg.Generator().manual_seed(3))
+    add_gradient_noise_([parameter, other], step, eta, gamma, generator=generator())
     assert other.grad is None and parameter.grad is gradient
     noise = gradient.numpy() - 2
     deviation = math.sqrt(eta / (1 + step) ** gamma)
@@ -142,7 +145,7 @@ def test_the_variance_falls(step, eta, gamma):
     assert abs(noise.std() / deviation - 1) < 5 / math.sqrt(2 * 60_000)
     again = nn.Parameter(vg.zeros(200, 300))
     again.grad = vg.full((200, 300), 2.0)
-    add_gradient_noise_(again, step, eta, gamma, generator=vg.Generator().manual_seed(3))
+    add_gradient_noise_(again, step, eta, gamma, generator=generator())
     assert vg.equal(again.grad, gradient)
 
 

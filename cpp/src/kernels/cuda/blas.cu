@@ -13,6 +13,8 @@
 #include "cublas.h"
 #endif
 
+#include "core/backend.h"
+
 namespace verigrad::kernels::cuda {
 namespace {
 
@@ -111,12 +113,6 @@ thread_local ThreadHandles handles;
 Blas::Handle* new_handle() {
   Blas::Handle* made = nullptr;
   check_blas(blas().create(&made), nullptr);
-  // The default mode multiplies float32 as float32, on every device: TF32 must be asked for.
-  constexpr int kDefaultMath = 0;
-  if (const Blas::Status status = blas().set_math_mode(made, kDefaultMath); status != kSuccess) {
-    blas().destroy(made);
-    check_blas(status, nullptr);
-  }
   return made;
 }
 
@@ -159,6 +155,9 @@ void multiply(const Blas::Products<T, I>& products, const Gemm& g, std::int64_t 
   // Memory of the stream, back in the cache when this has been launched.
   const Scratch<unsigned char> workspace(kWorkspace);
   check_blas(blas().set_stream(handle, current_stream()), handle);
+  // The default mode multiplies float32 as float32, on every device: TF32 must be asked for.
+  constexpr int kDefaultMath = 0, kTF32Math = 3;
+  check_blas(blas().set_math_mode(handle, tf32_products() ? kTF32Math : kDefaultMath), handle);
   check_blas(blas().set_workspace(handle, workspace.get(), static_cast<std::size_t>(kWorkspace)), handle);
   const auto size = [](std::int64_t n) { return static_cast<I>(n); };
   const T alpha = 1, beta = g.accumulate ? T(1) : T(0);
