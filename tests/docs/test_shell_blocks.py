@@ -78,7 +78,7 @@ def sandbox(tmp_path, mnist_files):
     for module in ("click", "matplotlib", "numba"):
         pytest.importorskip(module)
     folder, programs = tmp_path / "clone", tmp_path / "programs"
-    for name in ("docs", "benchmarks", "scripts", "python"):
+    for name in ("docs", "benchmarks", "examples", "scripts", "python"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".asv"))
     for name in ("README.md", "pyproject.toml"):
         shutil.copy(ROOT / name, folder)
