@@ -390,6 +390,7 @@ def test_streams_refuse_orders():
         ({"batch_size": True}, "batch_size should be a positive integer"),
         ({"batch_size": 2.0}, "batch_size should be a positive integer"),
         ({"drop_last": 1}, "drop_last should be a boolean"),
+        ({"prefetch_thread": True, "num_workers": 1}, "prefetch_thread option needs num_workers=0"),
     ],
 )
 def test_options_that_are_refused(options, message):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import warnings
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from .sampler import BatchSampler, epoch_order
 if TYPE_CHECKING:
     from verigrad import Tensor
 
+    from .ahead import Ahead
     from .loader import DataLoader
 
 
@@ -85,9 +87,12 @@ class MapIterator(EpochIterator):
         self._plain: Tensor | None = None  # the same in the loader's own indices
         self._begin = 0
         self._end = 0
+        self._ahead: Ahead | None = None
         self._indices: Iterator[Any] = iter(())
         if not self._gather():
             self._indices = self._drawn(iter(loader._index_sampler))
+        if loader.prefetch_thread:
+            self._begin_ahead()
 
     def _gather(self) -> bool:
         """Whether the whole order is known, and a dataset in memory is gathered along it."""
@@ -113,6 +118,21 @@ class MapIterator(EpochIterator):
         self._get_batch, self._order, self._plain = get_batch, translated, order
         return True
 
+    def _begin_ahead(self) -> None:
+        if self._get_batch is None or self._order is None:
+            name = type(self._loader.dataset).__name__
+            raise ValueError(
+                "DataLoader: prefetch_thread=True needs a dataset in memory that has __getbatch__, the default "
+                f"collate_fn and a sampler that knows its order, got {name}"
+            )
+        from .ahead import Ahead  # here, so that importing verigrad does not pay for threads
+
+        order, size, end = self._order, self._size, self._end
+        get = functools.partial(self._fetch.guarded, self._get_batch)
+        self._ahead = Ahead(
+            lambda begin: get(order[begin : min(begin + size, end)]), range(self._begin, end, size)
+        )
+
     def _drawn(self, indices: Iterator[Any]) -> Iterator[Any]:
         # The first one is asked for now, so that what a sampler draws at its start is drawn here.
         indices = itertools.islice(indices, self._number, None)
@@ -129,14 +149,21 @@ class MapIterator(EpochIterator):
     def _next_gathered(self) -> Any:
         begin = self._begin
         if begin >= self._end:
+            if self._ahead is not None:
+                self._ahead.close()
             raise StopIteration
         stop = self._begin = min(begin + self._size, self._end)
         self._number += 1
         if self._get_batch is not None:
-            batch = self._fetch.guarded(self._get_batch, self._order[begin:stop])  # type: ignore[index]  # set together
+            if self._ahead is not None:
+                batch = self._ahead.next()
+            else:
+                batch = self._fetch.guarded(self._get_batch, self._order[begin:stop])  # type: ignore[index]  # set together
             if batch is not NotImplemented:
                 return batch
             # It has said no: one by one for the rest of the epoch.
+            if self._ahead is not None:
+                self._ahead.close()
             self._get_batch, self._fetch.gathers = None, False
         return self._fetch(self._plain[begin:stop].tolist())  # type: ignore[index]
 

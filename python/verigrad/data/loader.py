@@ -68,6 +68,9 @@ class DataLoader(Generic[_T_co]):
         persistent_workers: keep the workers, and their copies of the dataset, for the next epoch. The batches
             are the same.
         in_order: hand batches out in the order of the sampler (default), not in that of their arrival.
+        prefetch_thread: a thread gathers the next batches of a dataset in memory while the program works on
+            this one; the batches are the same. Worth it for large batches alone: handing one over costs some
+            50 microseconds. Not in PyTorch. Default False.
 
     Speed: with the default *collate_fn*, a dataset that has ``__getbatch__`` (see `Dataset`: `TensorDataset`,
     the MNIST family with ``ToTensor``/``Normalize``, a `Subset` of these) is gathered a batch at a time in
@@ -80,7 +83,8 @@ class DataLoader(Generic[_T_co]):
     iterator, and with this process, however it ends. Nothing is left in shared memory.
 
     Raises:
-        ValueError: options that contradict each other or are out of range, in PyTorch's words.
+        ValueError: options that contradict each other or are out of range, in PyTorch's words; at the start
+            of an epoch: *prefetch_thread* for a dataset that is not gathered in native code.
         TypeError: *multiprocessing_context* is not a context.
         AssertionError: at the start of an epoch: *timeout* without workers, *prefetch_factor* 0 with them.
         RuntimeError: while iterating: a worker died, or a batch took longer than *timeout*.
@@ -108,6 +112,7 @@ class DataLoader(Generic[_T_co]):
         persistent_workers: bool = False,
         pin_memory_device: str = "",
         in_order: bool = True,
+        prefetch_thread: bool = False,
     ) -> None:
         if num_workers < 0:
             raise ValueError(
@@ -127,6 +132,11 @@ class DataLoader(Generic[_T_co]):
             )
         if persistent_workers and num_workers == 0:
             raise ValueError("persistent_workers option needs num_workers > 0")
+        if prefetch_thread and num_workers > 0:
+            raise ValueError(
+                "prefetch_thread option needs num_workers=0: workers fetch ahead by themselves, got "
+                f"num_workers={num_workers}"
+            )
         self.dataset = dataset
         self.num_workers = num_workers
         self.prefetch_factor = 2 if num_workers > 0 and prefetch_factor is None else prefetch_factor
@@ -136,11 +146,13 @@ class DataLoader(Generic[_T_co]):
         self.worker_init_fn = worker_init_fn
         self.multiprocessing_context = multiprocessing_context
         self.in_order = in_order
+        self.prefetch_thread = prefetch_thread
         self.generator = generator
         self.persistent_workers = persistent_workers
         self._streams = isinstance(dataset, IterableDataset)
         if self._streams:
             for option, value in (
+                ("prefetch_thread", prefetch_thread or None),
                 ("shuffle", shuffle or None),
                 ("sampler", sampler),
                 ("batch_sampler", batch_sampler),
