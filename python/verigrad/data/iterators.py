@@ -122,8 +122,8 @@ class MapIterator(EpochIterator):
         if self._get_batch is None or self._order is None:
             name = type(self._loader.dataset).__name__
             raise ValueError(
-                "DataLoader: prefetch_thread=True needs a dataset in memory that has __getbatch__, the default "
-                f"collate_fn and a sampler that knows its order, got {name}"
+                "DataLoader: prefetch_thread=True needs a dataset in memory that has __getbatch__, the "
+                f"default collate_fn and a sampler that knows its order, got {name}"
             )
         from .ahead import Ahead  # here, so that importing verigrad does not pay for threads
 
