@@ -215,16 +215,23 @@ def uninitialised(name: str) -> Callable[[Library, Any], None]:
 
 
 def sharing_checks(name: str) -> Callable[[Library, Any], None]:
-    """The tensor and the array are the same memory."""
+    """The tensor and the array are the same memory. An array is on the CPU: as_tensor takes it to another
+    default device, from_numpy leaves it there."""
 
     def checks(lib: Library, check: Any) -> None:
-        # An array is on the CPU: as_tensor takes it to the default device, from_numpy leaves it there.
-        for dtype in ALL_DTYPES if lib.device == "cpu" or name == "from_numpy" else ():
+        device = "cpu" if name == "from_numpy" else lib.device
+        for dtype in ALL_DTYPES:
 
             def run(dtype: str = dtype) -> float:
                 array = np.zeros((4, 6), dtype)
                 tensor = lib.get(name)(array[::2, 1:])
                 array[2, 3] = 1
+                if tensor.device.type != device:
+                    raise CheckError(f"{name}: expected a tensor on {device}, got one on {tensor.device}")
+                if device != "cpu":
+                    if lib.to_numpy(tensor).any():
+                        raise CheckError(f"{name}: expected a copy, got one that follows the array")
+                    return 0.0
                 if lib.to_numpy(tensor)[1, 2] != 1:
                     raise CheckError(f"{name}: expected the array's memory, got a copy")
                 tensor[0, 0] = 1
