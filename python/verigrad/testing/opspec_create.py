@@ -219,7 +219,7 @@ def sharing_checks(name: str) -> Callable[[Library, Any], None]:
     default device, from_numpy leaves it there."""
 
     def checks(lib: Library, check: Any) -> None:
-        device = "cpu" if name == "from_numpy" else lib.device
+        device = "cpu" if name == "from_numpy" else str(lib.device).partition(":")[0]
         for dtype in ALL_DTYPES:
 
             def run(dtype: str = dtype) -> float:
