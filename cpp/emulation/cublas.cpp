@@ -24,10 +24,6 @@ int create(Handle** handle) {
   *handle = new Handle;
   return kSuccess;
 }
-int destroy(Handle* handle) {
-  delete handle;
-  return kSuccess;
-}
 int version(Handle*, int* number) {
   *number = 130000;
   return kSuccess;
@@ -142,7 +138,6 @@ void* library_symbol(void*, const char* name) {
     const char* name;
     void* address;
   } symbols[] = {{"cublasCreate_v2", address(&create)},
-                 {"cublasDestroy_v2", address(&destroy)},
                  {"cublasGetVersion_v2", address(&version)},
                  {"cublasSetStream_v2", address(&set_stream)},
                  {"cublasSetWorkspace_v2", address(&set_workspace)},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import warnings
 from collections.abc import Iterator
@@ -127,10 +126,11 @@ class MapIterator(EpochIterator):
             )
         from .ahead import Ahead  # here, so that importing verigrad does not pay for threads
 
-        order, size, end = self._order, self._size, self._end
-        get = functools.partial(self._fetch.guarded, self._get_batch)
+        # Not of self, whose end is to be the thread's as well.
+        fetch, get_batch, order, size = self._fetch, self._get_batch, self._order, self._size
         self._ahead = Ahead(
-            lambda begin: get(order[begin : min(begin + size, end)]), range(self._begin, end, size)
+            lambda begin: fetch.guarded(get_batch, order[begin : begin + size]),
+            range(self._begin, self._end, size),
         )
 
     def _drawn(self, indices: Iterator[Any]) -> Iterator[Any]:

@@ -188,7 +188,6 @@ Blas open_blas() {
            kFiles[0], ", ", kFiles[1], " and ", kFiles[2], " (install it, or name its folder in LD_LIBRARY_PATH)");
   Blas b;
   need(library, "cublasCreate_v2", b.create);
-  need(library, "cublasDestroy_v2", b.destroy);
   need(library, "cublasGetVersion_v2", b.version);
   need(library, "cublasSetStream_v2", b.set_stream);
   need(library, "cublasSetWorkspace_v2", b.set_workspace);

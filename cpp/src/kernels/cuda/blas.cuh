@@ -26,7 +26,6 @@ struct Blas {
   };
 
   Status (*create)(Handle**) = nullptr;
-  Status (*destroy)(Handle*) = nullptr;
   Status (*version)(Handle*, int*) = nullptr;
   Status (*set_stream)(Handle*, cudaStream_t) = nullptr;
   Status (*set_workspace)(Handle*, void*, std::size_t) = nullptr;
