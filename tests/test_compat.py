@@ -1,4 +1,5 @@
-"""Programs that import torch, run by verigrad. Each in a process of its own: this one may have the real torch."""
+"""Programs that import torch, run by verigrad. Each in a process of its own: this one may have the real
+torch."""
 
 import subprocess
 import sys
@@ -92,7 +93,8 @@ compat.uninstall()
     done = run(code=code)
     assert done.stderr == ""
     assert done.stdout.splitlines() == [
-        "No module named 'torch.no_such': verigrad answers to torch, and has no verigrad.no_such torch.no_such",
+        "No module named 'torch.no_such': verigrad answers to torch, and has no verigrad.no_such "
+        "torch.no_such",
         "No module named 'torchvision.ops': verigrad answers to torchvision, and has no verigrad.vision.ops "
         "torchvision.ops",
         "module 'torch' has no attribute 'no_such': verigrad answers to it, as verigrad, and has none",
