@@ -56,6 +56,7 @@ def close(ours, theirs):
     return ours == theirs if isinstance(ours, str) else abs(ours - theirs) <= 1e-12 * max(1, abs(theirs))
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # of torch.func itself
 @pytest.mark.parametrize("name", CALLS)
 def test_values_are_those_of_pytorch(name):
     torch = pytest.importorskip("torch")

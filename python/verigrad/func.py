@@ -83,12 +83,12 @@ def _reaches_outside(outputs: Sequence[Tensor], variables: Sequence[Tensor]) -> 
     pending = [one.grad_fn for one in outputs if one.grad_fn is not None]
     if any(one.requires_grad and one.grad_fn is None and id(one) not in own for one in outputs):
         return True
-    seen = set()
+    seen: dict[int, Any] = {}  # the nodes themselves, so that no other one gets the id of one that is gone
     while pending:
         node = pending.pop()
         if id(node) in seen:
             continue
-        seen.add(id(node))
+        seen[id(node)] = node
         if not node.next_functions:
             with contextlib.suppress(AttributeError):
                 if id(node.variable) not in own:
