@@ -48,6 +48,7 @@ PYBIND11_MODULE(_C, m) {
   bind_resampling(m, tensor);
   bind_warp(m, tensor);
   bind_autograd(m, tensor);
+  bind_function(m);
   bind_optim(m);
   bind_cuda(m);
   bind_testing(m);

@@ -168,6 +168,7 @@ void bind_normalization(py::module_& m, TensorClass& cls);
 void bind_resampling(py::module_& m, TensorClass& cls);
 void bind_warp(py::module_& m, TensorClass& cls);
 void bind_autograd(py::module_& m, TensorClass& cls);
+void bind_function(py::module_& m);
 void bind_optim(py::module_& m);
 void bind_cuda(py::module_& m);
 void bind_testing(py::module_& m);

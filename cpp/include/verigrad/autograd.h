@@ -117,7 +117,7 @@ class Node : public RefCounted {
 
   const char* name() const { return name_; }
   std::uint64_t sequence() const { return sequence_; }
-  /// Gradients by the inputs, given those by the outputs (all defined). Undefined means zero or not wanted.
+  /// Gradients by the inputs, given those by the outputs (see `materializes`). Undefined means zero or not wanted.
   virtual TensorList apply(TensorList&& grads) = 0;
   /// Frees what was saved once the graph is not needed any more.
   virtual void release_saved();
@@ -131,6 +131,7 @@ class Node : public RefCounted {
   std::vector<SavedTensor> saved_tensors;
   bool saved_numbers = false;  // the VJP holds numbers that go with the saved tensors
   bool released = false;
+  bool materializes = true;  // gradients of outputs that nothing depends on come as zeros; else undefined
 
   // Of the output with that number; created on first use.
   HookList& hooks(int output_nr);

@@ -137,7 +137,7 @@ class BackwardPass {
                                                                 [](const Edge& edge) { return edge.valid(); });
     if (task.execute && any && has_receiver) {
       for (std::size_t i = 0; i < grads.size(); ++i) {
-        if (!grads[i].defined())
+        if (!grads[i].defined() && node.materializes)
           grads[i] = ops::zeros(node.outputs[i].shape, node.outputs[i].dtype, node.outputs[i].device);
       }
       results = filter_ ? filter_->apply(node, std::move(grads)) : node.apply(std::move(grads));

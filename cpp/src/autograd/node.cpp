@@ -73,9 +73,10 @@ SavedTensor::SavedTensor(const Tensor& tensor, bool is_output) : version_(tensor
   // Kept apart from the tensor itself: its history may later lead through this very node (that of an output does now),
   // and its .data may be replaced.
   data_ = alias(tensor);
-  if (is_output || !tensor.impl()->meta) return;
-  grad_fn_ = tensor.grad_fn();
+  if (!tensor.impl()->meta) return;
   output_nr_ = tensor.impl()->meta->output_nr;
+  if (is_output) return;
+  grad_fn_ = tensor.grad_fn();
   if (!grad_fn_ && tensor.impl()->meta->requires_grad) leaf_ = tensor.impl();
 }
 

@@ -1,5 +1,5 @@
-"""Images: data sets, models and transforms under torchvision's names."""
+"""Images: data sets, models, transforms and grids under torchvision's names."""
 
-from . import datasets, models, transforms
+from . import datasets, models, transforms, utils
 
-__all__ = ["datasets", "models", "transforms"]
+__all__ = ["datasets", "models", "transforms", "utils"]
