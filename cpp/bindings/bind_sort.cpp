@@ -8,14 +8,9 @@ namespace {
 using OptDim = std::optional<std::int64_t>;
 using OptTensor = std::optional<Tensor>;
 
-/// A number as a tensor beside x.
-Tensor level(const Tensor& x, const Operand& q) {
-  return q.is_tensor() ? q.tensor : ops::full({}, q.scalar, x.dtype(), x.device());
-}
-
 template <bool kIgnoreNan>
 Tensor quantile(const Tensor& x, const Operand& q, OptDim dim, bool keepdim, const std::string& interpolation) {
-  return ops::quantile(x, level(x, q), dim, keepdim, interpolation, kIgnoreNan);
+  return ops::quantile(x, q, dim, keepdim, interpolation, kIgnoreNan);
 }
 
 /// The values alone, or a tuple with what was asked for.

@@ -29,17 +29,18 @@ void check_rows(std::int64_t outer, std::int64_t size, std::int64_t count, bool 
 template <class T>
 void check_all_rows() {
   for (const bool descending : {false, true}) {
-    for (const std::int64_t size : {1, 2, 63, 64, 65, 300, 5003}) {
+    for (const std::int64_t size : {1, 2, 64, 65, 300}) {
       check_rows<T>(1, size, size, descending);
       check_rows<T>(7, size, size, descending);
       check_rows<T>(3, size, (size + 2) / 3, descending);
     }
-    check_rows<T>(1003, 5, 5, descending);
-    check_rows<T>(1003, 5, 1, descending);
+    check_rows<T>(303, 5, 5, descending);
+    check_rows<T>(303, 5, 1, descending);
   }
 }
 
 TEST(rows_are_sorted) {
+  check_rows<float>(1, 5003, 5003, false);
   check_all_rows<float>();
   check_all_rows<double>();
   check_all_rows<std::int64_t>();

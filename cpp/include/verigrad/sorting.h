@@ -28,7 +28,7 @@ TensorPair kthvalue(const Tensor& self, std::int64_t k, std::int64_t dim = -1, b
 Tensor median(const Tensor& self, bool ignore_nan = false);
 TensorPair median(const Tensor& self, std::int64_t dim, bool keepdim = false, bool ignore_nan = false);
 /// `q`: a number or a vector of them, which becomes the first dimension of the result.
-Tensor quantile(const Tensor& self, const Tensor& q, std::optional<std::int64_t> dim, bool keepdim,
+Tensor quantile(const Tensor& self, const Operand& q, std::optional<std::int64_t> dim, bool keepdim,
                 const std::string& interpolation, bool ignore_nan = false);
 
 /// The distinct elements (or slices along `dim`) in order, or without `sorted` each run of equal ones; for each element

@@ -42,7 +42,7 @@ VG_HD inline SortKey<T> sort_key(T x, bool descending) {
 /// `sorter`, if there is one: where each of them stands.
 template <class T>
 VG_HD inline std::int64_t find_place(const Stored<T>* sorted, const std::int64_t* sorter, std::int64_t size, T value,
-                              bool right) {
+                                     bool right) {
   std::int64_t begin = 0, end = size;
   while (begin < end) {
     const std::int64_t middle = begin + (end - begin) / 2;

@@ -19,6 +19,16 @@ Tensor slice_order(const Tensor& rows) {
   return order;
 }
 
+/// Dimension d comes first, or goes back from there; the others keep their order.
+Tensor moved(const Tensor& x, int from, int to) {
+  DimList order;
+  for (int i = 0; i < x.ndim(); ++i) {
+    if (i != from) order.push_back(i);
+  }
+  order.insert(order.begin() + to, from);
+  return contiguous(permute(x, order));
+}
+
 }  // namespace
 
 Unique unique(const Tensor& self, std::optional<std::int64_t> dim, bool sorted) {
@@ -32,7 +42,7 @@ Unique unique(const Tensor& self, std::optional<std::int64_t> dim, bool sorted) 
                ": There are 0 sized dimensions, and they aren't selected, so unique cannot be applied, got shape ",
                x.shape());
     }
-    x = contiguous(transpose(x, 0, d));
+    x = moved(x, d, 0);
     kept = x.shape();
   }
   const std::int64_t n = kept.empty() ? x.numel() : kept[0], width = n == 0 ? 0 : x.numel() / n;
@@ -59,7 +69,7 @@ Unique unique(const Tensor& self, std::optional<std::int64_t> dim, bool sorted) 
       cat({narrow(starts, 0, std::min<std::int64_t>(1, groups), std::max<std::int64_t>(0, groups - 1)), end}), starts);
   if (slices) {
     kept[0] = groups;
-    found.values = contiguous(transpose(reshape(found.values, kept), 0, d));
+    found.values = moved(reshape(found.values, kept), 0, d);
   }
   if (!dim) found.inverse = reshape(found.inverse, self.shape());
   return found;
@@ -74,12 +84,10 @@ Tensor bincount(const Tensor& self, const Tensor& weights, std::int64_t minlengt
            "bincount: weights should be 1-d and have the same length as input, got shape ",
            weights.defined() ? weights.shape() : Dims{});
   if (weights.defined()) check_same_device("bincount", self, weights);
-  std::int64_t size = minlength;
-  if (self.numel() > 0) {
-    const std::int64_t least = item(min(self)).to<std::int64_t>(), greatest = item(max(self)).to<std::int64_t>();
-    VG_CHECK(least >= 0, RuntimeError, "bincount: only supports 1-d non-negative integral inputs, got ", least);
-    size = std::max(size, checked_add("bincount", greatest, 1));
-  }
+  if (self.numel() == 0) return zeros({minlength}, DType::Int64, self.device());
+  const std::int64_t least = item(min(self)).to<std::int64_t>(), greatest = item(max(self)).to<std::int64_t>();
+  VG_CHECK(least >= 0, RuntimeError, "bincount: only supports 1-d non-negative integral inputs, got ", least);
+  const std::int64_t size = std::max(minlength, checked_add("bincount", greatest, 1));
   DType dtype = DType::Int64;
   if (weights.defined()) dtype = weights.dtype() == DType::Float32 ? DType::Float32 : DType::Float64;
   const Tensor counted = weights.defined() ? to(detach(weights), dtype) : ones({self.numel()}, dtype, self.device());

@@ -143,11 +143,12 @@ Tensor median(const Tensor& self, bool ignore_nan) {
                 });
 }
 
-Tensor quantile(const Tensor& self, const Tensor& q, std::optional<std::int64_t> dim, bool keepdim,
+Tensor quantile(const Tensor& self, const Operand& level, std::optional<std::int64_t> dim, bool keepdim,
                 const std::string& interpolation, bool ignore_nan) {
   const char* op = ignore_nan ? "nanquantile" : "quantile";
   VG_CHECK(is_floating_point(self.dtype()), RuntimeError, op,
            "() input tensor must be either float or double dtype, got ", self.dtype());
+  const Tensor q = level.is_tensor() ? level.tensor : full({}, level.scalar, self.dtype(), self.device());
   VG_CHECK(q.ndim() <= 1, RuntimeError, op, "() q must be a scalar or 1D tensor, got shape ", q.shape());
   check_same_device(op, self, q);
   VG_CHECK(q.dtype() == self.dtype(), RuntimeError, op, "() q tensor must be same dtype as the input tensor, got ",
@@ -157,8 +158,10 @@ Tensor quantile(const Tensor& self, const Tensor& q, std::optional<std::int64_t>
            RuntimeError, op, "() interpolation must be one of linear, lower, higher, midpoint or nearest, but got ",
            interpolation);
   VG_CHECK(self.numel() > 0, RuntimeError, op, "() input tensor must be non-empty, got shape ", self.shape());
-  VG_CHECK(item(all(logical_and(ge(detach(q), Scalar(0)), le(detach(q), Scalar(1))))).to<bool>(), RuntimeError, op,
-           "() q values must be in the range [0, 1], got others");
+  const bool inside = level.is_tensor()
+                          ? item(all(logical_and(ge(detach(q), Scalar(0)), le(detach(q), Scalar(1))))).to<bool>()
+                          : level.scalar.to_double() >= 0 && level.scalar.to_double() <= 1;
+  VG_CHECK(inside, RuntimeError, op, "() q values must be in the range [0, 1], got others");
   const int d = dim ? wrap_dim(op, *dim, self.ndim()) : 0;
   const Tensor lines = dim && self.ndim() > 0 ? transpose(self, d, -1) : reshape(self, {self.numel()});
   const Tensor sorted = sort(lines).first;

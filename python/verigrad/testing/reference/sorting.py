@@ -46,14 +46,14 @@ def _extremes(values: Array, index: Array, a: Array, greatest: bool) -> None:
 
 def _running_extreme(greatest: bool) -> Any:
     def reference(a: Array, dim: int | None = None, *, axis: int | None = None) -> Pair:
-        d = dim if axis is None else axis
+        d = int((dim if axis is None else axis) or 0)
         x = np.moveaxis(a.reshape(1) if a.ndim == 0 else a, d, -1)
         lines = np.ascontiguousarray(x).reshape(math.prod(x.shape[:-1]), x.shape[-1])
         lines = lines.astype(promotion.work_dtype(a.dtype))
-        values, index = np.zeros(lines.shape, lines.dtype), np.zeros(lines.shape, np.int64)
-        _extremes(values, index, lines, greatest)
-        values, index = (np.moveaxis(v.reshape(x.shape), -1, d).reshape(a.shape) for v in (values, index))
-        return promotion.cast(values, a.dtype), index
+        found = np.zeros(lines.shape, lines.dtype), np.zeros(lines.shape, np.int64)
+        _extremes(*found, lines, greatest)
+        values, index = (np.moveaxis(v.reshape(x.shape), -1, d).reshape(a.shape) for v in found)
+        return promotion.cast(values, a.dtype), index.astype(np.int64)
 
     return reference
 
@@ -67,9 +67,9 @@ def order(a: Array, dim: int = -1, descending: bool = False) -> Array:
     if a.ndim == 0:
         return np.zeros((), np.int64)
     if not descending:
-        return np.argsort(a, axis=dim, kind="stable").astype(np.int64)
+        return np.asarray(np.argsort(a, axis=dim, kind="stable"), np.int64)
     back = np.flip(np.argsort(np.flip(a, dim), axis=dim, kind="stable"), dim)
-    return (a.shape[dim] - 1 - back).astype(np.int64)
+    return np.asarray(a.shape[dim] - 1 - back, np.int64)
 
 
 def pick(a: Array, index: Array, dim: int) -> Array:
@@ -247,6 +247,8 @@ def unique_consecutive_op(
 
 def bincount_op(a: Array, weights: Array | None = None, minlength: int = 0) -> Array:
     """numpy's."""
+    if a.size == 0:
+        return np.zeros(minlength, np.int64)
     w = None if weights is None else weights.astype(np.float64)
     found = np.bincount(a.astype(np.int64), w, minlength)
     if weights is None:
