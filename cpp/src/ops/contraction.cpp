@@ -36,7 +36,11 @@ Tensor scaled(const Tensor& x, Scalar factor) {
 /// beta * self + alpha * product.
 Tensor combine(const Tensor& self, const Tensor& product, Scalar beta, Scalar alpha) {
   const Tensor right = scaled(product, alpha);
-  return beta.to_double() == 0 ? right : add(scaled(self, beta), right);
+  if (beta.to_double() != 0) return add(scaled(self, beta), right);
+  if (!recording(self)) return right;
+  return record("AddBackward0", alias(right), {right, self}, {}, [](Node& n, const Tensor& g) -> TensorList {
+    return {g, n.needs(1) ? zeros(input_meta(n, 1).shape, g.dtype(), g.device()) : Tensor()};
+  });
 }
 
 /// Raises unless `self` can be added to a product of that shape.

@@ -101,6 +101,9 @@ DType sum_dtype(const Tensor& self, OptDType dtype) {
   return dtype.value_or(is_floating_point(self.dtype()) ? self.dtype() : DType::Int64);
 }
 
+/// Whether sums and products have to be made in int64 first.
+bool is_narrow(DType dtype) { return !is_floating_point(dtype) && dtype != DType::Int64; }
+
 void check_nonempty(const char* op, const Tensor& self, const std::vector<bool>& reduced) {
   for (int d = 0; d < self.ndim(); ++d) {
     VG_CHECK(!reduced[static_cast<std::size_t>(d)] || self.shape()[d] != 0, IndexError, op,
@@ -189,6 +192,7 @@ Tensor prod_backward(const Tensor& g, const Tensor& x, int dim) {
 Tensor sum(const Tensor& self, const DimList& dims, bool keepdim, OptDType dtype) {
   const auto reduced = reduced_dims("sum", dims, self.ndim());
   const DType result = sum_dtype(self, dtype);
+  if (is_narrow(result)) return to(sum(to(self, result), dims, keepdim), result);
   const Tensor x = result == DType::Int64 && !is_floating_point(self.dtype()) ? self : to(self, result);
   const Tensor out = reduce(ReduceOp::sum, "sum", x, reduced, keepdim, result, 0);
   if (!is_floating_point(result)) return out;
@@ -247,6 +251,7 @@ std::pair<Tensor, Tensor> min(const Tensor& self, std::int64_t dim, bool keepdim
 Tensor prod(const Tensor& self, std::optional<std::int64_t> dim, bool keepdim, OptDType dtype) {
   const auto reduced = reduced_dims("prod", dim ? DimList{*dim} : DimList{}, self.ndim());
   const DType result = sum_dtype(self, dtype);
+  if (is_narrow(result)) return to(prod(to(self, result), dim, keepdim), result);
   const Tensor x = result == DType::Int64 && !is_floating_point(self.dtype()) ? self : to(self, result);
   const Tensor out = reduce(ReduceOp::prod, "prod", x, reduced, keepdim, result, 1);
   if (!is_floating_point(result)) return out;

@@ -261,7 +261,7 @@ def crosses(named: bool) -> Callable[[Sampler], Iterator[Sample]]:
 
 def tiles(s: Sampler) -> Iterator[Sample]:
     """A product that is cut into tiles."""
-    yield call(s.array(131, 130, low=-0.1, high=0.1), 3)
+    yield call(s.array(131, 131, low=-0.1, high=0.1), 3)
 
 
 NOT_1D = bad(RuntimeError, "1-?D", MATRIX, THREE)
