@@ -98,7 +98,8 @@ std::pair<Tensor, Tensor> deviation_mean(const Tensor& self, const DimList& dims
 Tensor cov(const Tensor& self, double correction, const Tensor& fweights, const Tensor& aweights) {
   VG_CHECK(self.ndim() <= 2, RuntimeError, "cov: expected input to have two or fewer dimensions, got ", self.ndim());
   VG_CHECK(self.dtype() != DType::Bool, RuntimeError, "cov: expected an input of numbers, got dtype bool");
-  const Tensor rows = self.ndim() < 2 ? reshape(self, {1, self.numel()}) : self;
+  const DType real = is_floating_point(self.dtype()) ? self.dtype() : default_dtype();
+  const Tensor rows = to(self.ndim() < 2 ? reshape(self, {1, self.numel()}) : self, real);
   if (fweights.defined()) check_weights("fweights", fweights, rows, true);
   if (aweights.defined()) check_weights("aweights", aweights, rows, false);
   Tensor w = fweights.defined() ? reshape(fweights, {fweights.numel()}) : Tensor();
@@ -106,7 +107,6 @@ Tensor cov(const Tensor& self, double correction, const Tensor& fweights, const 
   if (importance.defined()) w = w.defined() ? mul(w, importance) : importance;
 
   const auto weighted = [&](const Tensor& x) { return w.defined() ? mul(x, w) : x; };
-  const DType real = is_floating_point(self.dtype()) ? self.dtype() : default_dtype();
   const Tensor count = w.defined() ? to(sum(w), real) : full({}, rows.size(1), real, self.device());
   // As in `centered`: what is summed are distances to the first observation.
   const Tensor shifted = sub(rows, narrow(detach(rows), 1, 0, std::min<std::int64_t>(1, rows.size(1))));
