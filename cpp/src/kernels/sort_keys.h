@@ -48,11 +48,8 @@ VG_HD inline std::int64_t find_place(const Stored<T>* sorted, const std::int64_t
     const std::int64_t middle = begin + (end - begin) / 2;
     const T element = sorted[sorter ? sorter[middle] : middle];
     const bool before = right ? !(element > value) : !(element >= value);
-    if (before) {
-      begin = middle + 1;
-    } else {
-      end = middle;
-    }
+    begin = before ? middle + 1 : begin;
+    end = before ? end : middle;
   }
   return begin;
 }

@@ -174,7 +174,7 @@ BOUNDARIES: dict[str, Boundary] = {
     "nonzero_skip": Boundary(("nonzero",), m.false_run, gradient=False),
     # Scans and sorting.
     "scan_columns": Boundary(("cumsum", "cummax"), m.kept_columns),
-    "sort_few": _above("sort", measure=m.run),
+    "sort_few": _above("sort", "topk", measure=m.run),
     # Random numbers.
     "random_words": Boundary(("dropout",), m.numel),
     "random_batch": Boundary(("dropout",), m.random_blocks),

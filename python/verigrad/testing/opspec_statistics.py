@@ -183,8 +183,7 @@ def orders(vector: bool) -> Callable[[Sampler], Iterator[Sample]]:
 
     def samples(s: Sampler) -> Iterator[Sample]:
         def draw(*shape: int) -> Any:
-            signs = s.rng.choice([-1, 1], shape)
-            return np.asarray(s.distinct(*shape, low=0.3, high=3.0) * signs).astype(s.dtype)
+            return signed(s, *shape)
 
         for p in (2, 1, 3, 0.5, 1.5, 2.5, -1, -2.5, INF, -INF):
             yield call(draw(5), p)
@@ -229,8 +228,9 @@ def matrix_orders(s: Sampler) -> Iterator[Sample]:
 
 
 def signed(s: Sampler, *shape: int) -> Any:
-    """Magnitudes that are distinct and not 0, of either sign."""
-    return np.asarray(s.distinct(*shape, low=0.3, high=3.0) * s.rng.choice([-1, 1], shape)).astype(s.dtype)
+    """Magnitudes that are not 0, of either sign. Their sums are not equal, as those of a grid may be."""
+    x = s.array(*shape, low=0.3, high=3.0)
+    return np.asarray(x * s.rng.choice([-1, 1], shape)).astype(s.dtype)
 
 
 def near_one(s: Sampler, shape: tuple[int, ...], dim: Any) -> Any:

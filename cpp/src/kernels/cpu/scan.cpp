@@ -31,6 +31,16 @@ void run(const Scan& s) {
   T* out = static_cast<T*>(s.out);
   const std::int64_t step = s.reverse ? -s.inner : s.inner, first = s.reverse ? (s.size - 1) * s.inner : 0;
   for_each_block(s, [&](std::int64_t offset, std::int64_t lines) {
+    if (s.inner == 1) {
+      A one = Formula::template identity<A>;
+      const T* from = in + offset + first;
+      T* to = out + offset + first;
+      for (std::int64_t i = 0; i < s.size; ++i, from += step, to += step) {
+        one = formula(one, static_cast<A>(*from));
+        *to = static_cast<T>(one);
+      }
+      return;
+    }
     A carried[boundary::scan_columns];
     for (std::int64_t j = 0; j < lines; ++j) carried[j] = Formula::template identity<A>;
     std::int64_t at = offset + first;
@@ -48,6 +58,19 @@ void run_extremum(const Scan& s) {
   const auto* in = static_cast<const Stored<T>*>(s.in);
   T* out = static_cast<T*>(s.out);
   for_each_block(s, [&](std::int64_t offset, std::int64_t lines) {
+    if (s.inner == 1) {
+      std::int64_t at = 0;
+      T best = in[offset];
+      for (std::int64_t i = 0; i < s.size; ++i) {
+        const T x = in[offset + i];
+        const bool take = supersedes<kGreatest, T>(x, best);
+        at = take ? i : at;
+        best = take ? x : best;
+        out[offset + i] = best;
+        s.index[offset + i] = at;
+      }
+      return;
+    }
     std::int64_t place[boundary::scan_columns] = {};
     for (std::int64_t i = 0; i < s.size; ++i) {
       const std::int64_t at = offset + i * s.inner;

@@ -44,6 +44,27 @@ Keyed<K, P>* sort_by_digits(Keyed<K, P>* rows, Keyed<K, P>* other, std::int64_t 
   return rows;
 }
 
+/// The `count` least of `size` entries, sorted. What may be among them is gathered in `room` places; whenever these are
+/// full, all but the least go.
+template <class E, class Get>
+void least(E* entries, std::int64_t room, std::int64_t count, std::int64_t size, const Get& entry) {
+  std::int64_t held = 0;
+  bool bounded = false;
+  E bound{};  // entries after this one are too late
+  for (std::int64_t i = 0; i < size; ++i) {
+    const E now = entry(i);
+    if (bounded && bound < now) continue;
+    entries[held++] = now;
+    if (held < room) continue;
+    std::nth_element(entries, entries + count - 1, entries + held);
+    held = count;
+    bound = entries[count - 1];
+    bounded = true;
+  }
+  if (held > count) std::nth_element(entries, entries + count - 1, entries + held);
+  std::sort(entries, entries + count);
+}
+
 template <class T, class P>
 void run(const Sort& s) {
   using Entry = Keyed<SortKey<T>, P>;
@@ -53,20 +74,18 @@ void run(const Sort& s) {
   const std::int64_t grain =
       numel < kDearSerialElements ? s.outer : std::max<std::int64_t>(1, kDearGrainElements / s.size);
   parallel_for(s.outer, grain, [&](std::int64_t begin, std::int64_t end) {
-    const auto n = static_cast<std::size_t>(s.size);
-    const bool digits = s.size > boundary::sort_few && s.count == s.size;
-    const std::unique_ptr<Entry[]> memory(new Entry[digits ? 2 * n : n]);
+    const bool few = s.count <= boundary::sort_few;
+    const std::int64_t room = few ? std::min(s.size, 2 * boundary::sort_few) : 2 * s.size;
+    const std::unique_ptr<Entry[]> memory(new Entry[static_cast<std::size_t>(room)]);
     for (std::int64_t row = begin; row < end; ++row) {
       const Stored<T>* x = in + row * s.size;
       Entry* entries = memory.get();
-      for (std::int64_t i = 0; i < s.size; ++i) {
-        entries[i] = {sort_key<T>(x[i], s.descending), static_cast<P>(i)};
-      }
-      if (digits) {
-        entries = sort_by_digits(entries, entries + s.size, s.size);
+      const auto entry = [&](std::int64_t i) { return Entry{sort_key<T>(x[i], s.descending), static_cast<P>(i)}; };
+      if (few) {
+        least(entries, room, s.count, s.size, entry);
       } else {
-        if (s.count < s.size) std::nth_element(entries, entries + s.count - 1, entries + s.size);
-        std::sort(entries, entries + s.count);
+        for (std::int64_t i = 0; i < s.size; ++i) entries[i] = entry(i);
+        entries = sort_by_digits(entries, entries + s.size, s.size);
       }
       for (std::int64_t i = 0; i < s.count; ++i) {
         const auto from = static_cast<std::int64_t>(entries[i].position);
