@@ -63,7 +63,8 @@ TEST(sums_are_carried_in_double) {
 
 TEST(whole_numbers_wrap) {
   const std::vector<std::int64_t> x = {std::numeric_limits<std::int64_t>::max(), 1, 1};
-  CHECK_EQ(scanned<std::int64_t>(ScanOp::sum, 1, 3, 1, x)[1], std::numeric_limits<std::int64_t>::min());
+  const std::vector<std::int64_t> sums = scanned<std::int64_t>(ScanOp::sum, 1, 3, 1, x);
+  CHECK_EQ(sums[1], std::numeric_limits<std::int64_t>::min());
 }
 
 TEST(equal_elements_keep_their_order) {
