@@ -54,16 +54,16 @@ Unique unique(const Tensor& self, std::optional<std::int64_t> dim, bool sorted) 
     x = index_select(x, 0, order);
   }
   Unique found;
-  Tensor begins = ones({n}, DType::Bool, x.device());
+  Tensor begins = ones({std::min<std::int64_t>(1, n)}, DType::Bool, x.device());
   if (n > 1) {
     const Tensor differs = ne(narrow(x, 0, 1, n - 1), narrow(x, 0, 0, n - 1));
-    begins = cat({ones({1}, DType::Bool, x.device()), slices ? any(differs, {1}) : differs});
+    begins = cat({begins, slices ? any(differs, {1}) : differs});
   }
   const Tensor starts = reshape(nonzero(begins), {-1});
   const std::int64_t groups = starts.numel();
   found.values = index_select(x, 0, starts);
   const Tensor group = sub(cumsum(begins, 0), Scalar(1));
-  found.inverse = order.defined() ? index_copy(zeros_like(group), 0, order, group) : group;
+  found.inverse = order.defined() ? index_copy(empty_like(group), 0, order, group) : group;
   const Tensor end = full({groups > 0 ? 1 : 0}, n, DType::Int64, x.device());
   found.counts = sub(
       cat({narrow(starts, 0, std::min<std::int64_t>(1, groups), std::max<std::int64_t>(0, groups - 1)), end}), starts);
