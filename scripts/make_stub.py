@@ -64,6 +64,7 @@ TYPES = [
 # The type of *args.
 SIZES = ("empty", "ones", "rand", "randn", "zeros", "expand", "permute", "reshape", "view")
 VARIADIC = dict.fromkeys(SIZES, "_int | Sequence[_int]") | {"Tensor.__init__": "Any", "Tensor.to": "Any"}
+VARIADIC |= {"einsum": "Any", "chain_matmul": "Tensor | Sequence[Tensor]"}
 
 # What is returned, where C++ can only say less.
 TENSORS = "_tuple[Tensor, ...]"
@@ -81,7 +82,10 @@ RETURNS = {
     "_testing.registered_ops": "dict[str, dict[str, _bool]]",
 }
 # The same, for those overloads that say "object" or "tuple".
-VAGUE = {"max": "return_types.max", "min": "return_types.min", "unbind": TENSORS, "where": TENSORS}
+PAIRS = ("aminmax", "cummax", "cummin", "kthvalue", "max", "median", "min", "nanmedian", "sort", "topk")
+VAGUE = {"unbind": TENSORS, "where": TENSORS}
+VAGUE |= dict.fromkeys(("unique", "unique_consecutive"), f"Tensor | {TENSORS}")
+VAGUE |= {name: f"return_types.{name}" for name in PAIRS}
 
 PARAMETERS = {
     "Tensor.register_hook": {"hook": "Callable[[Tensor], Tensor | None]"},

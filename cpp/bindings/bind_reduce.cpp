@@ -1,38 +1,8 @@
 // Reductions.
-#include "python.h"
-
-#include <structseq.h>
+#include "reductions.h"
 
 namespace verigrad::bindings {
 namespace {
-
-/// PyTorch's named pair: verigrad.return_types.max(values=..., indices=...).
-py::object named_pair(PyTypeObject* type, const std::pair<Tensor, Tensor>& pair) {
-  PyObject* result = PyStructSequence_New(type);
-  if (!result) throw py::error_already_set();
-  PyStructSequence_SetItem(result, 0, wrap(pair.first).release().ptr());
-  PyStructSequence_SetItem(result, 1, wrap(pair.second).release().ptr());
-  return py::reinterpret_steal<py::object>(result);
-}
-
-PyTypeObject* make_pair_type(py::module_& m, const char* name) {
-  static PyStructSequence_Field fields[] = {{"values", nullptr}, {"indices", nullptr}, {nullptr, nullptr}};
-  PyStructSequence_Desc desc = {name, nullptr, fields, 2};
-  PyTypeObject* type = PyStructSequence_NewType(&desc);
-  if (!type) throw py::error_already_set();
-  const std::string short_name = std::string(name).substr(std::string(name).rfind('.') + 1);
-  m.attr(short_name.c_str()) = py::reinterpret_borrow<py::object>(reinterpret_cast<PyObject*>(type));
-  return type;
-}
-
-/// Under PyTorch's names and under numpy's.
-template <class F, class... Extra>
-void def_reduction(py::module_& m, TensorClass& cls, const char* name, bool differentiable, F f,
-                   const Extra&... extra) {
-  def_op(m, cls, name, differentiable, f, py::arg("dim") = py::none(), py::arg("keepdim") = false, extra...);
-  m.def(name, f, py::arg("input"), py::arg("axis"), py::arg("keepdims") = false, extra...);
-  cls.def(name, f, py::arg("axis"), py::arg("keepdims") = false, extra...);
-}
 
 template <auto full, auto by_dim>
 void def_extremum(py::module_& m, TensorClass& cls, const char* name, PyTypeObject* type,
@@ -41,12 +11,9 @@ void def_extremum(py::module_& m, TensorClass& cls, const char* name, PyTypeObje
     return named_pair(type, by_dim(x, dim, keepdim));
   };
   def_op(m, cls, name, true, full);
-  m.def(name, along, py::arg("input"), py::arg("dim"), py::arg("keepdim") = false);
-  cls.def(name, along, py::arg("dim"), py::arg("keepdim") = false);
-  m.def(name, along, py::arg("input"), py::arg("axis"), py::arg("keepdims") = false);
-  cls.def(name, along, py::arg("axis"), py::arg("keepdims") = false);
-  m.def(name, elementwise, py::arg("input"), py::arg("other"));
-  cls.def(name, elementwise, py::arg("other"));
+  def_overload(m, cls, name, along, py::arg("dim"), py::arg("keepdim") = false);
+  def_overload(m, cls, name, along, py::arg("axis"), py::arg("keepdims") = false);
+  def_overload(m, cls, name, elementwise, py::arg("other"));
 }
 
 }  // namespace
@@ -79,8 +46,8 @@ void bind_reduce(py::module_& m, TensorClass& cls) {
   def_reduction(m, cls, "argmin", false, &ops::argmin);
 
   py::module_ types = m.def_submodule("return_types", "Named results of ops that return several tensors.");
-  PyTypeObject* max_type = make_pair_type(types, "verigrad.return_types.max");
-  PyTypeObject* min_type = make_pair_type(types, "verigrad.return_types.min");
+  PyTypeObject* max_type = make_result_type(types, "verigrad.return_types.max", {"values", "indices"});
+  PyTypeObject* min_type = make_result_type(types, "verigrad.return_types.min", {"values", "indices"});
   using Full = Tensor (*)(const Tensor&);
   using ByDim = std::pair<Tensor, Tensor> (*)(const Tensor&, std::int64_t, bool);
   def_extremum<static_cast<Full>(&ops::max), static_cast<ByDim>(&ops::max)>(m, cls, "max", max_type,

@@ -3,27 +3,6 @@
 
 namespace verigrad::bindings {
 
-/// A sequence of tensors. A tensor, which is a sequence of its rows, is refused as in PyTorch.
-struct SeveralTensors {
-  TensorList list;
-};
-
-}  // namespace verigrad::bindings
-
-template <>
-struct pybind11::detail::type_caster<verigrad::bindings::SeveralTensors> {
-  using List = make_caster<verigrad::TensorList>;
-  PYBIND11_TYPE_CASTER(verigrad::bindings::SeveralTensors, List::name);
-  bool load(handle source, bool convert) {
-    List inner;
-    if (verigrad::bindings::is_tensor(source.ptr()) || !inner.load(source, convert)) return false;
-    value.list = cast_op<verigrad::TensorList&&>(std::move(inner));
-    return true;
-  }
-};
-
-namespace verigrad::bindings {
-
 void bind_shape(py::module_& m, TensorClass& cls) {
   def_method(cls, "view", true,
              [](const Tensor& x, const py::args& size) { return ops::view(x, parse_size("view", size)); });

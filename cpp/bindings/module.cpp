@@ -39,6 +39,9 @@ PYBIND11_MODULE(_C, m) {
   bind_create(m);
   bind_elementwise(m, tensor);
   bind_reduce(m, tensor);
+  bind_statistics(m, tensor);
+  bind_contraction(m, tensor);
+  bind_sort(m, tensor);
   bind_shape(m, tensor);
   bind_functional(m, tensor);
   bind_activation(m, tensor);

@@ -110,6 +110,11 @@ Tensor tensor_from_numpy(const py::object& array);
 py::object tensor_to_numpy(const Tensor& tensor);
 py::object tensor_to_list(const Tensor& tensor);
 
+/// A sequence of tensors. A tensor, which is a sequence of its rows, is refused as in PyTorch.
+struct SeveralTensors {
+  TensorList list;
+};
+
 /// Sets the Python error for the C++ exception in flight.
 void set_python_error();
 
@@ -159,6 +164,9 @@ void bind_operators(PyHeapTypeObject* type);
 void bind_create(py::module_& m);
 void bind_elementwise(py::module_& m, TensorClass& cls);
 void bind_reduce(py::module_& m, TensorClass& cls);
+void bind_statistics(py::module_& m, TensorClass& cls);
+void bind_contraction(py::module_& m, TensorClass& cls);
+void bind_sort(py::module_& m, TensorClass& cls);
 void bind_shape(py::module_& m, TensorClass& cls);
 void bind_functional(py::module_& m, TensorClass& cls);
 void bind_activation(py::module_& m, TensorClass& cls);
@@ -246,6 +254,18 @@ struct type_caster<verigrad::bindings::DimArg> {
     make_caster<std::vector<std::int64_t>> list;
     if (!list.load(src, true)) return false;
     value.dims = cast_op<std::vector<std::int64_t>>(std::move(list));
+    return true;
+  }
+};
+
+template <>
+struct type_caster<verigrad::bindings::SeveralTensors> {
+  using List = make_caster<verigrad::TensorList>;
+  PYBIND11_TYPE_CASTER(verigrad::bindings::SeveralTensors, List::name);
+  bool load(handle source, bool convert) {
+    List inner;
+    if (verigrad::bindings::is_tensor(source.ptr()) || !inner.load(source, convert)) return false;
+    value.list = cast_op<verigrad::TensorList&&>(std::move(inner));
     return true;
   }
 };

@@ -27,7 +27,8 @@ RECORD_OF_SLOT = {
     "scatter_add": "scatter_add", "index_select": "index_select", "index_add": "index_add",
     "positions": "__getitem__", "nonzero": "nonzero", "random": "rand", "range": "arange", "update": "adam",
     "convolution": "conv1d", "pool": "adaptive_max_pool1d", "normalize": "batch_norm",
-    "warp": "affine_image", "activation": "elu", "columns": "fold",
+    "warp": "affine_image", "activation": "elu", "columns": "fold", "scan": "cumsum", "sort": "sort",
+    "search": "searchsorted",
 }  # fmt: skip
 
 

@@ -115,3 +115,14 @@ def test_the_table_is_that_of_pytorch(left: str, column: int) -> None:
     assert torch.result_type(a, b[0]) == getattr(torch, WITH_ZERO_DIM[left][column])
     for number, wanted in zip(NUMBERS, WITH_NUMBER[left], strict=True):
         assert torch.result_type(a, number) == getattr(torch, wanted)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int32"])
+def test_sums_and_products_of_narrow_whole_numbers(dtype: str) -> None:
+    """They are made in int64 and then wrap."""
+    x = vg.tensor([[200, 100], [3, 4]])
+    for found, wanted in ((x.sum(1, dtype=of(dtype)), [300, 7]), (x.prod(0, dtype=of(dtype)), [600, 400])):
+        assert found.dtype == of(dtype)
+        as_stored = np.array([[200, 100], [3, 4]]).astype(dtype).astype(np.int64)
+        total = as_stored.sum(1) if wanted == [300, 7] else as_stored.prod(0)
+        assert found.tolist() == total.astype(dtype).tolist()

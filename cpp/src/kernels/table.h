@@ -47,6 +47,7 @@ enum class ConvolutionOp : std::int8_t { output, input, weight };
 enum class ColumnsOp : std::int8_t { unfold, fold };
 enum class PoolOp : std::int8_t { max, max_backward, max_gather, average, average_backward };
 enum class NormalizeOp : std::int8_t { forward, backward };
+enum class ScanOp : std::int8_t { sum, prod, max, min };
 
 inline constexpr int kMaxOperands = 4;
 
@@ -307,6 +308,38 @@ struct Warp {
   void* out = nullptr;
 };
 
+/// Contiguous tensors seen as [outer, size, inner], none of them 0: along `size` the sum or product of all elements up
+/// to each (from each on, where `reverse`), or the greatest or least, with its place in `index` (see scans.h). Sums and
+/// products are of int64, float32 or float64.
+struct Scan {
+  std::int64_t outer = 0, size = 0, inner = 0;
+  bool reverse = false;
+  const void* in = nullptr;
+  void* out = nullptr;
+  std::int64_t* index = nullptr;  // written by max and min
+};
+
+/// The first `count` elements of each sorted row of a contiguous [outer, size], and where they stood; of equal ones the
+/// first comes first. No size is 0. Order: see sort_keys.h.
+struct Sort {
+  std::int64_t outer = 0, size = 0, count = 0;
+  bool descending = false;
+  const void* in = nullptr;
+  void* out = nullptr;
+  std::int64_t* index = nullptr;
+};
+
+/// Contiguous values [outer, count] and their places (find_place in sort_keys.h) in the rows of a contiguous
+/// [outer, size], each in ascending order, or brought into it by the positions in `sorter`.
+struct Search {
+  std::int64_t outer = 0, size = 0, count = 0;
+  bool right = false;
+  const void* sorted = nullptr;
+  const std::int64_t* sorter = nullptr;
+  const void* values = nullptr;
+  std::int64_t* out = nullptr;
+};
+
 // clang-format off
 // The slots: VG_SLOT(name, parameters). One list, so that the table, its names and the planted faults stay in step.
 #define VG_KERNEL_SLOTS(VG_SLOT)                                             \
@@ -333,7 +366,10 @@ struct Warp {
   VG_SLOT(columns,      (ColumnsOp, DType, const Columns&))                  \
   VG_SLOT(pool,         (PoolOp, DType, const Pool&))                        \
   VG_SLOT(normalize,    (NormalizeOp, DType, const Normalize&))              \
-  VG_SLOT(warp,         (DType, const Warp&))
+  VG_SLOT(warp,         (DType, const Warp&))                                \
+  VG_SLOT(scan,         (ScanOp, DType, const Scan&))                        \
+  VG_SLOT(sort,         (DType, const Sort&))                                \
+  VG_SLOT(search,       (DType, const Search&))
 // clang-format on
 
 struct KernelTable {

@@ -3,14 +3,10 @@
 
 #include "autograd/record.h"
 #include "ops/elementwise.h"
+#include "ops/reduce.h"
 
 namespace verigrad::ops {
-namespace {
 
-using kernels::ArgReduceOp;
-using kernels::ReduceOp;
-
-/// Which dimensions go, as flags; all of them for an empty list.
 std::vector<bool> reduced_dims(const char* op, const DimList& dims, int ndim) {
   std::vector<bool> reduced(static_cast<std::size_t>(std::max(ndim, 1)), dims.empty());
   for (std::int64_t dim : dims) {
@@ -32,6 +28,31 @@ Dims reduced_shape(const Dims& shape, const std::vector<bool>& reduced, bool kee
   }
   return out;
 }
+
+Tensor restore_dims(const Tensor& g, const Dims& shape, const std::vector<bool>& reduced) {
+  return reshape(g, reduced_shape(shape, reduced, true));
+}
+
+std::int64_t reduced_count(const Dims& shape, const std::vector<bool>& reduced) {
+  std::int64_t count = 1;
+  for (int d = 0; d < shape.size(); ++d) {
+    if (reduced[static_cast<std::size_t>(d)]) count = wrapping_mul(count, shape[d]);
+  }
+  return count;
+}
+
+DimList dim_list(const std::vector<bool>& reduced, int ndim) {
+  DimList dims;
+  for (int d = 0; d < ndim; ++d) {
+    if (reduced[static_cast<std::size_t>(d)]) dims.push_back(d);
+  }
+  return dims;
+}
+
+namespace {
+
+using kernels::ArgReduceOp;
+using kernels::ReduceOp;
 
 void push_coalesced(Dims& shape, Dims& a, Dims* b, std::int64_t size, std::int64_t stride_a, std::int64_t stride_b) {
   if (size == 1) return;
@@ -76,28 +97,18 @@ Tensor reduce(ReduceOp op, const char* name, const Tensor& self, const std::vect
   return out;
 }
 
-/// `g` of a reduction with its reduced dimensions back, as size 1.
-Tensor restore_dims(const Tensor& g, const Dims& shape, const std::vector<bool>& reduced) {
-  return reshape(g, reduced_shape(shape, reduced, true));
-}
-
 DType sum_dtype(const Tensor& self, OptDType dtype) {
   return dtype.value_or(is_floating_point(self.dtype()) ? self.dtype() : DType::Int64);
 }
+
+/// Whether sums and products have to be made in int64 first.
+bool is_narrow(DType dtype) { return !is_floating_point(dtype) && dtype != DType::Int64; }
 
 void check_nonempty(const char* op, const Tensor& self, const std::vector<bool>& reduced) {
   for (int d = 0; d < self.ndim(); ++d) {
     VG_CHECK(!reduced[static_cast<std::size_t>(d)] || self.shape()[d] != 0, IndexError, op,
              "(): Expected reduction dim ", d, " to have non-zero size, got shape ", self.shape());
   }
-}
-
-std::int64_t reduced_count(const Dims& shape, const std::vector<bool>& reduced) {
-  std::int64_t count = 1;
-  for (int d = 0; d < shape.size(); ++d) {
-    if (reduced[static_cast<std::size_t>(d)]) count = wrapping_mul(count, shape[d]);
-  }
-  return count;
 }
 
 /// amax, amin and the full max and min: equal candidates share the gradient evenly.
@@ -112,11 +123,7 @@ Tensor extremum(ReduceOp op, const char* name, const char* node, const Tensor& s
                   const Tensor x = n.saved(0), y = restore_dims(n.saved(1), x.shape(), reduced);
                   // NaN is its own candidate where it is the result.
                   const Tensor chosen = to(logical_or(eq(x, y), logical_and(isnan(x), isnan(y))), g.dtype());
-                  DimList all_reduced;
-                  for (int d = 0; d < x.ndim(); ++d) {
-                    if (reduced[static_cast<std::size_t>(d)]) all_reduced.push_back(d);
-                  }
-                  const Tensor count = sum(chosen, all_reduced, true);
+                  const Tensor count = sum(chosen, dim_list(reduced, x.ndim()), true);
                   return {mul(chosen, div(restore_dims(g, x.shape(), reduced), count))};
                 });
 }
@@ -185,6 +192,7 @@ Tensor prod_backward(const Tensor& g, const Tensor& x, int dim) {
 Tensor sum(const Tensor& self, const DimList& dims, bool keepdim, OptDType dtype) {
   const auto reduced = reduced_dims("sum", dims, self.ndim());
   const DType result = sum_dtype(self, dtype);
+  if (is_narrow(result)) return to(sum(to(self, result), dims, keepdim), result);
   const Tensor x = result == DType::Int64 && !is_floating_point(self.dtype()) ? self : to(self, result);
   const Tensor out = reduce(ReduceOp::sum, "sum", x, reduced, keepdim, result, 0);
   if (!is_floating_point(result)) return out;
@@ -243,6 +251,7 @@ std::pair<Tensor, Tensor> min(const Tensor& self, std::int64_t dim, bool keepdim
 Tensor prod(const Tensor& self, std::optional<std::int64_t> dim, bool keepdim, OptDType dtype) {
   const auto reduced = reduced_dims("prod", dim ? DimList{*dim} : DimList{}, self.ndim());
   const DType result = sum_dtype(self, dtype);
+  if (is_narrow(result)) return to(prod(to(self, result), dim, keepdim), result);
   const Tensor x = result == DType::Int64 && !is_floating_point(self.dtype()) ? self : to(self, result);
   const Tensor out = reduce(ReduceOp::prod, "prod", x, reduced, keepdim, result, 1);
   if (!is_floating_point(result)) return out;

@@ -267,6 +267,32 @@ Written written(DType dtype, const Warp& p) {
   return w;
 }
 
+template <bool kAdds>
+Written written(ScanOp, DType dtype, const Scan& s) {
+  Written w;
+  w.add(dtype, s.out, s.outer * s.size * s.inner);
+  w.add(DType::Int64, s.index, s.outer * s.size * s.inner);
+  w.cut = s.outer * s.size * s.inner >= boundary::serial_elements && s.outer * s.inner > 1;
+  w.counts = s.index == nullptr;
+  return w;
+}
+template <bool kAdds>
+Written written(DType dtype, const Sort& s) {
+  Written w;
+  w.add(dtype, s.out, s.outer * s.count);
+  w.add(DType::Int64, s.index, s.outer * s.count);
+  w.cut = s.outer * s.size >= boundary::dear_serial_elements && s.outer > 1;
+  return w;
+}
+template <bool kAdds>
+Written written(DType, const Search& s) {
+  Written w;
+  w.add(DType::Int64, s.out, s.outer * s.count);
+  w.cut = s.outer * s.count >= boundary::dear_serial_elements;
+  w.counts = true;
+  return w;
+}
+
 /// The elements [first, stop) in steps that a kind spoils; none if the output is too small for it.
 struct Places {
   std::int64_t first = 0, stop = 0, step = 1;

@@ -172,6 +172,9 @@ BOUNDARIES: dict[str, Boundary] = {
     # Index ops.
     "index_add_columns": Boundary(("index_add",), m.index_columns),
     "nonzero_skip": Boundary(("nonzero",), m.false_run, gradient=False),
+    # Scans and sorting.
+    "scan_columns": Boundary(("cumsum", "cummax"), m.kept_columns),
+    "sort_few": _above("sort", "topk", measure=m.run),
     # Random numbers.
     "random_words": Boundary(("dropout",), m.numel),
     "random_batch": Boundary(("dropout",), m.random_blocks),

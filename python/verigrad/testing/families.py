@@ -27,9 +27,18 @@ FAMILIES: dict[str, Family] = {
     "unary": Family(SCALAR, "the derivative as a formula of its own"),
     "binary": Family(SCALAR, "both derivatives as formulas, summed over what was broadcast"),
     "reduce": Family("sums, products and searches in loops, in float64", "the same reductions on the tape"),
+    "statistics": Family(
+        "compensated sums over lines, in float64",
+        "means, powers and roots on the tape, with its choice of extremes",
+    ),
+    "sorting": Family("numpy's stable sort, and loops over lines", MOVED + "; products of all but one"),
     "shape": Family("numpy's reshape, transpose, slice and join", MOVED),
     "index": Family("loops over the index", MOVED + ", and sums over equal places"),
     "linalg": Family("three nested loops, in float64", "numpy's einsum on the tape"),
+    "contraction": Family(
+        "nested loops and numpy's einsum, in float64",
+        "products and sums on the tape, one pair of operands at a time",
+    ),
     "nn": Family("loops over samples and classes", "log-sum-exp and sums on the tape"),
     "activation": Family(SCALAR, "the derivative as a formula of its own"),
     "clamp": Family(SCALAR, "a choice between the operands on the tape"),

@@ -1,0 +1,57 @@
+// The order of elements as that of whole numbers, and places in sorted rows, for every device.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <type_traits>
+
+#include "kernels/host_device.h"
+#include "verigrad/dtype.h"
+
+namespace verigrad::kernels {
+
+template <class T>
+using SortKey = std::conditional_t<sizeof(T) == sizeof(std::uint64_t), std::uint64_t,
+                                   std::conditional_t<sizeof(T) == 1, std::uint8_t, std::uint32_t>>;
+
+/// A whole number that is smaller exactly where x is. NaN is the greatest, and zeros are equal. `descending`: the
+/// reverse.
+template <class T>
+VG_HD inline SortKey<T> sort_key(T x, bool descending) {
+  using K = SortKey<T>;
+  constexpr K kSign = static_cast<K>(K(1) << std::numeric_limits<std::make_signed_t<K>>::digits);
+  K key = 0;
+  if constexpr (std::is_floating_point_v<T>) {
+    if (x != x) {
+      key = std::numeric_limits<K>::max();
+    } else {
+      const T plain = x == T(0) ? T(0) : x;
+      std::memcpy(&key, &plain, sizeof key);
+      key = (key & kSign) != 0 ? static_cast<K>(~key) : static_cast<K>(key | kSign);
+    }
+  } else if constexpr (std::is_signed_v<T>) {
+    key = static_cast<K>(static_cast<K>(x) ^ kSign);
+  } else {
+    key = static_cast<K>(x);
+  }
+  return descending ? static_cast<K>(~key) : key;
+}
+
+/// How many of `size` sorted elements are less than the value, or, to the `right`, not greater. NaN is never less.
+/// `sorter`, if there is one: where each of them stands.
+template <class T>
+VG_HD inline std::int64_t find_place(const Stored<T>* sorted, const std::int64_t* sorter, std::int64_t size, T value,
+                                     bool right) {
+  std::int64_t begin = 0, end = size;
+  while (begin < end) {
+    const std::int64_t middle = begin + (end - begin) / 2;
+    const T element = sorted[sorter ? sorter[middle] : middle];
+    const bool before = right ? !(element > value) : !(element >= value);
+    begin = before ? middle + 1 : begin;
+    end = before ? end : middle;
+  }
+  return begin;
+}
+
+}  // namespace verigrad::kernels
