@@ -62,8 +62,11 @@ TYPES = [
 # methods of that name.
 
 # The type of *args.
-SIZES = ("empty", "ones", "rand", "randn", "zeros", "expand", "permute", "reshape", "view")
+SIZES = ("empty", "ones", "rand", "randn", "zeros", "new_empty", "new_ones", "new_zeros", "broadcast_shapes")
+SIZES += ("broadcast_to", "expand", "flip", "permute", "repeat", "reshape", "tile", "view")
 VARIADIC = dict.fromkeys(SIZES, "_int | Sequence[_int]") | {"Tensor.__init__": "Any", "Tensor.to": "Any"}
+VARIADIC |= dict.fromkeys(("block_diag", "broadcast_tensors", "cartesian_prod"), "Tensor")
+VARIADIC |= dict.fromkeys(("atleast_1d", "atleast_2d", "atleast_3d", "meshgrid"), "Tensor | Sequence[Tensor]")
 
 # What is returned, where C++ can only say less.
 TENSORS = "_tuple[Tensor, ...]"
@@ -78,10 +81,15 @@ RETURNS = {
     "Tensor.grad_fn": "Node | None",
     "Tensor.numpy": "_Array",
     "Tensor.shape": "Size",
+    "broadcast_shapes": "Size",
     "_testing.registered_ops": "dict[str, dict[str, _bool]]",
 }
 # The same, for those overloads that say "object" or "tuple".
-VAGUE = {"max": "return_types.max", "min": "return_types.min", "unbind": TENSORS, "where": TENSORS}
+VAGUE = {"max": "return_types.max", "min": "return_types.min"}
+for _name in ("unbind", "where", "broadcast_tensors", "meshgrid", "chunk", "split", "split_with_sizes"):
+    VAGUE[_name] = TENSORS
+for _name in ("tensor_split", "hsplit", "vsplit", "dsplit"):
+    VAGUE[_name] = TENSORS
 
 PARAMETERS = {
     "Tensor.register_hook": {"hook": "Callable[[Tensor], Tensor | None]"},
