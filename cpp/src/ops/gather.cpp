@@ -322,12 +322,9 @@ Tensor scatter_reduce(const Tensor& self, std::int64_t dim, const Tensor& index,
   VG_CHECK(how != Combine::mean || self.dtype() != DType::Bool, NotImplementedError,
            "scatter_reduce: reduce mean is not implemented for dtype bool");
   Scatter s("scatter_reduce", self, dim, index, src);
-  if (s.index.numel() > 0) {
-    for (int d = 0; d < s.index.ndim(); ++d) {
-      if (s.src.shape()[d] != s.index.shape()[d]) s.src = narrow(s.src, d, 0, s.index.shape()[d]);
-    }
-  } else {
-    return clone(self);
+  if (s.index.numel() == 0) return scatter_add(self, dim, index, src);  // of nothing
+  for (int d = 0; d < s.index.ndim(); ++d) {
+    if (s.src.shape()[d] != s.index.shape()[d]) s.src = narrow(s.src, d, 0, s.index.shape()[d]);
   }
   return reshape(reduce_scattered(at_least_1d(self), s, how, include_self), self.shape());
 }

@@ -102,8 +102,9 @@ def blocks(s: Sampler) -> Iterator[Sample]:
 
 def choices(s: Sampler) -> Iterator[Sample]:
     """Of every number, with and without equal ones."""
-    for args in ((), (1,), (3,), (0,), (5,), (2, True), (3, True), (1, True)):
+    for args in ((), (1,), (3,), (5,), (2, True), (3, True), (1, True)):
         yield call(s.array(4), *args)
+    yield call(s.array(4), 0, grad=False)
     yield call(s.array(0), 2, grad=False)
     yield call(s.array(0), 2, True, grad=False)
     yield call(s.array(3), r=2, with_replacement=True)

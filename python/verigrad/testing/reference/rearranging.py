@@ -19,9 +19,9 @@ def _several(dims: int | Sequence[int]) -> tuple[int, ...]:
     return (dims,) if isinstance(dims, int) else tuple(dims)
 
 
-def repeat_op(a: Array, *repeats: Any) -> Array:
+def repeat_op(a: Array, *numbers: Any, repeats: Sequence[int] | None = None) -> Array:
     """Copies of the whole along each dimension."""
-    return np.tile(a, _numbers(repeats))
+    return np.tile(a, _numbers(numbers) if repeats is None else tuple(repeats))
 
 
 def repeat_interleave_op(
@@ -85,7 +85,7 @@ def broadcast_op(*arrays: Array) -> tuple[Array, ...]:
 def at_least(ndim: int, *arrays: Any) -> Any:
     """numpy's functions of that name."""
     function = (np.atleast_1d, np.atleast_2d, np.atleast_3d)[ndim - 1]
-    if len(arrays) == 1 and isinstance(arrays[0], np.ndarray):
+    if len(arrays) == 1 and isinstance(arrays[0], np.ndarray | np.generic):
         return function(arrays[0])
     several = arrays[0] if len(arrays) == 1 else arrays
     return tuple(function(a) for a in several)
