@@ -175,8 +175,9 @@ Tensor take_along_dim(const Tensor& self, const Tensor& indices, std::optional<s
   VG_CHECK(self.ndim() == indices.ndim(), RuntimeError, op,
            ": input and indices should have the same number of dimensions, but got ", self.ndim(),
            " dimensions for input, and ", indices.ndim(), " dimensions for indices");
+  VG_CHECK(self.ndim() > 0, IndexError, "take_along_dim: Dimension specified as ", *dim,
+           " but tensor has no dimensions");
   const int d = wrap_dim("take_along_dim", *dim, self.ndim());
-  if (self.ndim() == 0) return gather(self, 0, at(indices, 1));
   Dims from = self.shape(), to = indices.shape();
   from[d] = to[d] = 1;
   const Dims shape = broadcast_shapes("take_along_dim", from, to);

@@ -127,7 +127,8 @@ def selected(row: Any) -> tuple[int, ...]:
 
 def sliced(row: Any) -> tuple[int, ...]:
     """The shape of a slice."""
-    a, dim, start, end, step = (*row, *(0, None, None, 1)[len(row) - 1 :])
+    given: list[Any] = [*row, *[0, None, None, 1][len(row) - 1 :]]
+    a, dim, start, end, step = given
     return tuple(np.moveaxis(np.moveaxis(a, dim, 0)[slice(start, end, step)], 0, dim).shape)
 
 

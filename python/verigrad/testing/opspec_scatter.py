@@ -137,10 +137,8 @@ def takes_along(s: Sampler) -> Iterator[Sample]:
         ((1, 4), (3, 2), -1),
         ((2, 3, 4), (1, 5, 1), 1),
         ((3, 4), (0, 4), 0),
-        ((), (), 0),
     ):
-        size = shape[dim] if shape else 1
-        yield call(s.array(*shape), s.index(*index, high=size, low=-size), dim)
+        yield call(s.array(*shape), s.index(*index, high=shape[dim], low=-shape[dim]), dim)
     yield call(s.array(3, 4), s.index(2, 3, high=12, low=-12))
 
 
@@ -181,8 +179,10 @@ def fills(s: Sampler) -> Iterator[Sample]:
         ((), 0, [0]),
     ):
         at = Const(np.array(index, np.int64))
-        yield call(s.array(*shape), dim, at, 2)
-        yield call(s.array(*shape), dim, at, s.array())
+        # PyTorch's gradient does not know indices from the end.
+        peer = min(index, default=0) >= 0
+        yield call(s.array(*shape), dim, at, 2, peer=peer)
+        yield call(s.array(*shape), dim, at, s.array(), peer=peer)
     yield call(s.array(3, 4), 1, Const(np.array(2)), True)
     if s.floating:
         yield call(s.array(3, 4), 1, Const(np.array([1])), float("-inf"), grad=False)
@@ -212,7 +212,13 @@ def index_puts(s: Sampler) -> Iterator[Sample]:
             ((3, 4), (Const(np.zeros(0, np.int64)),), (0, 4)),
         ):
             shape_of = (4, 4, 5)[: len(shape)] if indices[0] is j else shape
-            yield call(s.array(*shape_of), indices, s.array(*values), accumulate, vary=accumulate)
+            yield call(
+                s.array(*shape_of),
+                indices,
+                s.array(*values),
+                accumulate,
+                vary=accumulate and indices[0] is not mask,
+            )
     again = Const(np.array([[0, 1], [1, 0]]))
     yield call(s.array(3, 4), (again,), s.array(2, 2, 4), accumulate=True)
     yield call(s.array(3, 4), (again, again), s.array(2, 2), True)
@@ -303,6 +309,7 @@ SPECS = (
         method="scatter_reduce",
         inplace="scatter_reduce_",
         composition=index_tape.scatter_reduce,
+        ties=True,
         boundary=reduction_bounds,
         errors=(
             *scatter_errors("sum"),
@@ -353,6 +360,7 @@ SPECS = (
         boundary=take_along_bounds,
         tolerance=EXACT,
         errors=(
+            bad(IndexError, "no dimensions", np.array(1.0), Const(np.array(0)), 0),
             bad(RuntimeError, "same number of dimensions", MATRIX, FIRST, 1),
             bad(RuntimeError, "Long", MATRIX, Const(np.array([[0.0]])), 1),
             bad(RuntimeError, "expected an index", MATRIX, Const(np.array([[3]])), 1, peer=False),

@@ -62,7 +62,7 @@ def along(name: str, axis: int, least: int, *rows: tuple[Any, ...]) -> OpSpec:
         name,
         partial(ref.split_along, axis),
         cases(*rows, ((2, 3, 4), [1]), ((6, 6, 6), 3), ((6, 6, 6), (2, -1)), ((0, 0, 0), 2)),
-        cases(((6, 6, 35), 2), ((94, 94, 35), [3, 5])),
+        cases(((6, 6, 36), 2), ((94, 94, 35), [3, 5])),
         bad(RuntimeError, "at least", small, 1),
         bad(RuntimeError, "not divisible", np.zeros(wide), 7),
         bad(RuntimeError, "not divisible", np.zeros(wide), 0),
@@ -95,7 +95,8 @@ def wide_stacks(*rows: tuple[Any, ...]) -> Samples:
 
 def blocks(s: Sampler) -> Iterator[Sample]:
     """Matrices, vectors, numbers, none of a size, and other dtypes."""
-    yield from several(((2, 3), (), (3,)), ((2, 2),), ((0,), (2, 3)), ((0, 2), (2, 0)))(s)
+    yield from several(((2, 3), (), (3,)), ((2, 2),), ((0, 2), (2, 0)))(s)
+    yield call(s.array(0), s.array(2, 3), peer=False)  # PyTorch's gradient is one row off
     if s.dtype.name != "float64":
         yield call(s.array(2, 3), s.array(2, dtype="float64"), grad=False)
 

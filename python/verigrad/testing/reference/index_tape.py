@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -162,18 +162,20 @@ def scatter_reduce(
     hit = count.reshape(shape) > 0
     identity = {"sum": 0.0, "mean": 0.0, "prod": 1.0, "amax": -np.inf, "amin": np.inf}[reduce]
     out = wide if include_self else tape.where(hit, identity, wide)
+    combines: dict[str, Callable[[Any, Any], Any]] = {
+        "sum": lambda x, y: x + y,
+        "mean": lambda x, y: x + y,
+        "prod": lambda x, y: x * y,
+        "amax": tape.maximum,
+        "amin": lambda x, y: -tape.maximum(-x, -y),
+    }
+    combine = combines[reduce]
     for k in range(places.shape[d]):
         key = (slice(None),) * d + (slice(k, k + 1),)
         met = np.zeros(int(np.prod(shape)), bool)
         met[places[key].reshape(-1)] = True
         come = tape.scatter(part[key], places[key], shape)
-        together = {
-            "sum": lambda x, y: x + y,
-            "mean": lambda x, y: x + y,
-            "prod": lambda x, y: x * y,
-            "amax": tape.maximum,
-            "amin": lambda x, y: -tape.maximum(-x, -y),
-        }[reduce](out, come)
+        together = combine(out, come)
         out = tape.where(met.reshape(shape), together, out)
     if reduce == "mean":
         out = out / np.maximum(count.reshape(shape) + float(include_self), 1.0)

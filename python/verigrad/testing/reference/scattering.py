@@ -126,7 +126,7 @@ def index_put_op(a: Array, indices: Sequence[Array | None], values: Array, accum
 def masked_select_op(a: Array, mask: Array) -> Array:
     """The elements where the mask holds."""
     shape = np.broadcast_shapes(a.shape, mask.shape)
-    return np.broadcast_to(a, shape)[np.broadcast_to(mask, shape)]
+    return np.asarray(np.broadcast_to(a, shape)[np.broadcast_to(mask, shape)])
 
 
 def masked_scatter_op(a: Array, mask: Array, source: Array) -> Array:
