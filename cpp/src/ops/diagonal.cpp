@@ -150,33 +150,42 @@ Tensor windows(const Tensor& self, std::int64_t dim, std::int64_t size, std::int
 
 namespace {
 
-/// A copy of self whose part `seen` shows `src`.
+/// A copy of self in which `view` shows `src`.
 template <class View>
-Tensor replaced(const char* op, const Tensor& self, const Tensor& src, View view) {
-  const Tensor out = clone(self), part = view(out);
+Tensor replaced(const char* op, const char* node, const Tensor& self, const Tensor& src, View view) {
+  const Tensor out = clone(detach(self)), part = view(out);
   VG_CHECK(src.shape() == part.shape(), RuntimeError, op,
            ": expected src to have a size equal to the slice of self. src size = ", src.shape(),
            ", slice size = ", part.shape());
   check_same_device(op, self, src);
-  copy_(part, src);
-  return out;
+  copy_out(part, src);
+  if (!is_floating_point(self.dtype())) return out;
+  return record(node, out, {self, src}, {}, [op, node, view](Node& n, const Tensor& g) -> TensorList {
+    Tensor grad_self, grad_src;
+    if (n.needs(0)) grad_self = replaced(op, node, g, zeros(view(g).shape(), g.dtype(), g.device()), view);
+    if (n.needs(1)) grad_src = to(view(g), input_meta(n, 1).dtype);
+    return {grad_self, grad_src};
+  });
 }
 
 }  // namespace
 
 Tensor select_scatter(const Tensor& self, const Tensor& src, std::int64_t dim, std::int64_t index) {
-  return replaced("select_scatter", self, src, [&](const Tensor& x) { return select(x, dim, index); });
+  return replaced("select_scatter", "SelectScatterBackward0", self, src,
+                  [dim, index](const Tensor& x) { return select(x, dim, index); });
 }
 
 Tensor slice_scatter(const Tensor& self, const Tensor& src, std::int64_t dim, std::optional<std::int64_t> start,
                      std::optional<std::int64_t> end, std::int64_t step) {
   VG_CHECK(step > 0, RuntimeError, "slice_scatter: slice step must be positive, got ", step);
-  return replaced("slice_scatter", self, src, [&](const Tensor& x) { return slice(x, dim, start, end, step); });
+  return replaced("slice_scatter", "SliceScatterBackward0", self, src,
+                  [dim, start, end, step](const Tensor& x) { return slice(x, dim, start, end, step); });
 }
 
 Tensor diagonal_scatter(const Tensor& self, const Tensor& src, std::int64_t offset, std::int64_t dim1,
                         std::int64_t dim2) {
-  return replaced("diagonal_scatter", self, src, [&](const Tensor& x) { return diagonal(x, offset, dim1, dim2); });
+  return replaced("diagonal_scatter", "DiagonalScatterBackward0", self, src,
+                  [offset, dim1, dim2](const Tensor& x) { return diagonal(x, offset, dim1, dim2); });
 }
 
 }  // namespace verigrad::ops

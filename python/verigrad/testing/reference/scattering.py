@@ -104,8 +104,10 @@ def take_along_dim_op(a: Array, indices: Array, dim: int | None = None) -> Array
 def put_op(a: Array, index: Array, source: Array, accumulate: bool = False) -> Array:
     """Elements written by their number."""
     out = a.reshape(-1).astype(promotion.work_dtype(a.dtype)) if accumulate else a.reshape(-1).copy()
-    for at, value in zip(index.reshape(-1), source.reshape(-1), strict=True):
-        out[at] = out[at] + value if accumulate else value
+    if accumulate:
+        np.add.at(out, index.reshape(-1), source.reshape(-1).astype(out.dtype))
+    else:
+        out[index.reshape(-1)] = source.reshape(-1)  # of equal indices the last one stays
     return promotion.cast(out, a.dtype).reshape(a.shape)
 
 
