@@ -167,6 +167,7 @@ def put_bounds(s: Sampler) -> Iterator[Sample]:
     yield call(s.array(35, 33), s.index(67, high=35 * 33), s.array(67), vary=False)
     yield call(s.array(35, 33), s.index(67, high=35 * 33), s.array(67), True)
     yield call(s.array(521, 509), s.index(301, high=521 * 509), s.array(301), True, vary=False)
+    yield call(s.array(521, 509), s.index(301, high=521 * 509), s.array(301), vary=False)
 
 
 def fills(s: Sampler) -> Iterator[Sample]:
