@@ -91,9 +91,55 @@ Tensor full(const Dims& size, Scalar value, OptDType dtype, const DeviceArg& dev
   return ops::full(size, value, dtype.value_or(value.dtype(default_dtype())), place(device));
 }
 
+/// A method that makes a tensor like the object in dtype and device, unless others are given: new_*(*size, dtype=, ...)
+template <class F>
+void def_new_sized(TensorClass& cls, const char* op, F make, const char* doc) {
+  def_method(
+      cls, op, false,
+      [op, make](const Tensor& self, const py::args& args, const py::object& size, OptDType dtype,
+                 const DeviceArg& device, bool requires_grad, OptBool pin_memory) {
+        VG_CHECK(!args.empty() || !size.is_none(), TypeError, op,
+                 "() missing 1 required positional argument: \"size\"");
+        return make_as(op, place(device, self), requires_grad, pin_memory, [&] {
+          return make(size_argument(op, args, size), dtype.value_or(self.dtype()), place(device, self));
+        });
+      },
+      py::arg("size") = py::none(), py::arg("dtype") = py::none(), py::arg("device") = py::none(),
+      py::arg("requires_grad") = false, pin_argument(), doc);
+}
+
+void bind_new_like(TensorClass& cls) {
+  def_new_sized(cls, "new_empty", &ops::empty, "Uninitialised elements, of the dtype and on the device of the tensor.");
+  def_new_sized(cls, "new_zeros", &ops::zeros, "Zeros, of the dtype and on the device of the tensor.");
+  def_new_sized(cls, "new_ones", &ops::ones, "Ones, of the dtype and on the device of the tensor.");
+  def_method(
+      cls, "new_full", false,
+      [](const Tensor& self, const Dims& size, Scalar value, OptDType dtype, const DeviceArg& device,
+         bool requires_grad, OptBool pin_memory) {
+        return make_as("new_full", place(device, self), requires_grad, pin_memory,
+                       [&] { return ops::full(size, value, dtype.value_or(self.dtype()), place(device, self)); });
+      },
+      py::arg("size"), py::arg("fill_value"), py::kw_only(), py::arg("dtype") = py::none(),
+      py::arg("device") = py::none(), py::arg("requires_grad") = false, pin_argument(),
+      "Every element `fill_value`, of the dtype and on the device of the tensor.");
+  def_method(
+      cls, "new_tensor", false,
+      [](const Tensor& self, const py::object& data, OptDType dtype, const DeviceArg& device, bool requires_grad,
+         OptBool pin_memory) {
+        const Device target = place(device, self);
+        return make_as("new_tensor", target, requires_grad, pin_memory,
+                       [&] { return tensor_from_data(data, dtype.value_or(self.dtype()), target); });
+      },
+      py::arg("data"), py::kw_only(), py::arg("dtype") = py::none(), py::arg("device") = py::none(),
+      py::arg("requires_grad") = false, pin_argument(),
+      "A copy of `data`, of the dtype and on the device of the tensor; see verigrad.tensor.");
+}
+
 }  // namespace
 
 void bind_create(py::module_& m) {
+  TensorClass cls = py::reinterpret_borrow<TensorClass>(m.attr("Tensor"));
+  bind_new_like(cls);
   def_function(
       m, "tensor", false,
       [](const py::object& data, OptDType dtype, const DeviceArg& device, bool requires_grad, OptBool pin_memory) {

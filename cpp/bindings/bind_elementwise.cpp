@@ -1,5 +1,6 @@
 // Elementwise ops: the rows of unary.def and binary.def, their in-place forms, and the odd ones.
 #include "python.h"
+#include "verigrad/indexing.h"
 
 namespace verigrad::bindings {
 namespace {
@@ -141,13 +142,7 @@ void bind_elementwise(py::module_& m, TensorClass& cls) {
 
   def_function(m, "where", true, &ops::where, py::arg("condition"), py::arg("input"), py::arg("other"));
   m.def(
-      "where",
-      [](const Tensor& condition) {
-        const Tensor positions = ops::nonzero(condition);
-        TensorList columns;
-        for (int d = 0; d < condition.ndim(); ++d) columns.push_back(ops::select(positions, 1, d));
-        return py::tuple(py::cast(columns));
-      },
+      "where", [](const Tensor& condition) { return py::tuple(py::cast(ops::nonzero_tuple(condition))); },
       py::arg("condition"));
   cls.def(
       "where",
@@ -155,7 +150,6 @@ void bind_elementwise(py::module_& m, TensorClass& cls) {
         return ops::where(condition, self, other);
       },
       py::arg("condition"), py::arg("other"));
-  def_op(m, cls, "masked_fill", true, &ops::masked_fill, py::arg("mask"), py::arg("value"));
   def_op(m, cls, "clone", true, &ops::clone);
   def_method(cls, "contiguous", true, &ops::contiguous);
   def_op(m, cls, "equal", false, &ops::equal, py::arg("other"));

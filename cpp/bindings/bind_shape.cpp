@@ -1,5 +1,5 @@
-// Views, joining, indexing.
-#include "python.h"
+// Views, joining, and in files of their own the rest of shapes and indexing.
+#include "tensors_arg.h"
 
 namespace verigrad::bindings {
 
@@ -35,30 +35,19 @@ void bind_shape(py::module_& m, TensorClass& cls) {
   def_op(m, cls, "select", true, &ops::select, py::arg("dim"), py::arg("index"));
   def_op(m, cls, "narrow", true, &ops::narrow, py::arg("dim"), py::arg("start"), py::arg("length"));
   def_op(
-      m, cls, "unbind", true,
-      [](const Tensor& x, std::int64_t dim) { return py::tuple(py::cast(ops::unbind(x, dim))); }, py::arg("dim") = 0);
+      m, cls, "unbind", true, [](const Tensor& x, std::int64_t dim) { return as_tuple(ops::unbind(x, dim)); },
+      py::arg("dim") = 0);
   def_op(m, cls, "detach", false, &ops::detach);
 
   const auto cat = [](const SeveralTensors& tensors, std::int64_t dim) { return ops::cat(tensors.list, dim); };
   const auto stack = [](const SeveralTensors& tensors, std::int64_t dim) { return ops::stack(tensors.list, dim); };
   def_function(m, "cat", true, cat, py::arg("tensors"), py::arg("dim") = 0);
-  m.def("concat", cat, py::arg("tensors"), py::arg("dim") = 0);
   m.def("cat", cat, py::arg("tensors"), py::arg("axis"));
   def_function(m, "stack", true, stack, py::arg("tensors"), py::arg("dim") = 0);
 
-  def_op(m, cls, "gather", true, &ops::gather, py::arg("dim"), py::arg("index"));
-  def_op(m, cls, "scatter_add", true, &ops::scatter_add, py::arg("dim"), py::arg("index"), py::arg("src"));
-  def_op(m, cls, "index_select", true, &ops::index_select, py::arg("dim"), py::arg("index"));
-  def_op(
-      m, cls, "index_add", true,
-      [](const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& source, Scalar alpha) {
-        check_fits("index_add", alpha, source.dtype());
-        const bool one = !alpha.is_bool() && alpha.to_double() == 1.0;
-        return ops::index_add(x, dim, index, one ? source : ops::to(ops::mul(source, alpha), source.dtype()));
-      },
-      py::arg("dim"), py::arg("index"), py::arg("source"), py::kw_only(), py::arg("alpha") = Scalar(1));
-  def_op(m, cls, "index_copy", true, &ops::index_copy, py::arg("dim"), py::arg("index"), py::arg("source"));
-  def_op(m, cls, "nonzero", false, &ops::nonzero);
+  bind_rearrange(m, cls);
+  bind_split(m, cls);
+  bind_indexing(m, cls);
 }
 
 }  // namespace verigrad::bindings

@@ -277,11 +277,7 @@ TensorClass bind_tensor(py::module_& m) {
       .def_property_readonly("_version", get<&Tensor::version>)
       .def("is_inference", [](const Tensor& t) { return t.impl()->inference; })
       .def_property("data", &get_data, [](const Tensor& t, const Tensor& other) { t.set_data(other); })
-      .def_property_readonly("T", &reverse_dims)
-      .def_property_readonly("mT", [](const Tensor& t) {
-        VG_CHECK(t.ndim() >= 2, RuntimeError, "mT: expected at least 2 dimensions, got ", t.ndim());
-        return ops::transpose(t, -2, -1);
-      });
+      .def_property_readonly("T", &reverse_dims);
 
   cls.def("tolist", &tensor_to_list, "The elements as nested lists of Python numbers.")
       .def(

@@ -92,6 +92,18 @@ def test_flatten():
     assert tuple(nn.Flatten(0, 1)(x).shape) == (6, 4)
     assert vg.equal(nn.Flatten()(x), x.reshape(2, 12))
     assert repr(nn.Flatten(0)) == "Flatten(start_dim=0, end_dim=-1)"
+
+
+def test_unflatten() -> None:
+    x = vg.arange(24.0).reshape(2, 12)
+    assert vg.equal(nn.Unflatten(1, (3, -1))(x), x.reshape(2, 3, 4))
+    assert nn.Unflatten(-1, [3, 4])(x).data_ptr() == x.data_ptr()
+    assert repr(nn.Unflatten(1, (3, 4))) == "Unflatten(dim=1, unflattened_size=(3, 4))"
+    with pytest.raises(RuntimeError, match="multiply up"):
+        nn.Unflatten(1, (5, 2))(x)
+    for args in (("C", (3, 4)), (1, 12), (1, (3, 4.0))):
+        with pytest.raises(TypeError, match="expected"):
+            nn.Unflatten(*args)  # type: ignore[arg-type]
     with pytest.raises(IndexError):
         nn.Flatten(1, 7)(x)
 

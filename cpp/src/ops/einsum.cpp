@@ -2,9 +2,8 @@
 #include <algorithm>
 #include <array>
 
-#include "autograd/record.h"
-#include "ops/elementwise.h"
 #include "verigrad/contraction.h"
+#include "verigrad/diagonal.h"
 
 namespace verigrad::ops {
 namespace {
@@ -12,28 +11,6 @@ namespace {
 constexpr int kLetters = 52;
 
 char letter(int subscript) { return static_cast<char>(subscript < 26 ? 'A' + subscript : 'a' + subscript - 26); }
-
-Tensor diagonal_back(const Tensor& g, const Dims& shape, int first, int second);
-
-/// The elements whose places in two dimensions of equal size are the same, as a view; the second dimension goes.
-Tensor take_diagonal(const Tensor& x, int first, int second) {
-  Dims shape = x.shape(), strides = x.strides();
-  if (x.numel() > 0) strides[first] += strides[second];
-  shape.erase(second);
-  strides.erase(second);
-  return record_view("DiagonalBackward0", alias(x, shape, strides, x.offset()), x,
-                     [first, second](Node& n, const Tensor& g) -> TensorList {
-                       return {diagonal_back(g, input_meta(n, 0).shape, first, second)};
-                     });
-}
-
-/// Zeros with `g` on that diagonal.
-Tensor diagonal_back(const Tensor& g, const Dims& shape, int first, int second) {
-  const Tensor out = zeros(shape, g.dtype(), g.device());
-  if (g.numel() > 0) copy_out(take_diagonal(out, first, second), g);
-  return record("DiagonalBackwardBackward0", out, {g}, {},
-                [first, second](Node&, const Tensor& gg) -> TensorList { return {take_diagonal(gg, first, second)}; });
-}
 
 /// Where each subscript, and each dimension that an ellipsis stands for, has its place.
 struct Plan {
@@ -139,12 +116,18 @@ Plan make_plan(const std::vector<Subscripts>& inputs, const std::optional<Subscr
 
 /// The operand with a dimension for each subscript of `order`, of size 1 for those that it lacks.
 Tensor arrange(Tensor x, Subscripts subscripts, const Subscripts& order) {
-  for (std::size_t d = 0; d < subscripts.size(); ++d) {
-    for (std::size_t e = subscripts.size() - 1; e > d; --e) {
-      if (subscripts[e] != subscripts[d]) continue;
-      x = take_diagonal(x, static_cast<int>(d), static_cast<int>(e));
-      subscripts.erase(subscripts.begin() + static_cast<std::ptrdiff_t>(e));
+  for (std::size_t d = 0; d < subscripts.size();) {
+    const auto first = subscripts.begin() + static_cast<std::ptrdiff_t>(d);
+    const auto again = std::find(first + 1, subscripts.end(), *first);
+    if (again == subscripts.end()) {
+      ++d;
+      continue;
     }
+    x = diagonal(x, 0, static_cast<std::int64_t>(d), again - subscripts.begin());
+    const int s = *first;
+    subscripts.erase(again);
+    subscripts.erase(subscripts.begin() + static_cast<std::ptrdiff_t>(d));
+    subscripts.push_back(s);
   }
   DimList moved;
   for (const int s : order) {

@@ -1,13 +1,25 @@
 // What every in-place op does: the checks before, and the history after.
 #include <cmath>
+#include <mutex>
 
 #include "autograd/record.h"
 #include "core/backend.h"
 #include "ops/elementwise.h"
+#include "verigrad/rearrange.h"
 
 namespace verigrad {
 
 using ops::input_meta;
+
+namespace {
+
+void check_no_leaf(const Tensor& self) {
+  const Tensor base = base_of(self), owner = base.defined() ? base : self;
+  VG_CHECK(!(owner.requires_grad() && owner.is_leaf()), RuntimeError, "a ", base.defined() ? "view of a " : "",
+           "leaf Variable that requires grad is being used in an in-place operation.");
+}
+
+}  // namespace
 
 void check_inplace(const Tensor& self, bool recorded) {
   VG_CHECK(!(self.impl()->untracked_view && GradMode::enabled() && (recorded || self.requires_grad())), RuntimeError,
@@ -19,13 +31,12 @@ void check_inplace(const Tensor& self, bool recorded) {
              "location. Please clone() the tensor before performing the operation.");
   };
   if (recorded) {
-    const Tensor base = base_of(self), owner = base.defined() ? base : self;
-    VG_CHECK(!(owner.requires_grad() && owner.is_leaf()), RuntimeError, "a ", base.defined() ? "view of a " : "",
-             "leaf Variable that requires grad is being used in an in-place operation.");
+    check_no_leaf(self);
     VG_CHECK(!self.impl()->inference || InferenceMode::enabled(), RuntimeError,
              "Inplace update to inference tensor outside InferenceMode is not allowed. You can make a clone to get a "
              "normal tensor before doing inplace update.");
-    check_overlap(owner);
+    const Tensor base = base_of(self);
+    check_overlap(base.defined() ? base : self);
   }
   check_overlap(self);
 }
@@ -78,19 +89,26 @@ Tensor take(const Tensor& base, const Selection& selection) {
 }
 
 /// The gradient of `take`: zeros of `shape` with `part` where the view is. An element shown more than once (after
-/// expand) gets the sum.
+/// expand or unfold) gets the sum.
 Tensor put_back(const Tensor& part, const Dims& shape, const Selection& selection) {
   const Dims& strides = selection.base_strides;
-  const Tensor memory = ops::zeros({extent(shape, strides)}, part.dtype(), part.device());
-  const Tensor out = alias(memory, shape, strides, 0);
+  Tensor memory = ops::zeros({extent(shape, strides)}, part.dtype(), part.device());
   if (part.numel() > 0) {
     const NoGradGuard guard;
     Dims once = part.shape();
     for (int d = 0; d < once.size(); ++d) {
       if (selection.strides[d] == 0) once[d] = 1;
     }
-    ops::copy_out(alias(memory, once, selection.strides, selection.offset), sum_to_shape(part, once));
+    const Tensor sum = sum_to_shape(part, once);
+    if (may_overlap(once, selection.strides)) {
+      const Tensor place = ops::arange(0, memory.numel(), 1, DType::Int64, part.device());
+      const Tensor places = alias(place, once, selection.strides, selection.offset);
+      memory = ops::index_add(memory, 0, ops::reshape(places, {-1}), ops::reshape(sum, {-1}));
+    } else {
+      ops::copy_out(alias(memory, once, selection.strides, selection.offset), sum);
+    }
   }
+  const Tensor out = alias(memory, shape, strides, 0);
   return record("AsStridedBackwardBackward0", out, {part}, {},
                 [selection](Node&, const Tensor& g) -> TensorList { return {take(g, selection)}; });
 }
@@ -183,7 +201,43 @@ void copy_between(const Tensor& self, const Tensor& source, bool non_blocking) {
   }
 }
 
+/// self becomes `view(self)`, which shows the same memory: its shape, its strides and its history.
+template <class View>
+const Tensor& become(const Tensor& self, View view) {
+  if (recording(self)) check_no_leaf(self);
+  {
+    // The history of a result follows its shape even while nothing is recorded.
+    const GradModeGuard guard(GradMode::enabled() || self.grad_fn());
+    const Tensor seen = view(self);
+    if (self.grad_fn()) move_history(self, seen);
+    TensorImpl& to = *self.impl();
+    to.shape = seen.shape();
+    to.strides = seen.strides();
+    to.contiguous = seen.is_contiguous();
+  }
+  if (AutogradMeta* meta = self.impl()->meta.get()) {
+    // An accumulator expects gradients of the old shape: older graphs keep it, newer ones get another.
+    const std::lock_guard guard(meta->lock);
+    meta->accumulator = nullptr;
+  }
+  self.bump_version();
+  return self;
+}
+
 }  // namespace
+
+const Tensor& transpose_(const Tensor& self, std::int64_t dim0, std::int64_t dim1) {
+  return become(self, [&](const Tensor& x) { return transpose(x, dim0, dim1); });
+}
+const Tensor& t_(const Tensor& self) {
+  return become(self, [](const Tensor& x) { return t(x); });
+}
+const Tensor& unsqueeze_(const Tensor& self, std::int64_t dim) {
+  return become(self, [&](const Tensor& x) { return unsqueeze(x, dim); });
+}
+const Tensor& squeeze_(const Tensor& self, const std::optional<DimList>& dims) {
+  return become(self, [&](const Tensor& x) { return squeeze(x, dims); });
+}
 
 const Tensor& copy_(const Tensor& self, const Tensor& source, bool non_blocking) {
   const bool record_it = is_floating_point(self.dtype()) && recording(self, source);

@@ -1,6 +1,6 @@
-// where, and comparisons of whole tensors.
-#include "autograd/record.h"
-#include "ops/elementwise.h"
+// Where a condition or a mask holds, and comparisons of whole tensors.
+#include "ops/changes.h"
+#include "verigrad/indexing.h"
 
 namespace verigrad::ops {
 
@@ -41,18 +41,81 @@ Tensor where(const Tensor& condition, const Operand& a, const Operand& b) {
   return choose("where", condition, to_stored("where", a, dtype), to_stored("where", b, dtype), dtype);
 }
 
-Tensor masked_fill(const Tensor& self, const Tensor& mask, const Operand& value) {
-  VG_CHECK(mask.dtype() == DType::Bool, RuntimeError,
-           "masked_fill_ only supports boolean masks, but got mask with dtype ", mask.dtype());
-  const DType dtype = self.dtype();
+Operand fill_value(const char* op, const Operand& value, DType dtype) {
   if (value.is_tensor()) {
-    VG_CHECK(value.tensor.ndim() == 0, RuntimeError,
-             "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with ", value.tensor.ndim(),
+    VG_CHECK(value.tensor.ndim() == 0, RuntimeError, op,
+             " only supports a 0-dimensional value tensor, but got tensor with ", value.tensor.ndim(),
              " dimension(s).");
     // Only the value of a wider dtype says whether it fits.
-    if (promote_types(value.tensor.dtype(), dtype) != dtype) check_fits("masked_fill", item(value.tensor), dtype);
+    if (promote_types(value.tensor.dtype(), dtype) != dtype) check_fits(op, item(value.tensor), dtype);
   }
-  return choose("masked_fill", mask, to_stored("masked_fill", value, dtype), self, dtype);
+  return to_stored(op, value, dtype);
+}
+
+namespace {
+
+void check_mask(const char* op, const Tensor& mask) {
+  VG_CHECK(mask.dtype() == DType::Bool, RuntimeError, op, " only supports boolean masks, but got mask with dtype ",
+           mask.dtype());
+}
+
+}  // namespace
+
+Tensor masked_fill(const Tensor& self, const Tensor& mask, const Operand& value) {
+  check_mask("masked_fill_", mask);
+  const DType dtype = self.dtype();
+  return choose("masked_fill", mask, fill_value("masked_fill_", value, dtype), self, dtype);
+}
+
+const Tensor& masked_fill_(const Tensor& self, const Tensor& mask, const Operand& value) {
+  check_mask("masked_fill_", mask);
+  const Dims shape = broadcast_shapes("masked_fill_", self.shape(), mask.shape());
+  VG_CHECK(shape == self.shape(), RuntimeError, "masked_fill_: output with shape ", self.shape(),
+           " doesn't match the broadcast shape ", shape);
+  const bool record_it = recording(self) || (value.is_tensor() && recording(value.tensor));
+  return change_in_place(
+      self, record_it,
+      [&] {
+        Operand filled = fill_value("masked_fill_", value, self.dtype());
+        if (filled.is_tensor()) filled = apart_from(self, beside(detach(filled.tensor), self));
+        const Tensor chosen = apart_from(self, beside(mask, self));
+        check_same_device("masked_fill_", self, chosen);
+        where_out(self, chosen, filled, self);
+      },
+      [&] { return masked_fill(self, mask, value); });
+}
+
+Tensor masked_select(const Tensor& self, const Tensor& mask) {
+  VG_CHECK(mask.dtype() == DType::Bool, RuntimeError, "masked_select: expected BoolTensor for mask, got ",
+           mask.dtype());
+  check_same_device("masked_select", self, mask);
+  const Dims shape = broadcast_shapes("masked_select", self.shape(), mask.shape());
+  const Tensor places = nonzero(reshape(expand(mask, shape), {-1}));
+  return select_rows("masked_select", reshape(expand(self, shape), {-1}), 0, reshape(places, {-1}));
+}
+
+Tensor masked_scatter(const Tensor& self, const Tensor& mask, const Tensor& source) {
+  VG_CHECK(self.dtype() == source.dtype(), RuntimeError,
+           "masked_scatter: expected self and source to have same dtypes but got ", self.dtype(), " and ",
+           source.dtype());
+  check_mask("masked_scatter_", mask);
+  check_same_device("masked_scatter", self, mask);
+  check_same_device("masked_scatter", self, source);
+  const Dims shape = broadcast_shapes("masked_scatter", self.shape(), mask.shape());
+  const Tensor places = reshape(nonzero(reshape(expand(mask, shape), {-1})), {-1});
+  VG_CHECK(places.numel() <= source.numel(), RuntimeError,
+           "masked_scatter: Number of elements of source < number of ones in mask, got ", source.numel(), " and ",
+           places.numel());
+  const Tensor taken = narrow(reshape(source, {-1}), 0, 0, places.numel());
+  return reshape(index_copy(reshape(expand(self, shape), {-1}), 0, places, taken), shape);
+}
+
+const Tensor& masked_scatter_(const Tensor& self, const Tensor& mask, const Tensor& source) {
+  const Dims shape = broadcast_shapes("masked_scatter_", self.shape(), mask.shape());
+  VG_CHECK(shape == self.shape(), RuntimeError, "masked_scatter_: output with shape ", self.shape(),
+           " doesn't match the broadcast shape ", shape);
+  const auto result = [&] { return masked_scatter(self, mask, source); };
+  return change_in_place(self, recording(self, source), [&] { copy_out(self, result()); }, result);
 }
 
 bool equal(const Tensor& a, const Tensor& b) {

@@ -33,7 +33,10 @@ FAMILIES: dict[str, Family] = {
     ),
     "sorting": Family("numpy's stable sort, and loops over lines", MOVED + "; products of all but one"),
     "shape": Family("numpy's reshape, transpose, slice and join", MOVED),
+    "rearrange": Family("numpy's functions of the same meaning", MOVED),
+    "split": Family("numpy's slices and assignments", MOVED),
     "index": Family("loops over the index", MOVED + ", and sums over equal places"),
+    "scatter": Family("assignments one after another", "the same assignments on the tape, slice after slice"),
     "linalg": Family("three nested loops, in float64", "numpy's einsum on the tape"),
     "contraction": Family(
         "nested loops and numpy's einsum, in float64",

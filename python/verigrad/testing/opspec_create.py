@@ -12,6 +12,7 @@ import numpy as np
 from verigrad.testing.calls import CheckError
 from verigrad.testing.library import Library
 from verigrad.testing.opspec import ALL_DTYPES, NUMERIC, OpSpec, bad
+from verigrad.testing.opspec_shape import method
 from verigrad.testing.reference import creation as ref
 from verigrad.testing.reference import tape
 from verigrad.testing.reference.rounded import Rounded
@@ -192,6 +193,8 @@ def uninitialised(name: str) -> Callable[[Library, Any], None]:
     def made_by(lib: Library, shape: tuple[int, ...], dtype: str) -> Any:
         if name == "empty_like":
             return lib.get(name)(lib.from_numpy(np.zeros(shape, dtype)))
+        if name == "new_empty":
+            return lib.from_numpy(np.zeros(1, dtype)).new_empty(shape)
         return lib.get(name)(shape, dtype=lib.dtype(dtype))
 
     def usable(lib: Library, shape: tuple[int, ...], dtype: str) -> float:
@@ -255,6 +258,59 @@ def create(
     return OpSpec(name, reference, samples, **{"order": 0, "tolerance": 0.0, "errors": errors, **options})
 
 
+def new(
+    name: str,
+    reference: Callable[..., Any],
+    samples: Callable[[Sampler], Iterator[Sample]],
+    *errors: Any,
+    **options: Any,
+) -> OpSpec:
+    """A record of a method that makes a tensor of the dtype of another one."""
+    return create(name, reference, samples, *errors, function=method(name), **options)
+
+
+def new_sized(s: Sampler) -> Iterator[Sample]:
+    """Sizes as numbers, tuples and lists; the dtype of the tensor and another one."""
+    for size in SIZES:
+        yield call(s.array(2), *size, grad=False)
+    yield call(s.array(2), size=(2, 3), grad=False)
+    yield call(s.array(2), 2, 3, dtype=D("int64"), grad=False)
+
+
+def new_filled(s: Sampler) -> Iterator[Sample]:
+    """Values of every kind; the dtype of the tensor and another one."""
+    for value in (3, True, 2.5):
+        yield call(s.array(2), (2, 3), value, grad=False)
+    yield call(s.array(2), [4], fill_value=2, grad=False)
+    yield call(s.array(2), (), 2.5, dtype=D("int64"), grad=False)
+
+
+def new_data(s: Sampler) -> Iterator[Sample]:
+    """Numbers, lists and arrays; the dtype of the tensor and another one."""
+    for data in (3, 2.5, [1, 0], [[1.5, 2.5], [0.0, 3.0]], [], True):
+        yield call(s.array(2), data, grad=False)
+    yield call(s.array(2), [1, 2], dtype=D("float64"), grad=False)
+    yield call(s.array(2), Raw(s.array(2, 3, low=0, dtype="int64")), grad=False)
+
+
+def new_bounds(s: Sampler) -> Iterator[Sample]:
+    """Tails of vectors; more elements than one thread takes."""
+    for size in ((37, 67), (516, 521)):
+        yield call(s.array(2), size, grad=False)
+
+
+def new_filled_bounds(s: Sampler) -> Iterator[Sample]:
+    """The same with a value."""
+    for size in ((37, 67), (516, 521)):
+        yield call(s.array(2), size, 3, grad=False)
+
+
+def new_data_bounds(s: Sampler) -> Iterator[Sample]:
+    """Arrays, converted and not."""
+    for size in ((37, 67), (516, 521)):
+        yield call(s.array(2), Raw(s.array(*size)), grad=False)
+
+
 UNWRITTEN = "memory is not written to"
 NEGATIVE = bad(RuntimeError, "negative", -1)
 
@@ -300,6 +356,41 @@ SPECS = (
         lambda s: iter(()),
         bad(TypeError, ".", [1, 2]),
         check=uninitialised("empty_like"),
+        compare=False,
+        serial=UNWRITTEN,
+    ),
+    *(
+        new(
+            name,
+            partial(ref.new_op, value),
+            new_sized,
+            bad(TypeError, "size", np.ones(2)),
+            bad(RuntimeError, "negative", np.ones(2), -1),
+            boundary=new_bounds,
+        )
+        for name, value in (("new_zeros", 0), ("new_ones", 1))
+    ),
+    new(
+        "new_full",
+        ref.new_full_op,
+        new_filled,
+        bad(RuntimeError, "negative", np.ones(2), (-1,), 2),
+        bad(RuntimeError, "without overflow", np.ones(2, np.uint8), (2,), 300),
+        boundary=new_filled_bounds,
+    ),
+    new(
+        "new_tensor",
+        lambda a, data, *, dtype=None: ref.tensor_op(data, dtype=a.dtype if dtype is None else dtype),
+        new_data,
+        bad(ValueError, ".", np.ones(2), [[1, 2], [3]]),
+        boundary=new_data_bounds,
+    ),
+    new(
+        "new_empty",
+        partial(ref.new_op, 0),
+        lambda s: iter(()),
+        bad(TypeError, "size", np.ones(2)),
+        check=uninitialised("new_empty"),
         compare=False,
         serial=UNWRITTEN,
     ),

@@ -44,6 +44,7 @@ def where_samples(s: Sampler) -> Iterator[Sample]:
     yield call(s.mask(2, 3), s.array(2, 3), s.array(3, dtype="float64"), grad=False)
     yield call(s.mask(1037), s.array(1037), s.array(1037))
     yield call(s.mask(3, 4), note="positions")
+    yield call(Const(np.array(True)), note="positions")
     yield call(Const(s.array(2, 3, low=-1, high=1)), note="positions")
     if s.floating:
         nan = np.array([np.nan, np.inf, 1.0], s.dtype)
@@ -54,7 +55,9 @@ def where_samples(s: Sampler) -> Iterator[Sample]:
 
 def where_reference(condition: Any, *choices: Any) -> Any:
     """Selection; of the condition alone, the positions where it holds, one tensor per dimension."""
-    return elementwise.where_op(condition, *choices) if choices else tuple(nonzero_reference(condition).T)
+    return (
+        elementwise.where_op(condition, *choices) if choices else nonzero_reference(condition, as_tuple=True)
+    )
 
 
 def where_boundaries(s: Sampler) -> Iterator[Sample]:
@@ -229,8 +232,10 @@ def row_boundaries(repeat: bool) -> Any:
     return samples
 
 
-def nonzero_reference(a: Any) -> Any:
-    """The positions, row by row."""
+def nonzero_reference(a: Any, *, as_tuple: bool = False) -> Any:
+    """The positions, row by row, or dimension by dimension."""
+    if as_tuple:
+        return tuple(nonzero_reference(np.atleast_1d(a)).T)
     found = [index for index in np.ndindex(*a.shape) if a[index] != 0]
     return np.array(found, np.int64).reshape(len(found), a.ndim)
 
@@ -240,6 +245,8 @@ def nonzero_samples(s: Sampler) -> Iterator[Sample]:
     for shape in ((), (1,), (5,), (0,), (3, 4), (2, 0, 3), (2, 3, 2)):
         yield call(s.array(*shape, low=-1, high=1))
     yield call(np.zeros((2, 3), s.dtype))
+    for shape in ((), (5,), (3, 4)):
+        yield call(s.array(*shape, low=-1, high=1), as_tuple=True)
 
 
 def nonzero_boundaries(s: Sampler) -> Iterator[Sample]:
@@ -420,6 +427,7 @@ SPECS = (
         ref.masked_fill_op,
         masked_samples,
         method="masked_fill",
+        inplace="masked_fill_",
         composition=moved(ref.masked_fill_op),
         boundary=masked_boundaries,
         tolerance=EXACT,
@@ -452,6 +460,7 @@ SPECS = (
         ref.scatter_add_op,
         scatter_samples,
         method="scatter_add",
+        inplace="scatter_add_",
         scale="inputs",
         composition=index_tape.scatter_add,
         boundary=both(scatter_boundaries, added_elements),
@@ -490,6 +499,7 @@ SPECS = (
         ref.index_add_op,
         row_samples(repeat=True, alpha=True),
         method="index_add",
+        inplace="index_add_",
         scale="inputs",
         composition=index_tape.index_add,
         boundary=both(row_boundaries(repeat=True), added_rows),
@@ -512,6 +522,7 @@ SPECS = (
         ref.index_copy_op,
         row_samples(repeat=False, alpha=False),
         method="index_copy",
+        inplace="index_copy_",
         composition=moved(ref.index_copy_op),
         boundary=row_boundaries(repeat=False),
         tolerance=EXACT,

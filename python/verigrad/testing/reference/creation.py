@@ -57,6 +57,18 @@ def full_like_op(a: Array, fill_value: Any, *, dtype: Any = None) -> Array:
     return full_op(a.shape, fill_value, dtype=a.dtype if dtype is None else dtype)
 
 
+def new_full_op(a: Array, size: Sequence[int], fill_value: Any, *, dtype: Any = None) -> Array:
+    """One value, in the dtype of a tensor."""
+    return full_op(size, fill_value, dtype=a.dtype if dtype is None else dtype)
+
+
+def new_op(
+    value: float, a: Array, *sizes: Any, size: Sequence[int] | None = None, dtype: Any = None
+) -> Array:
+    """The same with sizes as of `zeros`."""
+    return _filled(value, (size,) if size is not None else sizes, a.dtype if dtype is None else dtype)
+
+
 def zeros_like_op(a: Array, *, dtype: Any = None) -> Array:
     """Zeros in the shape and dtype of a tensor."""
     return full_like_op(a, 0, dtype=dtype)

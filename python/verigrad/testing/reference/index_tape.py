@@ -1,7 +1,8 @@
-"""Additions by index and embeddings over the tape's variables."""
+"""Writing by index and embeddings over the tape's variables."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -99,3 +100,83 @@ def embedding_bag(
     if mode == "sum":
         return sums
     return sums / np.maximum(np.bincount(bag, minlength=count), 1)[:, None]
+
+
+def put(a: Any, index: Array, source: Any, accumulate: bool = False) -> tape.Var:
+    """``put``: of several elements for one place the last one counts."""
+    a, source = tape.var(a), tape.var(source)
+    at = index.reshape(-1) % max(a.size, 1)
+    if not accumulate:
+        last = {int(place): i for i, place in enumerate(at)}
+        kept = np.array(sorted(last.values()), np.int64)
+        at, source = at[kept], tape.take(source, kept)
+        free = np.ones(a.size)
+        free[at] = 0.0
+        a = a * free.reshape(a.shape)
+    out: tape.Var = a + tape.scatter(source.reshape(at.size), at, (a.size,)).reshape(*a.shape)
+    return out
+
+
+def index_put(a: Any, indices: Sequence[Array | None], values: Any, accumulate: bool = False) -> tape.Var:
+    """``index_put``."""
+    a = tape.var(a)
+    key = tuple(slice(None) if i is None else i for i in indices)
+    places = np.arange(a.size).reshape(a.shape)[key]
+    return put(a, places, tape.var(values).expand(*places.shape), accumulate)
+
+
+def scatter(
+    a: Any, dim: int, index: Array, src: Any = None, *, value: Any = None, reduce: str = ""
+) -> tape.Var:
+    """``scatter``."""
+    source = value if src is None else src
+    if not isinstance(source, tape.Var):
+        source = tape.Var(np.broadcast_to(np.float64(source), index.shape))
+    if reduce:
+        return scatter_reduce(a, dim, index, source, {"add": "sum", "multiply": "prod"}[reduce])
+    a = tape.var(a)
+    places = _places(a, dim, index)
+    part = source.reshape(*(source.shape or (1,)))[tuple(slice(0, n) for n in places.shape)]
+    return put(a, places, part)
+
+
+def _places(a: tape.Var, dim: int, index: Array) -> Array:
+    """The flat positions of what a scatter writes."""
+    shape, index = a.shape or (1,), index.reshape(index.shape or (1,))
+    at: list[Array] = list(np.indices(index.shape))
+    at[dim] = index
+    return np.asarray(np.ravel_multi_index(tuple(at), shape))
+
+
+def scatter_reduce(
+    a: Any, dim: int, index: Array, src: Any, reduce: str, *, include_self: bool = True
+) -> tape.Var:
+    """``scatter_reduce``: slice after slice of the source, each of which meets a place at most once."""
+    a = tape.var(a)
+    shape = a.shape or (1,)
+    wide, d = a.reshape(*shape), dim % len(shape)
+    places = _places(a, dim, index)
+    part = tape.var(src).reshape(*(tape.var(src).shape or (1,)))[tuple(slice(0, n) for n in places.shape)]
+    count = np.zeros(int(np.prod(shape)))
+    np.add.at(count, places.reshape(-1), 1.0)
+    hit = count.reshape(shape) > 0
+    identity = {"sum": 0.0, "mean": 0.0, "prod": 1.0, "amax": -np.inf, "amin": np.inf}[reduce]
+    out = wide if include_self else tape.where(hit, identity, wide)
+    combines: dict[str, Callable[[Any, Any], Any]] = {
+        "sum": lambda x, y: x + y,
+        "mean": lambda x, y: x + y,
+        "prod": lambda x, y: x * y,
+        "amax": tape.maximum,
+        "amin": lambda x, y: -tape.maximum(-x, -y),
+    }
+    combine = combines[reduce]
+    for k in range(places.shape[d]):
+        key = (slice(None),) * d + (slice(k, k + 1),)
+        met = np.zeros(int(np.prod(shape)), bool)
+        met[places[key].reshape(-1)] = True
+        come = tape.scatter(part[key], places[key], shape)
+        together = combine(out, come)
+        out = tape.where(met.reshape(shape), together, out)
+    if reduce == "mean":
+        out = out / np.maximum(count.reshape(shape) + float(include_self), 1.0)
+    return out.reshape(*a.shape)
