@@ -106,7 +106,9 @@ for _name in ("neg", "pos", "abs", "invert"):
     STATED[f"__{_name}__"] = ["(self) -> Tensor"]
 for _name in ("lt", "le", "gt", "ge"):
     STATED[f"__{_name}__"] = ["(self, other: Any) -> Tensor"]
-for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and", "or", "xor"):
+for _name in (
+    "add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and", "or", "xor", "lshift", "rshift",
+):  # fmt: skip
     STATED[f"__{_name}__"] = STATED[f"__r{_name}__"] = ["(self, other: _Operand | _Array) -> Tensor"]
     STATED[f"__i{_name}__"] = ["(self, other: _Operand | _Array) -> Self"]
 for _name in ("__matmul__", "__rmatmul__"):
@@ -202,8 +204,8 @@ def signature(text: str, key: str) -> str:
 
 def described(doc: str, key: str) -> tuple[list[str], str]:
     """The signatures in a docstring of pybind11, and what is left of it."""
-    name = key.rpartition(".")[2]
     first, _, rest = doc.strip().partition("\n")
+    name = first.partition("(")[0] or key.rpartition(".")[2]  # of the object, which may be there under others
     if not rest.strip().startswith("Overloaded function."):
         if not first.startswith(f"{name}(") or "->" not in first:
             raise SystemExit(f"make_stub: {key} has no signature: state it in STATED")

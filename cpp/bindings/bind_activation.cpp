@@ -45,6 +45,9 @@ void bind_clamp(py::module_& m, TensorClass& cls) {
         return self;
       },
       py::arg("max"));
+  m.attr("clip") = m.attr("clamp");
+  cls.attr("clip") = cls.attr("clamp");
+  cls.attr("clip_") = cls.attr("clamp_");
 }
 
 void bind_dropout(py::module_& f) {

@@ -33,7 +33,9 @@ UNFELT = {
     "hardtanh_": {"last"},
     "hardtanh_backward": {"last"},
 }
-BROADCASTING = {name for name, spec in records().items() if spec.family == "binary" and spec.order}
+BROADCASTING = {
+    name for name, spec in records().items() if spec.family in ("binary", "ternary") and spec.order
+}
 BROADCASTING |= {"where", "masked_fill", "copy_"}
 
 

@@ -24,6 +24,9 @@ FLOATING = ("float32", "float64")
 FAMILIES = (
     "unary",
     "binary",
+    "ternary",
+    "comparison",
+    "special",
     "reduce",
     "shape",
     "index",
