@@ -195,6 +195,9 @@ def signature(text: str, key: str) -> str:
     if args.kwarg:
         parts.append(f"**{args.kwarg.arg}: Any")
 
+    if args.kwonlyargs and args.kwonlyargs[-1].arg == "out":
+        parts[-1] = "out: Tensor | None"
+        return f"({', '.join(parts)}) -> Tensor"
     # Methods that change a tensor in place take and return the Python object itself.
     in_place = positional and positional[0].arg == "self" and ours(positional[0].annotation) == "Any"
     result = "Self" if in_place else ours(function.returns)

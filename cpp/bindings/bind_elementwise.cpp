@@ -1,4 +1,8 @@
 // Elementwise ops: the rows of unary.def, binary.def and ternary.def, their in-place forms, and the odd ones.
+#include <algorithm>
+#include <string_view>
+
+#include "out.h"
 #include "python.h"
 #include "verigrad/nn/activation.h"
 
@@ -95,6 +99,7 @@ template <class F, class... Extra>
 void def_either(py::module_& m, TensorClass& cls, const char* name, bool differentiable, F f, const char* second,
                 const Extra&... extra) {
   m.def(name, f, py::arg("input"), py::arg(second), extra...);
+  def_out(m, name, f, py::arg(second), extra...);
   def_method(cls, name, differentiable, f, py::arg(second), extra...);
 }
 
@@ -107,18 +112,26 @@ void alias(py::module_& m, TensorClass& cls, const std::string& name, const std:
   }
 }
 
+/// A row of unary.def, with `out=` where PyTorch has it.
+using TensorFunction = Tensor (*)(const Tensor&);
+void def_row(py::module_& m, TensorClass& cls, const char* name, bool differentiable, TensorFunction f) {
+  constexpr std::string_view plain[] = {"relu", "isnan", "isinf", "isfinite"};
+  def_op(m, cls, name, differentiable, f);
+  if (std::find(std::begin(plain), std::end(plain), name) == std::end(plain)) def_out(m, name, f);
+}
+
 void bind_unary(py::module_& m, TensorClass& cls) {
 #define VG_IN_PLACE(NAME, DIFFERENTIABLE)                                  \
   def_inplace(cls, #NAME "_", DIFFERENTIABLE, [](const py::object& self) { \
     ops::NAME##_(unwrap(self.ptr()));                                      \
     return self;                                                           \
   });
-#define VG_FORMS(NAME, DIFFERENTIABLE)                                                       \
-  def_op(m, cls, #NAME, DIFFERENTIABLE, static_cast<Tensor (*)(const Tensor&)>(&ops::NAME)); \
+#define VG_FORMS(NAME, DIFFERENTIABLE)                                             \
+  def_row(m, cls, #NAME, DIFFERENTIABLE, static_cast<TensorFunction>(&ops::NAME)); \
   VG_IN_PLACE(NAME, DIFFERENTIABLE)
 #define VG_UNARY(NAME, ...) VG_FORMS(NAME, true)
 #define VG_DISCRETE(NAME, ...) VG_FORMS(NAME, false)
-#define VG_PREDICATE(NAME, ...) def_op(m, cls, #NAME, false, &ops::NAME);
+#define VG_PREDICATE(NAME, ...) def_row(m, cls, #NAME, false, static_cast<TensorFunction>(&ops::NAME));
 #include "verigrad/unary.def"
   VG_IN_PLACE(logical_not, false)
 
@@ -131,6 +144,7 @@ void bind_unary(py::module_& m, TensorClass& cls) {
   const char* round_doc =
       "Rounded to `decimals` places behind the point, or before it for a negative number; halves go to the even digit.";
   m.def("round", rounded, py::arg("input"), py::kw_only(), py::arg("decimals"), round_doc);
+  def_out(m, "round", rounded, py::kw_only(), py::arg("decimals"), round_doc);
   cls.def("round", rounded, py::kw_only(), py::arg("decimals"), round_doc);
   cls.def(
       "round_",
@@ -141,7 +155,7 @@ void bind_unary(py::module_& m, TensorClass& cls) {
       py::call_guard<Uninterrupted>(), py::kw_only(), py::arg("decimals"));
 
   using Number = std::optional<double>;
-  def_op(
+  def_op_out(
       m, cls, "logit", true, [](const Tensor& input, Number eps) { return ops::logit(input, eps); },
       py::arg("eps") = py::none(), "ln(x / (1 - x)); with `eps` x is limited to [eps, 1 - eps] before.");
   def_inplace(
@@ -151,7 +165,7 @@ void bind_unary(py::module_& m, TensorClass& cls) {
         return self;
       },
       py::arg("eps") = py::none());
-  def_op(
+  def_op_out(
       m, cls, "nan_to_num", true,
       [](const Tensor& input, Number nan, Number posinf, Number neginf) {
         return ops::nan_to_num(input, nan.value_or(0), posinf, neginf);
@@ -187,16 +201,16 @@ void bind_binary(py::module_& m, TensorClass& cls) {
   def_either(m, cls, "float_power", true, &float_power, "exponent", "input ** exponent, in float64.");
   def_either(m, cls, "remainder", true, &VG_EITHER(remainder), "other");
   def_either(m, cls, "floor_divide", false, &VG_EITHER(floor_divide), "other");
-  def_op(m, cls, "fmod", true, &VG_MIXED(fmod), other, "The remainder of C: with the sign of the input.");
+  def_op_out(m, cls, "fmod", true, &VG_MIXED(fmod), other, "The remainder of C: with the sign of the input.");
   def_either(m, cls, "xlogy", true, &VG_EITHER(xlogy), "other", "input * ln(other), and 0 where the input is 0.");
-  def_op(m, cls, "copysign", true, &VG_MIXED(copysign), other);
-  def_op(m, cls, "maximum", true, static_cast<TensorTensor>(&ops::maximum), other);
-  def_op(m, cls, "minimum", true, static_cast<TensorTensor>(&ops::minimum), other);
-  def_op(m, cls, "heaviside", false, static_cast<TensorTensor>(&ops::heaviside), py::arg("values"),
-         "0 below 0, `values` at 0, 1 above.\n\nRaises RuntimeError unless both have the same dtype.");
-#define VG_PAIR(NAME, ...) def_op(m, cls, #NAME, true, static_cast<TensorTensor>(&ops::NAME), other);
-#define VG_COMPARE(NAME, ...)                           \
-  def_op(m, cls, #NAME, false, &VG_MIXED(NAME), other); \
+  def_op_out(m, cls, "copysign", true, &VG_MIXED(copysign), other);
+  def_op_out(m, cls, "maximum", true, static_cast<TensorTensor>(&ops::maximum), other);
+  def_op_out(m, cls, "minimum", true, static_cast<TensorTensor>(&ops::minimum), other);
+  def_op_out(m, cls, "heaviside", false, static_cast<TensorTensor>(&ops::heaviside), py::arg("values"),
+             "0 below 0, `values` at 0, 1 above.\n\nRaises RuntimeError unless both have the same dtype.");
+#define VG_PAIR(NAME, ...) def_op_out(m, cls, #NAME, true, static_cast<TensorTensor>(&ops::NAME), other);
+#define VG_COMPARE(NAME, ...)                               \
+  def_op_out(m, cls, #NAME, false, &VG_MIXED(NAME), other); \
   def_inplace(cls, #NAME "_", false, &VG_INPLACE(inplace, NAME##_), other);
 #include "verigrad/binary.def"
 #define VG_BITWISE(NAME)                                       \
@@ -249,7 +263,7 @@ void bind_binary(py::module_& m, TensorClass& cls) {
 
 void bind_ternary(py::module_& m, TensorClass& cls) {
   const auto end = py::arg("end"), weight = py::arg("weight");
-  def_op(
+  def_op_out(
       m, cls, "lerp", true, &ops::lerp, end, weight,
       "input + weight * (end - input), broadcast; `weight` is a number or a tensor.\n\nRaises RuntimeError unless the "
       "tensors have the same dtype, NotImplementedError unless that is a floating-point one.");
@@ -263,7 +277,7 @@ void bind_ternary(py::module_& m, TensorClass& cls) {
   const auto tensor1 = py::arg("tensor1"), tensor2 = py::arg("tensor2");
   const auto value = py::arg("value") = Scalar(1);
 #define VG_SUM(NAME, DOC)                                                                      \
-  def_op(m, cls, #NAME, true, &ops::NAME, tensor1, tensor2, py::kw_only(), value, DOC);        \
+  def_op_out(m, cls, #NAME, true, &ops::NAME, tensor1, tensor2, py::kw_only(), value, DOC);    \
   def_inplace(                                                                                 \
       cls, #NAME "_", true,                                                                    \
       [](const py::object& self, const Tensor& tensor1, const Tensor& tensor2, Scalar value) { \

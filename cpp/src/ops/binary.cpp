@@ -84,20 +84,22 @@ Tensor binary_same(const Left& a, const Right& b) {
   return out;
 }
 
-// What single ops ask of their operands, besides a dtype.
+bool is_bool(const Tensor& x) { return x.dtype() == DType::Bool; }
+bool is_bool(Scalar x) { return x.is_bool(); }
 
-template <class Spec>
-void check_operands([[maybe_unused]] DType dtype, [[maybe_unused]] const Tensor& a, [[maybe_unused]] const Tensor& b) {
-  if constexpr (Spec::op == BinaryOp::heaviside) {
+/// What single ops ask of their operands, besides a dtype.
+template <class Spec, class Left, class Right>
+void check_operands([[maybe_unused]] DType dtype, [[maybe_unused]] const Left& a, [[maybe_unused]] const Right& b) {
+  if constexpr (Spec::op == BinaryOp::sub) {
+    VG_CHECK(!is_bool(a) && !is_bool(b), RuntimeError, "sub: expected numeric operands, got bool; see ^ and ~");
+  }
+  if constexpr (Spec::op == BinaryOp::heaviside && std::is_same_v<Left, Right>) {
     VG_CHECK(a.dtype() == b.dtype(), RuntimeError, "heaviside: expected tensors of the same dtype, got ", a.dtype(),
              " and ", b.dtype());
   }
-}
-/// pow of integers to a negative number has no integer result.
-template <class Spec>
-void check_operands([[maybe_unused]] DType dtype, const Tensor&, [[maybe_unused]] Scalar b) {
-  if constexpr (Spec::op == BinaryOp::pow) {
-    VG_CHECK(is_floating_point(dtype) || b.to<std::int64_t>() >= 0, RuntimeError,
+  if constexpr (Spec::op == BinaryOp::pow && std::is_same_v<Right, Scalar>) {
+    // An integer to a negative power is no integer.
+    VG_CHECK(is_floating_point(dtype) || b.template to<std::int64_t>() >= 0, RuntimeError,
              "pow: Integers to negative integer powers are not allowed.");
   }
 }
@@ -130,7 +132,9 @@ Tensor binary(const Tensor& a, Scalar b) {
 
 template <class Spec>
 Tensor binary(Scalar a, const Tensor& b) {
-  return binary_same<Spec>(a, to(b, operation_dtype<Spec>(promoted(b, a))));
+  const DType dtype = operation_dtype<Spec>(promoted(b, a));
+  check_operands<Spec>(dtype, a, b);
+  return binary_same<Spec>(a, to(b, dtype));
 }
 
 #define VG_BINARY(NAME, NODE, KIND, READS_A, READS_B, VJP_A, VJP_B)                          \

@@ -108,6 +108,7 @@ def binary(
         "boundary": large_binary(left, right),
         "composition": slopes.BINARY.get(name),
         "method": name,
+        "out": True,
         "order": 0 if kind == "bool" else 2,
         "tolerance": 0.0,
         "errors": (MISMATCH, WRONG_TYPE, *errors),
@@ -241,6 +242,7 @@ def gradient_kernel(
         sampling={"scalars": (), "mixed": (), "edges": False, "same": False},
         function=f"_C._gradients.{name}",
         method=None,
+        out=False,
         errors=(),
         **options,
     )
@@ -306,7 +308,12 @@ SPECS = (
         dtypes=NUMERIC,
         reference=ref.sub_op,
         samples=with_alpha({}),
-        errors=(bad(RuntimeError, "bool", BOOLS, BOOLS),),
+        errors=(
+            bad(RuntimeError, "bool", BOOLS, BOOLS),
+            bad(RuntimeError, "bool", BOOLS, 1),
+            bad(RuntimeError, "bool", np.zeros(2), True),
+            bad(RuntimeError, "bool", np.zeros(2), BOOLS),
+        ),
     ),
     binary(
         "mul", ref.mul, "same", operator=operator.mul, inplace="mul_", sampling={"scalars": (2, -0.75, True)}
@@ -336,11 +343,13 @@ SPECS = (
         ref.sub,
         "same",
         method=None,
+        out=False,
         dtypes=NUMERIC,
         reference=ref.rsub_op,
         samples=reflected_samples,
         errors=(
             bad(RuntimeError, "bool", BOOLS, BOOLS),
+            bad(RuntimeError, "bool", np.zeros(2), True),
             bad(RuntimeError, "alpha", np.array([1]), 2, alpha=0.5),
         ),
     ),

@@ -36,6 +36,7 @@ def bitwise(name: str, formula: Callable[..., Any], function: Callable[..., Any]
             "method": name,
             "operator": function,
             "inplace": f"{name}_",
+            "out": True,
             "dtypes": ("bool", *INTEGRAL),
             "order": 0,
             "tolerance": 0.0,
