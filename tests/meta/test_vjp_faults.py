@@ -20,7 +20,7 @@ ZERO = {name for name, spec in records().items() if spec.zero_gradient}
 # Nodes whose gradient is zero, or empty wherever they stand.
 NOUGHT = {"FillBackward0", "ZeroBackward0"}
 # The very tensor comes back, without a node.
-IDENTITY = {"cpu"}
+IDENTITY = {"cpu", "positive"}
 FACTORS = tuple(kind for kind in TESTING.vjp_fault_kinds() if kind != "broadcast")
 KINDS = (*FACTORS, "broadcast")
 # Kinds that change no gradient in any sample, because it is zero there. Entries may only go.

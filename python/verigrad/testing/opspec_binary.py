@@ -263,7 +263,7 @@ def large_rounded(s: Sampler) -> Iterator[Sample]:
     """Tails of vectors; matrices that threads share."""
     for mode in ("trunc", "floor") if s.dtype.kind != "b" else ():
         for shape in ((67,), SHARED[0]):
-            whole = s.rng.integers(-3, 4, shape) + 0.5
+            whole = s.rng.integers(0 if s.dtype.kind == "u" else -3, 4, shape) + 0.5
             yield call((2 * whole).astype(s.dtype), np.full(shape, 2, s.dtype), rounding_mode=mode)
 
 

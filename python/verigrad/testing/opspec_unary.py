@@ -179,13 +179,17 @@ SPECS = (
             bad(TypeError, ".", np.zeros(2), 2),
         ),
     ),
-    unary(
-        "frac",
-        formulas.frac,
-        "same",
-        dtypes=FLOATING,
-        errors=(*NO_INTEGERS, bad(NotImplementedError, "floating-point dtype, got bool", BOOLS)),
-        kinks=kink((1.0, -1.5), (1.0, 1.0)),
+    replace(
+        unary(
+            "frac",
+            formulas.frac,
+            "same",
+            dtypes=FLOATING,
+            errors=(*NO_INTEGERS, bad(NotImplementedError, "floating-point dtype, got bool", BOOLS)),
+            kinks=kink((1.0, -1.5), (1.0, 1.0)),
+        ),
+        samples=step_samples,
+        boundary=large_steps,
     ),
     OpSpec(
         "positive",
