@@ -61,23 +61,21 @@ py::object inplace_scaled(const py::object& self, const Operand& other, Scalar a
   return is_one(alpha) ? inplace<tt, ts>(self, other) : inplace<tt, ts>(self, times(unwrap(self.ptr()), other, alpha));
 }
 
-/// f of the op that divides and rounds as `mode` says.
-#define VG_DIVISION(MODE, CALL)                                                                             \
-  if (!(MODE)) return CALL(div);                                                                            \
-  if (*(MODE) == "trunc") return CALL(div_trunc);                                                           \
-  VG_CHECK(*(MODE) == "floor", RuntimeError,                                                                \
-           "div: expected rounding_mode to be one of None, 'trunc', or 'floor' but found '", *(MODE), "'"); \
-  return CALL(div_floor);
+/// The one of three divisions that `mode` names.
 using Rounding = std::optional<std::string>;
-
-Tensor divide(const Operand& input, const Operand& other, const Rounding& mode){
-#define VG_CALL(NAME) VG_EITHER(NAME)(input, other)
-    VG_DIVISION(mode, VG_CALL)
-#undef VG_CALL
-} py::object divide_inplace(const py::object& self, const Operand& other, const Rounding& mode){
-#define VG_CALL(NAME) VG_INPLACE(inplace, NAME##_)(self, other)
-    VG_DIVISION(mode, VG_CALL)
-#undef VG_CALL
+template <class F>
+F division(const Rounding& mode, F exact, F trunc, F floor) {
+  if (!mode) return exact;
+  VG_CHECK(*mode == "trunc" || *mode == "floor", RuntimeError,
+           "div: expected rounding_mode to be one of None, 'trunc', or 'floor' but found '", *mode, "'");
+  return *mode == "trunc" ? trunc : floor;
+}
+Tensor divide(const Operand& input, const Operand& other, const Rounding& mode) {
+  return division(mode, &VG_EITHER(div), &VG_EITHER(div_trunc), &VG_EITHER(div_floor))(input, other);
+}
+py::object divide_inplace(const py::object& self, const Operand& other, const Rounding& mode) {
+  return division(mode, &VG_INPLACE(inplace, div_), &VG_INPLACE(inplace, div_trunc_), &VG_INPLACE(inplace, div_floor_))(
+      self, other);
 }
 
 /// In float64, the base and the exponent.
