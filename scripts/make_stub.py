@@ -128,7 +128,9 @@ for _name in ("neg", "pos", "abs", "invert"):
     STATED[f"__{_name}__"] = ["(self) -> Tensor"]
 for _name in ("lt", "le", "gt", "ge"):
     STATED[f"__{_name}__"] = ["(self, other: Any) -> Tensor"]
-for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and", "or", "xor"):
+for _name in (
+    "add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and", "or", "xor", "lshift", "rshift",
+):  # fmt: skip
     STATED[f"__{_name}__"] = STATED[f"__r{_name}__"] = ["(self, other: _Operand | _Array) -> Tensor"]
     STATED[f"__i{_name}__"] = ["(self, other: _Operand | _Array) -> Self"]
 for _name in ("__matmul__", "__rmatmul__"):
@@ -215,6 +217,9 @@ def signature(text: str, key: str) -> str:
     if args.kwarg:
         parts.append(f"**{args.kwarg.arg}: Any")
 
+    if args.kwonlyargs and args.kwonlyargs[-1].arg == "out":
+        parts[-1] = "out: Tensor | None"
+        return f"({', '.join(parts)}) -> Tensor"
     # Methods that change a tensor in place take and return the Python object itself.
     in_place = positional and positional[0].arg == "self" and ours(positional[0].annotation) == "Any"
     result = "Self" if in_place else ours(function.returns)
@@ -224,8 +229,8 @@ def signature(text: str, key: str) -> str:
 
 def described(doc: str, key: str) -> tuple[list[str], str]:
     """The signatures in a docstring of pybind11, and what is left of it."""
-    name = key.rpartition(".")[2]
     first, _, rest = doc.strip().partition("\n")
+    name = first.partition("(")[0] or key.rpartition(".")[2]  # of the object, which may be there under others
     if not rest.strip().startswith("Overloaded function."):
         if not first.startswith(f"{name}(") or "->" not in first:
             raise SystemExit(f"make_stub: {key} has no signature: state it in STATED")

@@ -1,6 +1,7 @@
 // Activations, clamp and dropout.
 #include "verigrad/nn/activation.h"
 
+#include "out.h"
 #include "python.h"
 #include "verigrad/nn/dropout.h"
 
@@ -11,17 +12,17 @@ using ops::Bound;
 
 void bind_clamp(py::module_& m, TensorClass& cls) {
   const auto none = py::none();
-  def_op(
+  def_op_out(
       m, cls, "clamp", true,
       [](const Tensor& input, const Bound& min, const Bound& max) { return ops::clamp(input, min, max); },
       py::arg("min") = none, py::arg("max") = none,
       "The input limited to [min, max]: numbers, tensors (broadcast) or None; max where min is greater. The gradient "
       "is "
       "1 from min to max, both included.");
-  def_op(
+  def_op_out(
       m, cls, "clamp_min", true, [](const Tensor& input, const Operand& min) { return ops::clamp(input, min, {}); },
       py::arg("min"), "max(input, min); see clamp.");
-  def_op(
+  def_op_out(
       m, cls, "clamp_max", true, [](const Tensor& input, const Operand& max) { return ops::clamp(input, {}, max); },
       py::arg("max"), "min(input, max); see clamp.");
   def_inplace(
@@ -45,6 +46,9 @@ void bind_clamp(py::module_& m, TensorClass& cls) {
         return self;
       },
       py::arg("max"));
+  m.attr("clip") = m.attr("clamp");
+  cls.attr("clip") = cls.attr("clamp");
+  cls.attr("clip_") = cls.attr("clamp_");
 }
 
 void bind_dropout(py::module_& f) {

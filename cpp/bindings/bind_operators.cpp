@@ -34,8 +34,6 @@ PyObject* guarded(F body) {
   }
 }
 
-using ScalarTensor = Tensor (*)(Scalar, const Tensor&);
-
 template <TensorTensor tt, TensorScalar ts, ScalarTensor st>
 PyObject* apply(const Operand& x, const Operand& y) {
   if (!x.is_tensor()) return release(st(x.scalar, y.tensor));
@@ -49,11 +47,7 @@ PyObject* binary(PyObject* a, PyObject* b) {
     return apply<tt, ts, st>(x, y);
   });
 }
-/// TEMPLATE of the overloads of an op.
-#define VG_SLOT(TEMPLATE, NAME)                                                          \
-  TEMPLATE<static_cast<TensorTensor>(&ops::NAME), static_cast<TensorScalar>(&ops::NAME), \
-           static_cast<ScalarTensor>(&ops::NAME)>
-#define VG_SLOT_BINARY(NAME) VG_SLOT(binary, NAME)
+#define VG_SLOT_BINARY(NAME) VG_OVERLOADS(binary, NAME)
 
 PyObject* power(PyObject* a, PyObject* b, PyObject*) { return VG_SLOT_BINARY(pow)(a, b); }
 
@@ -79,26 +73,11 @@ PyObject* matmul(PyObject* a, PyObject* b) {
   });
 }
 
-/// & | ^ on bool tensors.
-template <TensorTensor tt, TensorScalar ts, ScalarTensor st>
-PyObject* logical(PyObject* a, PyObject* b) {
-  return guarded([&]() -> PyObject* {
-    Operand x, y;
-    if (!load_operand(a, x) || !load_operand(b, y)) return not_implemented();
-    const auto dtype = [](const Operand& o) {
-      return o.is_tensor() ? o.tensor.dtype() : o.scalar.dtype(DType::Float64);
-    };
-    VG_CHECK(dtype(x) == DType::Bool && dtype(y) == DType::Bool, NotImplementedError,
-             "bitwise operators: expected bool operands, got ", dtype(x), " and ", dtype(y));
-    return apply<tt, ts, st>(x, y);
-  });
-}
-
 PyObject* invert(PyObject* a) {
   return guarded([&]() -> PyObject* {
     const Tensor x = unwrap(a);
-    VG_CHECK(x.dtype() == DType::Bool, NotImplementedError, "~: expected a bool tensor, got ", x.dtype());
-    return release(ops::logical_not(x));
+    VG_CHECK(!is_floating_point(x.dtype()), TypeError, "~: expected an integer or bool tensor, got ", x.dtype());
+    return release(ops::bitwise_not(x));
   });
 }
 
@@ -109,8 +88,11 @@ PyObject* absolute(PyObject* a) {
   return guarded([&] { return release(ops::abs(unwrap(a))); });
 }
 PyObject* positive(PyObject* a) {
-  Py_INCREF(a);
-  return a;
+  return guarded([&] {
+    check_positive(unwrap(a));
+    Py_INCREF(a);
+    return a;
+  });
 }
 
 PyObject* compare(PyObject* a, PyObject* b, int op) {
@@ -143,9 +125,11 @@ void bind_operators(PyHeapTypeObject* type) {
   number.nb_positive = positive;
   number.nb_absolute = absolute;
   number.nb_invert = invert;
-  number.nb_and = VG_SLOT(logical, logical_and);
-  number.nb_or = VG_SLOT(logical, logical_or);
-  number.nb_xor = VG_SLOT(logical, logical_xor);
+  number.nb_and = VG_SLOT_BINARY(bitwise_and);
+  number.nb_or = VG_SLOT_BINARY(bitwise_or);
+  number.nb_xor = VG_SLOT_BINARY(bitwise_xor);
+  number.nb_lshift = VG_SLOT_BINARY(bitwise_left_shift);
+  number.nb_rshift = VG_SLOT_BINARY(bitwise_right_shift);
   number.nb_inplace_add = VG_INPLACE(inplace, add_);
   number.nb_inplace_subtract = VG_INPLACE(inplace, sub_);
   number.nb_inplace_multiply = VG_INPLACE(inplace, mul_);
@@ -153,6 +137,11 @@ void bind_operators(PyHeapTypeObject* type) {
   number.nb_inplace_floor_divide = VG_INPLACE(inplace, floor_divide_);
   number.nb_inplace_remainder = VG_INPLACE(inplace, remainder_);
   number.nb_inplace_power = inplace_power;
+  number.nb_inplace_and = VG_INPLACE(inplace, bitwise_and_);
+  number.nb_inplace_or = VG_INPLACE(inplace, bitwise_or_);
+  number.nb_inplace_xor = VG_INPLACE(inplace, bitwise_xor_);
+  number.nb_inplace_lshift = VG_INPLACE(inplace, bitwise_left_shift_);
+  number.nb_inplace_rshift = VG_INPLACE(inplace, bitwise_right_shift_);
   type->ht_type.tp_richcompare = compare;
   type->ht_type.tp_hash = hash;
 }

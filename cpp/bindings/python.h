@@ -76,6 +76,11 @@ using ops::Operand;
 
 using TensorTensor = Tensor (*)(const Tensor&, const Tensor&);
 using TensorScalar = Tensor (*)(const Tensor&, Scalar);
+using ScalarTensor = Tensor (*)(Scalar, const Tensor&);
+/// TEMPLATE of all overloads of an op of two operands.
+#define VG_OVERLOADS(TEMPLATE, NAME)                                                     \
+  TEMPLATE<static_cast<TensorTensor>(&ops::NAME), static_cast<TensorScalar>(&ops::NAME), \
+           static_cast<ScalarTensor>(&ops::NAME)>
 using InPlaceTensor = const Tensor& (*)(const Tensor&, const Tensor&);
 using InPlaceScalar = const Tensor& (*)(const Tensor&, Scalar);
 /// TEMPLATE of both overloads of an in-place op.
@@ -153,6 +158,11 @@ template <class F, class... Extra>
 void def_inplace(TensorClass& cls, const char* name, bool differentiable, F f, const Extra&... extra) {
   cls.def(name, f, py::call_guard<Uninterrupted>(), extra...);
   registry().push_back({name, differentiable, true});
+}
+
+/// PyTorch has no unary plus of bool tensors.
+inline void check_positive(const Tensor& x) {
+  VG_CHECK(x.dtype() != DType::Bool, RuntimeError, "positive: expected a numeric dtype, got bool");
 }
 
 void bind_errors(py::module_& m);

@@ -48,45 +48,63 @@ void check_binary(const char* name, BinaryOp op) {
   }));
 }
 
+/// f of each type that a row of this kind has.
+template <Kind kKind, class F>
+void for_types(const F& f) {
+  for (int i = 0; i < kDTypeCount; ++i) {
+    dispatch(static_cast<DType>(i), [&](auto tag) {
+      if constexpr (has(kKind, DTypeOf<typename decltype(tag)::type>::value)) f(tag);
+    });
+  }
+}
+
 TEST(unary_slots) {
-#define VG_UNARY(NAME, NODE, KIND, ...) VG_UNARY_##KIND(NAME)
-#define VG_UNARY_Any(NAME) VG_UNARY_Numeric(NAME) check_unary<bool, bool>(#NAME, UnaryOp::NAME);
-#define VG_UNARY_Numeric(NAME)                                                        \
-  VG_UNARY_Float(NAME) check_unary<std::uint8_t, std::uint8_t>(#NAME, UnaryOp::NAME); \
-  check_unary<std::int32_t, std::int32_t>(#NAME, UnaryOp::NAME);                      \
-  check_unary<std::int64_t, std::int64_t>(#NAME, UnaryOp::NAME);
-#define VG_UNARY_Float(NAME)                       \
-  check_unary<float, float>(#NAME, UnaryOp::NAME); \
-  check_unary<double, double>(#NAME, UnaryOp::NAME);
-#define VG_PREDICATE(NAME)                               \
-  check_unary<float, bool>(#NAME, UnaryOp::NAME);        \
-  check_unary<double, bool>(#NAME, UnaryOp::NAME);       \
-  check_unary<bool, bool>(#NAME, UnaryOp::NAME);         \
-  check_unary<std::uint8_t, bool>(#NAME, UnaryOp::NAME); \
-  check_unary<std::int32_t, bool>(#NAME, UnaryOp::NAME); \
-  check_unary<std::int64_t, bool>(#NAME, UnaryOp::NAME);
+#define VG_UNARY(NAME, NODE, KIND, ...) \
+  for_types<Kind::KIND>([]<class T>(TypeTag<T>) { check_unary<T, T>(#NAME, UnaryOp::NAME); });
+#define VG_PREDICATE(NAME, ...) \
+  for_types<Kind::Any>([]<class T>(TypeTag<T>) { check_unary<T, bool>(#NAME, UnaryOp::NAME); });
 #include "verigrad/unary.def"
 }
 
 TEST(binary_slots) {
-#define VG_BINARY(NAME, NODE, KIND, ...) VG_BINARY_##KIND(NAME)
-#define VG_BINARY_Any(NAME) VG_BINARY_Numeric(NAME) check_binary<bool, bool>(#NAME, BinaryOp::NAME);
-#define VG_BINARY_Numeric(NAME)                                                          \
-  VG_BINARY_Float(NAME) check_binary<std::uint8_t, std::uint8_t>(#NAME, BinaryOp::NAME); \
-  check_binary<std::int32_t, std::int32_t>(#NAME, BinaryOp::NAME);                       \
-  check_binary<std::int64_t, std::int64_t>(#NAME, BinaryOp::NAME);
-#define VG_BINARY_Float(NAME)                        \
-  check_binary<float, float>(#NAME, BinaryOp::NAME); \
-  check_binary<double, double>(#NAME, BinaryOp::NAME);
-#define VG_DISCRETE(NAME, ...) VG_BINARY_Numeric(NAME)
-#define VG_COMPARE(NAME)                                   \
-  check_binary<float, bool>(#NAME, BinaryOp::NAME);        \
-  check_binary<double, bool>(#NAME, BinaryOp::NAME);       \
-  check_binary<bool, bool>(#NAME, BinaryOp::NAME);         \
-  check_binary<std::uint8_t, bool>(#NAME, BinaryOp::NAME); \
-  check_binary<std::int32_t, bool>(#NAME, BinaryOp::NAME); \
-  check_binary<std::int64_t, bool>(#NAME, BinaryOp::NAME);
+#define VG_BINARY(NAME, NODE, KIND, ...) \
+  for_types<Kind::KIND>([]<class T>(TypeTag<T>) { check_binary<T, T>(#NAME, BinaryOp::NAME); });
+#define VG_DISCRETE(NAME, NODE, KIND) VG_BINARY(NAME, NODE, KIND)
+#define VG_COMPARE(NAME, ...) \
+  for_types<Kind::Any>([]<class T>(TypeTag<T>) { check_binary<T, bool>(#NAME, BinaryOp::NAME); });
 #include "verigrad/binary.def"
+}
+
+template <class T>
+void check_ternary(const char* name, TernaryOp op) {
+  const DType dtype = DTypeOf<T>::value;
+  for (const std::int64_t n : kSizes) {
+    const std::vector<Cell<T>> a = values<T>(n), b = random_values<Cell<T>>(n), c = random_values<Cell<T>>(n);
+    for (const bool number : {false, true}) {
+      Loop loop = flat_loop(n, {nullptr, a.data(), b.data(), c.data()});
+      if (number) loop = with_number(loop, 3, dtype, Scalar(3));
+      CHECK(agree<T>(n, [&](const KernelTable& t, Cell<T>* y) {
+        loop.data[0] = y;
+        t.ternary(op, dtype, loop, Scalar(2));
+      }));
+    }
+    if (!verigrad_test::failures().empty()) return verigrad_test::fail(name, static_cast<int>(n), "differs");
+  }
+  // A row and two columns, broadcast, into memory with gaps.
+  const std::vector<Cell<T>> row = values<T>(70), column = random_values<Cell<T>>(45),
+                             other = random_values<Cell<T>>(45);
+  CHECK(agree<T>(45 * 140, [&](const KernelTable& t, Cell<T>* y) {
+    t.ternary(
+        op, dtype,
+        make_loop({45, 70}, {{y, {140, 2}}, {row.data(), {0, 1}}, {column.data(), {1, 0}}, {other.data(), {1, 0}}}),
+        Scalar(-3));
+  }));
+}
+
+TEST(ternary_slots) {
+#define VG_TERNARY(NAME, NODE, KIND, ...) \
+  for_types<Kind::KIND>([]<class T>(TypeTag<T>) { check_ternary<T>(#NAME, TernaryOp::NAME); });
+#include "verigrad/ternary.def"
 }
 
 template <class T>

@@ -22,7 +22,7 @@ LIB = Library("verigrad")
 TESTING = LIB.get("_C._testing")
 # A record that uses the slot, so that the proof is quick. The test below demands an entry for every slot.
 RECORD_OF_SLOT = {
-    "unary": "exp", "binary": "add", "where": "where", "copy": "clone", "fill": "ones",
+    "unary": "exp", "binary": "add", "ternary": "lerp", "where": "where", "copy": "clone", "fill": "ones",
     "reduce": "sum", "arg_reduce": "argmax", "gemm": "mm", "softmax": "softmax", "gather": "gather",
     "scatter_add": "scatter_add", "index_select": "index_select", "index_add": "index_add",
     "positions": "__getitem__", "nonzero": "nonzero", "random": "rand", "range": "arange", "update": "adam",

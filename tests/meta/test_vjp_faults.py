@@ -22,7 +22,7 @@ NOUGHT = {"FillBackward0", "ZeroBackward0"}
 # The gradient of a covariance by the mean is zero: distances to it add up to nothing.
 NOUGHT_IN = {("cov", "SumBackward1")}
 # The very tensor comes back, without a node.
-IDENTITY = {"cpu"}
+IDENTITY = {"cpu", "positive"}
 FACTORS = tuple(kind for kind in TESTING.vjp_fault_kinds() if kind != "broadcast")
 KINDS = (*FACTORS, "broadcast")
 # Kinds that change no gradient in any sample, because it is zero there. Entries may only go.
@@ -35,7 +35,9 @@ UNFELT = {
     "hardtanh_": {"last"},
     "hardtanh_backward": {"last"},
 }
-BROADCASTING = {name for name, spec in records().items() if spec.family == "binary" and spec.order}
+BROADCASTING = {
+    name for name, spec in records().items() if spec.family in ("binary", "ternary") and spec.order
+}
 BROADCASTING |= {"where", "masked_fill", "copy_"}
 
 

@@ -60,27 +60,48 @@ const Tensor& uniform_(const Tensor& self, double low, double high, OptGenerator
 const Tensor& normal_(const Tensor& self, double mean, double std, OptGenerator generator);
 
 // Elementwise functions of one tensor (unary.def).
-#define VG_UNARY(NAME, ...)        \
-  Tensor NAME(const Tensor& self); \
+#define VG_DECLARE_UNARY(NAME, ...) \
+  Tensor NAME(const Tensor& self);  \
   const Tensor& NAME##_(const Tensor& self);
-#define VG_PREDICATE(NAME) Tensor NAME(const Tensor& self);
+#define VG_UNARY(NAME, ...) VG_DECLARE_UNARY(NAME)
+#define VG_PREDICATE(NAME, ...) VG_DECLARE_UNARY(NAME)
 #include "verigrad/unary.def"
+#undef VG_DECLARE_UNARY
 
-// Elementwise functions of two broadcast tensors (binary.def).
-#define VG_DECLARE_BINARY(NAME)                  \
+// Elementwise functions of two broadcast operands (binary.def).
+#define VG_DECLARE_PAIR(NAME)                    \
   Tensor NAME(const Tensor& a, const Tensor& b); \
-  Tensor NAME(const Tensor& a, Scalar b);        \
-  Tensor NAME(Scalar a, const Tensor& b);
+  const Tensor& NAME##_(const Tensor& self, const Tensor& other);
+#define VG_DECLARE_BINARY(NAME)           \
+  VG_DECLARE_PAIR(NAME)                   \
+  Tensor NAME(const Tensor& a, Scalar b); \
+  Tensor NAME(Scalar a, const Tensor& b); \
+  const Tensor& NAME##_(const Tensor& self, Scalar other);
 #define VG_BINARY(NAME, ...) VG_DECLARE_BINARY(NAME)
-#define VG_COMPARE(NAME) VG_DECLARE_BINARY(NAME)
+#define VG_PAIR(NAME, ...) VG_DECLARE_PAIR(NAME)
+#define VG_COMPARE(NAME, ...) VG_DECLARE_BINARY(NAME)
 #define VG_DISCRETE(NAME, ...) VG_DECLARE_BINARY(NAME)
 #include "verigrad/binary.def"
 #undef VG_DECLARE_BINARY
+#undef VG_DECLARE_PAIR
+
+// Of three (ternary.def).
+/// self + weight (end - self).
+Tensor lerp(const Tensor& self, const Tensor& end, const Operand& weight);
+const Tensor& lerp_(const Tensor& self, const Tensor& end, const Operand& weight);
+/// self + value tensor1 tensor2.
+Tensor addcmul(const Tensor& self, const Tensor& tensor1, const Tensor& tensor2, Scalar value = 1);
+const Tensor& addcmul_(const Tensor& self, const Tensor& tensor1, const Tensor& tensor2, Scalar value = 1);
+/// self + value tensor1 / tensor2.
+Tensor addcdiv(const Tensor& self, const Tensor& tensor1, const Tensor& tensor2, Scalar value = 1);
+const Tensor& addcdiv_(const Tensor& self, const Tensor& tensor1, const Tensor& tensor2, Scalar value = 1);
 /// The dtype of an operation over these (torch.result_type).
 DType result_type(std::initializer_list<const Operand*> operands);
 DType result_type(const Tensor& a, const Tensor& b);
 Tensor where(const Tensor& condition, const Operand& a, const Operand& b);
 Tensor masked_fill(const Tensor& self, const Tensor& mask, const Operand& value);
+/// A tensor like self whose elements are all `value`, a number or a 0-d tensor.
+Tensor fill(const Tensor& self, const Operand& value);
 bool equal(const Tensor& a, const Tensor& b);
 Tensor isclose(const Tensor& a, const Tensor& b, double rtol, double atol, bool equal_nan);
 bool allclose(const Tensor& a, const Tensor& b, double rtol, double atol, bool equal_nan);
@@ -105,17 +126,6 @@ Scalar item(const Tensor& self);
 /// `non_blocking` as in `to`.
 const Tensor& copy_(const Tensor& self, const Tensor& source, bool non_blocking = false);
 const Tensor& fill_(const Tensor& self, Scalar value);
-#define VG_INPLACE(NAME)                                       \
-  const Tensor& NAME(const Tensor& self, const Tensor& other); \
-  const Tensor& NAME(const Tensor& self, Scalar other);
-VG_INPLACE(add_)
-VG_INPLACE(sub_)
-VG_INPLACE(mul_)
-VG_INPLACE(div_)
-VG_INPLACE(pow_)
-VG_INPLACE(remainder_)
-VG_INPLACE(floor_divide_)
-#undef VG_INPLACE
 
 // Views.
 Tensor view(const Tensor& self, const Dims& shape);

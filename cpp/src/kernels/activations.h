@@ -206,6 +206,33 @@ struct softsign {
   })
 };
 
+/// ln(x / (1 - x)), near 1/2 as ln(1 + (2 x - 1) / (1 - x)), since the quotient is nearly 1 there.
+struct logit {
+  VG_VALUE({
+    const bool limits = k.a >= T(0);
+    T z = limits & (x < k.a) ? k.a : x;
+    z = limits & (x > T(1) - k.a) ? T(1) - k.a : z;
+    const bool middle = (z > T(0.25)) & (z < T(0.75));
+    const T near = functors::log1p()((middle ? z + z - T(1) : T(0)) / (T(1) - z));
+    return middle ? near : functors::log()(z / (T(1) - z));
+  })
+  VG_SLOPE({
+    const bool limits = k.a >= T(0);
+    const bool outside = limits ? (x < k.a) | (x > T(1) - k.a) : (x < T(0)) | (x > T(1));
+    return outside ? (limits ? T(0) : T(HUGE_VALF) - T(HUGE_VALF)) : T(1) / (x * (T(1) - x));
+  })
+};
+
+struct nan_to_num {
+  VG_VALUE({ return x != x ? k.a : (x == T(HUGE_VALF) ? k.b : (x == T(-HUGE_VALF) ? k.c : x)); })
+  VG_SLOPE({ return functors::isfinite()(x) ? T(1) : T(0); })
+};
+
+struct round_digits {
+  VG_VALUE({ return k.b < T(0) ? std::rint(x / k.a) * k.a : std::rint(x * k.a) / k.a; })
+  VG_SLOPE({ return T(0); })
+};
+
 #undef VG_VALUE
 #undef VG_SLOPE
 

@@ -1,189 +1,14 @@
-// Each scalar formula once, under the name of its row in unary.def or binary.def; compiled by g++ and by nvcc.
+// Each scalar formula once, under the name of its row in unary.def, binary.def or ternary.def; compiled by g++ and
+// nvcc.
 //
 // Semantics are PyTorch's: integers wrap, integer division rounds to minus infinity, NaN goes through maximum, minimum
 // and relu, and for bool `add` is or and `mul` is and. Integer division by zero is the loop's business, since it must
 // be refused before anything is written; here it gives 0, so that nothing traps.
 #pragma once
 
-#include <cmath>
-#include <cstdint>
-#include <type_traits>
-
-#include "kernels/float_math.h"
-#include "kernels/host_device.h"
+#include "kernels/functors_unary.h"
 
 namespace verigrad::kernels::functors {
-
-template <class T>
-inline constexpr bool kFloating = std::is_floating_point_v<T>;
-template <class T>
-inline constexpr bool kBool = std::is_same_v<T, bool>;
-/// The type to compute in where overflow must wrap: unsigned, and wide enough not to be promoted to int.
-template <class T>
-using Wrapping = std::conditional_t<sizeof(T) == 8, std::uint64_t, std::uint32_t>;
-
-/// x < 0, without a warning for unsigned types.
-template <class T>
-VG_HD inline bool is_negative(T x) {
-  if constexpr (std::is_unsigned_v<T>) {
-    return false;
-  } else {
-    return x < T(0);
-  }
-}
-
-// ---- one argument, result of the same type ------------------------------------------------------------------------
-
-struct neg {
-  template <class T>
-  VG_HD T operator()(T x) const {
-    if constexpr (kFloating<T>) {
-      return -x;
-    } else {
-      return static_cast<T>(Wrapping<T>{0} - static_cast<Wrapping<T>>(x));
-    }
-  }
-};
-
-struct abs {
-  template <class T>
-  VG_HD T operator()(T x) const {
-    if constexpr (kFloating<T>) {
-      return std::fabs(x);
-    } else if constexpr (std::is_signed_v<T>) {
-      return x < 0 ? neg()(x) : x;
-    } else {
-      return x;
-    }
-  }
-};
-
-struct sign {
-  template <class T>
-  VG_HD T operator()(T x) const {
-    if constexpr (kBool<T>) {
-      return x;
-    } else if constexpr (kFloating<T>) {
-      return x > T(0) ? T(1) : (x < T(0) ? T(-1) : T(0));
-    } else {
-      return static_cast<T>(static_cast<int>(x > T(0)) - static_cast<int>(is_negative(x)));
-    }
-  }
-};
-
-// The float32 versions are ours, for speed; float64 is the standard library's.
-#define VG_ELEMENTARY(NAME)                                               \
-  struct NAME {                                                           \
-    VG_HD float operator()(float x) const { return float_math::NAME(x); } \
-    VG_HD double operator()(double x) const { return std::NAME(x); }      \
-  };
-VG_ELEMENTARY(exp)
-VG_ELEMENTARY(exp2)
-VG_ELEMENTARY(expm1)
-VG_ELEMENTARY(log)
-VG_ELEMENTARY(log2)
-VG_ELEMENTARY(log10)
-VG_ELEMENTARY(log1p)
-VG_ELEMENTARY(tanh)
-VG_ELEMENTARY(erf)
-VG_ELEMENTARY(erfc)
-#undef VG_ELEMENTARY
-
-/// sin and cos have a fast formula for |x| <= 1e6; a loop may use `fast` on a block and repair the rest with `exact`.
-struct sin {
-  VG_HD static float fast(float x) { return float_math::sin_shifted(x, 0); }
-  VG_HD static float exact(float x) { return static_cast<float>(std::sin(static_cast<double>(x))); }
-  VG_HD float operator()(float x) const { return float_math::trig_in_range(x) ? fast(x) : exact(x); }
-  VG_HD double operator()(double x) const { return std::sin(x); }
-};
-struct cos {
-  VG_HD static float fast(float x) { return float_math::sin_shifted(x, 1); }
-  VG_HD static float exact(float x) { return static_cast<float>(std::cos(static_cast<double>(x))); }
-  VG_HD float operator()(float x) const { return float_math::trig_in_range(x) ? fast(x) : exact(x); }
-  VG_HD double operator()(double x) const { return std::cos(x); }
-};
-
-struct sqrt {
-  template <class T>
-  VG_HD T operator()(T x) const {
-    return std::sqrt(x);
-  }
-};
-
-struct reciprocal {
-  template <class T>
-  VG_HD T operator()(T x) const {
-    return T(1) / x;
-  }
-};
-
-struct rsqrt {
-  template <class T>
-  VG_HD T operator()(T x) const {
-    return T(1) / std::sqrt(x);
-  }
-};
-
-struct square {
-  template <class T>
-  VG_HD T operator()(T x) const {
-    if constexpr (kFloating<T>) {
-      return x * x;
-    } else {
-      return static_cast<T>(static_cast<Wrapping<T>>(x) * static_cast<Wrapping<T>>(x));
-    }
-  }
-};
-
-struct sigmoid {
-  VG_HD float operator()(float x) const { return float_math::sigmoid(x); }
-  VG_HD double operator()(double x) const {
-    const double e = std::exp(-std::fabs(x));
-    return (x < 0 ? e : 1.0) / (1.0 + e);
-  }
-};
-
-struct relu {
-  template <class T>
-  VG_HD T operator()(T x) const {
-    return is_negative(x) ? T(0) : x;  // keeps NaN and -0
-  }
-};
-
-// ---- one argument, result bool ------------------------------------------------------------------------------------
-
-struct isnan {
-  template <class T>
-  VG_HD bool operator()(T x) const {
-    return x != x;
-  }
-};
-struct isinf {
-  template <class T>
-  VG_HD bool operator()(T x) const {
-    if constexpr (kFloating<T>) {
-      return std::fabs(x) == T(HUGE_VALF);
-    } else {
-      return false;
-    }
-  }
-};
-struct isfinite {
-  template <class T>
-  VG_HD bool operator()(T x) const {
-    if constexpr (kFloating<T>) {
-      return std::fabs(x) < T(HUGE_VALF);
-    } else {
-      return true;
-    }
-  }
-};
-struct logical_not {
-  template <class T>
-  VG_HD bool operator()(T x) const {
-    return x == T(0);
-  }
-};
 
 // ---- two arguments, result of the same type -----------------------------------------------------------------------
 
@@ -294,8 +119,15 @@ struct minimum {
   }
 };
 
+/// The mark of divisions: the loops look for divisors of 0 among integers.
+struct divides {
+  static constexpr bool kDivides = true;
+};
+template <class Op>
+inline constexpr bool kDivides = std::is_base_of_v<divides, Op>;
+
 /// Python's rule: the result has the divisor's sign.
-struct remainder {
+struct remainder : divides {
   template <class T>
   VG_HD T operator()(T a, T b) const {
     if constexpr (kFloating<T>) {
@@ -313,7 +145,7 @@ struct remainder {
 
 /// Rounds to minus infinity. For floats as Python's divmod: from the remainder, so that a == floor_divide * b +
 /// remainder holds as nearly as rounding allows.
-struct floor_divide {
+struct floor_divide : divides {
   template <class T>
   VG_HD T operator()(T a, T b) const {
     if constexpr (kFloating<T>) {
@@ -332,6 +164,140 @@ struct floor_divide {
     } else {
       return b == 0 ? T(0) : static_cast<T>(a / b);
     }
+  }
+};
+
+struct div_floor : floor_divide {};
+
+/// Rounds to zero.
+struct div_trunc : divides {
+  template <class T>
+  VG_HD T operator()(T a, T b) const {
+    if constexpr (kFloating<T>) {
+      return std::trunc(a / b);
+    } else if constexpr (std::is_signed_v<T>) {
+      return b == 0 ? T(0) : (b == -1 ? neg()(a) : static_cast<T>(a / b));
+    } else {
+      return b == 0 ? T(0) : static_cast<T>(a / b);
+    }
+  }
+};
+
+/// C's rule: the result has the dividend's sign.
+struct fmod : divides {
+  template <class T>
+  VG_HD T operator()(T a, T b) const {
+    if constexpr (kFloating<T>) {
+      return std::fmod(a, b);
+    } else if constexpr (std::is_signed_v<T>) {
+      return b == 0 || b == -1 ? T(0) : static_cast<T>(a % b);
+    } else {
+      return b == 0 ? T(0) : static_cast<T>(a % b);
+    }
+  }
+};
+
+// In float64, rounded once, as the functions of one argument.
+struct atan2 {
+  VG_HD double operator()(double a, double b) const { return std::atan2(a, b); }
+  VG_HD float operator()(float a, float b) const {
+    return static_cast<float>(std::atan2(static_cast<double>(a), static_cast<double>(b)));
+  }
+};
+struct hypot {
+  VG_HD double operator()(double a, double b) const { return std::hypot(a, b); }
+  VG_HD float operator()(float a, float b) const {
+    return static_cast<float>(std::hypot(static_cast<double>(a), static_cast<double>(b)));
+  }
+};
+
+/// ln(e^a + e^b) without overflow; equal infinities give themselves.
+struct logaddexp {
+  template <class T>
+  VG_HD T operator()(T a, T b) const {
+    const T gap = a == b ? T(0) : -std::fabs(a - b);
+    return (a > b ? a : b) + log1p()(exp()(gap));
+  }
+};
+struct logaddexp2 {
+  template <class T>
+  VG_HD T operator()(T a, T b) const {
+    const T gap = a == b ? T(0) : -std::fabs(a - b);
+    return (a > b ? a : b) + log1p()(exp2()(gap)) * T(1.4426950408889634);
+  }
+};
+
+/// 0 for a = 0, whatever b is but NaN.
+struct xlogy {
+  template <class T>
+  VG_HD T operator()(T a, T b) const {
+    const T product = a * log()(b);
+    return (a == T(0)) & (b == b) ? T(0) : product;
+  }
+};
+
+struct copysign {
+  template <class T>
+  VG_HD T operator()(T a, T b) const {
+    return std::copysign(a, b);
+  }
+};
+
+/// As maximum and minimum, but a number wins over NaN.
+struct fmax {
+  template <class T>
+  VG_HD T operator()(T a, T b) const {
+    return (a >= b) | (b != b) ? a : b;
+  }
+};
+struct fmin {
+  template <class T>
+  VG_HD T operator()(T a, T b) const {
+    return (a <= b) | (b != b) ? a : b;
+  }
+};
+
+/// b at 0, else 1 where a is positive and 0 elsewhere, NaN too.
+struct heaviside {
+  template <class T>
+  VG_HD T operator()(T a, T b) const {
+    return a == T(0) ? b : static_cast<T>(a > T(0));
+  }
+};
+
+struct bitwise_and {
+  template <class T>
+  VG_HD T operator()(T a, T b) const {
+    return static_cast<T>(a & b);
+  }
+};
+struct bitwise_or {
+  template <class T>
+  VG_HD T operator()(T a, T b) const {
+    return static_cast<T>(a | b);
+  }
+};
+struct bitwise_xor {
+  template <class T>
+  VG_HD T operator()(T a, T b) const {
+    return static_cast<T>(a ^ b);
+  }
+};
+/// By fewer than 0 or by all bits: nothing is left, but the sign to the right.
+struct bitwise_left_shift {
+  template <class T>
+  VG_HD T operator()(T a, T b) const {
+    constexpr T kBits = sizeof(T) * 8;
+    if (is_negative(b) || b >= kBits) return 0;
+    return static_cast<T>(static_cast<Wrapping<T>>(a) << b);
+  }
+};
+struct bitwise_right_shift {
+  template <class T>
+  VG_HD T operator()(T a, T b) const {
+    constexpr T kBits = sizeof(T) * 8;
+    if (is_negative(b) || b >= kBits) return is_negative(a) ? static_cast<T>(-1) : T(0);
+    return static_cast<T>(a >> b);
   }
 };
 
@@ -376,5 +342,28 @@ VG_COMPARISON(logical_and, (a != T(0)) & (b != T(0)))
 VG_COMPARISON(logical_or, (a != T(0)) | (b != T(0)))
 VG_COMPARISON(logical_xor, (a != T(0)) != (b != T(0)))
 #undef VG_COMPARISON
+
+// ---- three arguments and a number ---------------------------------------------------------------------------------
+
+/// a + w (b - a), from the nearer end, so that it is exact at both.
+struct lerp {
+  template <class T>
+  VG_HD T operator()(T a, T b, T w, T) const {
+    const T way = b - a;
+    return (w < T(0.5)) & (w > T(-0.5)) ? a + w * way : b - way * (T(1) - w);
+  }
+};
+struct addcmul {
+  template <class T>
+  VG_HD T operator()(T a, T b, T c, T v) const {
+    return add()(a, mul()(mul()(v, b), c));
+  }
+};
+struct addcdiv {
+  template <class T>
+  VG_HD T operator()(T a, T b, T c, T v) const {
+    return a + v * b / c;
+  }
+};
 
 }  // namespace verigrad::kernels::functors

@@ -22,16 +22,53 @@ namespace verigrad::kernels {
 
 enum class UnaryOp : std::int8_t {
 #define VG_UNARY(NAME, ...) NAME,
-#define VG_PREDICATE(NAME) NAME,
+#define VG_PREDICATE(NAME, ...) NAME,
 #include "verigrad/unary.def"
 };
 
 enum class BinaryOp : std::int8_t {
 #define VG_BINARY(NAME, ...) NAME,
-#define VG_COMPARE(NAME) NAME,
+#define VG_COMPARE(NAME, ...) NAME,
 #define VG_DISCRETE(NAME, ...) NAME,
 #include "verigrad/binary.def"
 };
+
+enum class TernaryOp : std::int8_t {
+#define VG_TERNARY(NAME, ...) NAME,
+#include "verigrad/ternary.def"
+};
+
+/// The dtypes of a row of unary.def, binary.def or ternary.def.
+enum class Kind : std::int8_t {
+  Any,
+  Numeric,   // every dtype but bool
+  Signed,    // the same; for bool PyTorch raises another type of error
+  Float,     // floating point; the ops promote integers and bool to the default dtype
+  Floating,  // floating point, without promotion
+  Bits,      // integers and bool
+  Integral,  // integers
+};
+constexpr bool has(Kind kind, DType dtype) {
+  switch (kind) {
+    case Kind::Any: return true;
+    case Kind::Numeric:
+    case Kind::Signed: return dtype != DType::Bool;
+    case Kind::Bits: return !is_floating_point(dtype);
+    case Kind::Integral: return is_integral(dtype);
+    default: return is_floating_point(dtype);
+  }
+}
+/// As `dispatch`, for the dtypes of a kind.
+template <Kind kKind, class F>
+void dispatch_kind(const char* op, DType dtype, F&& f) {
+  dispatch(dtype, [&](auto tag) {
+    if constexpr (has(kKind, DTypeOf<typename decltype(tag)::type>::value)) {
+      f(tag);
+    } else {
+      VG_THROW(RuntimeError, op, ": no kernel for dtype ", name(dtype));
+    }
+  });
+}
 
 enum class ActivationOp : std::int8_t {
 #define VG_ACTIVATION(NAME, ...) NAME,
@@ -49,7 +86,7 @@ enum class PoolOp : std::int8_t { max, max_backward, max_gather, average, averag
 enum class NormalizeOp : std::int8_t { forward, backward };
 enum class ScanOp : std::int8_t { sum, prod, max, min };
 
-inline constexpr int kMaxOperands = 4;
+inline constexpr int kMaxOperands = 5;
 
 /// An elementwise loop. Operand 0 is the output. Dimensions are already coalesced: neighbours that every operand can
 /// walk as one are one. Strides are 0 where an operand is broadcast. `shape` may be empty (one element); no size is 0.
@@ -345,6 +382,7 @@ struct Search {
 #define VG_KERNEL_SLOTS(VG_SLOT)                                             \
   VG_SLOT(unary,        (UnaryOp, DType, const Loop&))                       \
   VG_SLOT(binary,       (BinaryOp, DType, const Loop&))                      \
+  VG_SLOT(ternary,      (TernaryOp, DType, const Loop&, Scalar value))       \
   VG_SLOT(where,        (DType, const Loop&))                                \
   VG_SLOT(copy,         (DType out, DType in, const Loop&))                  \
   VG_SLOT(fill,         (DType, const Loop&))                                \

@@ -2,6 +2,7 @@
 #include "verigrad/nn/activation.h"
 
 #include <cmath>
+#include <limits>
 
 #include "autograd/record.h"
 #include "ops/elementwise.h"
@@ -9,7 +10,7 @@
 namespace verigrad::ops {
 namespace {
 
-enum class Kind { Floating, Promoted };
+using kernels::Kind;
 
 // ---- second derivatives --------------------------------------------------------------------------------------------
 
@@ -67,6 +68,13 @@ Tensor tanhshrink_second(const Tensor& x) {
 // -2 sign(x) / (1 + |x|)^3
 Tensor softsign_second(const Tensor& x) { return mul(mul(sign(x), -2.0), pow(add(abs(x), 1.0), -3.0)); }
 
+// (2 x - 1) / (x (1 - x))^2 between the limits
+Tensor logit_second(const Tensor& x, double eps) {
+  const double low = eps < 0 ? 0 : eps;
+  const Tensor inside = logical_and(ge(x, low), le(x, 1 - low));
+  return where(inside, div(sub(add(x, x), 1.0), square(mul(x, sub(1.0, x)))), 0);
+}
+
 // ---- the rows ------------------------------------------------------------------------------------------------------
 
 #define VG_ACTIVATION(NAME, STEM, KIND, SECOND)                                                                  \
@@ -117,11 +125,8 @@ Tensor backward(const Tensor& g, const Tensor& x, double a, double b, double c) 
 
 template <class Spec>
 Tensor forward(const Tensor& self, double a, double b, double c) {
-  DType dtype = self.dtype();
-  if constexpr (Spec::kind == Kind::Promoted) {
-    if (!is_floating_point(dtype)) dtype = default_dtype();
-  }
-  VG_CHECK(is_floating_point(dtype), NotImplementedError, Spec::name, ": expected a floating-point dtype, got ", dtype);
+  const DType dtype = computed_in(Spec::kind, self.dtype());
+  check_kind(Spec::name, Spec::kind, dtype);
   const Tensor x = to(self, dtype);
   const Tensor out = empty_tensor(x.shape(), dtype, x.device());
   run<Spec>(out, {&x}, false, a, b, c);
@@ -293,6 +298,55 @@ Tensor rrelu(const Tensor& self, double lower, double upper, bool training, bool
     slope = where(le(self, 0.0), draws, 1);
   }
   return inplace ? Tensor(mul_(self, slope)) : mul(self, slope);
+}
+
+// ---- without a name in nn ------------------------------------------------------------------------------------------
+
+namespace {
+/// Below 0 there are no limits.
+double limit_of(std::optional<double> eps) { return eps && *eps >= 0 ? *eps : -1; }
+
+double largest(DType dtype) {
+  return dtype == DType::Float32 ? std::numeric_limits<float>::max() : std::numeric_limits<double>::max();
+}
+
+/// f(a, b) with the numbers of round_digits.
+template <class F>
+decltype(auto) with_power(std::int64_t decimals, F&& f) {
+  return f(std::pow(10.0, std::fabs(static_cast<double>(decimals))), decimals < 0 ? -1.0 : 1.0);
+}
+}  // namespace
+
+Tensor logit(const Tensor& self, std::optional<double> eps) { return activations::logit(self, limit_of(eps)); }
+const Tensor& logit_(const Tensor& self, std::optional<double> eps) {
+  VG_CHECK(is_floating_point(self.dtype()), RuntimeError, "logit_: result type ", default_dtype(),
+           " can't be cast to the desired output type ", self.dtype());
+  return activations::logit_(self, limit_of(eps));
+}
+
+Tensor nan_to_num(const Tensor& self, double nan, std::optional<double> posinf, std::optional<double> neginf) {
+  if (!is_floating_point(self.dtype())) return clone(self);
+  const double most = largest(self.dtype());
+  return activations::nan_to_num(self, nan, posinf.value_or(most), neginf.value_or(-most));
+}
+const Tensor& nan_to_num_(const Tensor& self, double nan, std::optional<double> posinf, std::optional<double> neginf) {
+  const double most = largest(self.dtype());
+  if (is_floating_point(self.dtype())) {
+    return activations::nan_to_num_(self, nan, posinf.value_or(most), neginf.value_or(-most));
+  }
+  check_inplace(self, false);
+  self.bump_version();
+  return self;
+}
+
+Tensor round(const Tensor& self, std::int64_t decimals) {
+  if (decimals == 0) return round(self);
+  return with_power(decimals, [&](double a, double b) { return activations::round_digits(self, a, b); });
+}
+const Tensor& round_(const Tensor& self, std::int64_t decimals) {
+  if (decimals == 0) return round_(self);
+  return with_power(decimals,
+                    [&](double a, double b) -> const Tensor& { return activations::round_digits_(self, a, b); });
 }
 
 // ---- clamp ---------------------------------------------------------------------------------------------------------

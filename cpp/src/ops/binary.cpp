@@ -1,16 +1,16 @@
 // Elementwise functions of two broadcast tensors, generated from verigrad/binary.def, and their in-place forms.
 #include <cmath>
 
-#include "autograd/record.h"
-#include "ops/elementwise.h"
+#include "ops/operands.h"
 
 namespace verigrad::ops {
 
 namespace {
 
-enum class Kind { Any, Numeric, Float };
+using kernels::BinaryOp;
+using kernels::Kind;
 // What a VJP reads, as a set.
-constexpr int A = 1, B = 2, Y = 4, AB = A | B, ABY = A | B | Y;
+constexpr int A = 1, B = 2, Y = 4, AB = A | B, AY = A | Y, BY = B | Y, ABY = A | B | Y;
 
 /// torch.result_type: tensors with dimensions outrank 0-d tensors, which outrank Python numbers, within a category.
 struct Promotion {
@@ -32,48 +32,12 @@ DType promoted(const Tensor& a, Scalar b) {
   return category(number) <= category(a.dtype()) ? a.dtype() : number;
 }
 
-template <class Spec>
-DType operation_dtype(DType dtype) {
-  if constexpr (Spec::kind == Kind::Float) return is_floating_point(dtype) ? dtype : default_dtype();
-  if constexpr (Spec::kind == Kind::Numeric) {
-    VG_CHECK(dtype != DType::Bool, RuntimeError, Spec::name, ": expected a numeric dtype, got two bool tensors");
-  }
-  return dtype;
-}
-
 /// What grad_fn.name() answers. PyTorch tells a power with a tensor exponent from one with a number.
 template <class Spec>
 constexpr const char* node_name(bool scalar_exponent) {
-  if constexpr (Spec::op == kernels::BinaryOp::pow) return scalar_exponent ? "PowBackward0" : "PowBackward1";
+  if constexpr (Spec::op == BinaryOp::pow) return scalar_exponent ? "PowBackward0" : "PowBackward1";
   return Spec::node;
 }
-
-// An operand is a tensor or a Python number. A number has no gradient, and stays a number in the VJP of the other one.
-
-bool wants_gradient(const Tensor& x) { return x.requires_grad(); }
-bool wants_gradient(Scalar) { return false; }
-bool is_number(const Tensor&) { return false; }
-bool is_number(Scalar) { return true; }
-Save kept(const Tensor& x) { return Save::input(x); }
-Save kept(Scalar x) { return Save::number(as_input(x)); }
-Tensor in_dtype(const Tensor& x, DType dtype) { return to(x, dtype); }
-Scalar in_dtype(Scalar x, DType) { return x; }  // the loop converts it
-
-/// An operand in the backward pass: a tensor is saved by the node, a number kept here.
-template <class T>
-struct Kept {
-  explicit Kept(const Tensor&) {}
-  Tensor get(Node& n, int i) const { return n.saved(i); }
-};
-template <>
-struct Kept<Scalar> {
-  Scalar value;
-  explicit Kept(Scalar v) : value(v) {}
-  Scalar get(Node& n, int i) const {
-    n.saved(i);  // raises where the graph is freed
-    return value;
-  }
-};
 
 Dims result_shape(const char* op, const Tensor& a, const Tensor& b) {
   check_same_device(op, a, b);
@@ -120,6 +84,33 @@ Tensor binary_same(const Left& a, const Right& b) {
   return out;
 }
 
+bool is_bool(const Tensor& x) { return x.dtype() == DType::Bool; }
+bool is_bool(Scalar x) { return x.is_bool(); }
+
+/// What single ops ask of their operands, besides a dtype.
+template <class Spec, class Left, class Right>
+void check_operands([[maybe_unused]] DType dtype, [[maybe_unused]] const Left& a, [[maybe_unused]] const Right& b) {
+  if constexpr (Spec::op == BinaryOp::sub) {
+    VG_CHECK(!is_bool(a) && !is_bool(b), RuntimeError, "sub: expected numeric operands, got bool; see ^ and ~");
+  }
+  if constexpr (Spec::op == BinaryOp::heaviside && std::is_same_v<Left, Right>) {
+    VG_CHECK(a.dtype() == b.dtype(), RuntimeError, "heaviside: expected tensors of the same dtype, got ", a.dtype(),
+             " and ", b.dtype());
+  }
+  if constexpr (Spec::op == BinaryOp::pow && std::is_same_v<Right, Scalar>) {
+    // An integer to a negative power is no integer.
+    VG_CHECK(is_floating_point(dtype) || b.template to<std::int64_t>() >= 0, RuntimeError,
+             "pow: Integers to negative integer powers are not allowed.");
+  }
+}
+
+template <class Spec>
+DType operation_dtype(DType promoted) {
+  const DType dtype = computed_in(Spec::kind, promoted);
+  check_kind(Spec::name, Spec::kind, dtype);
+  return dtype;
+}
+
 template <class Spec>
 Tensor binary(const Tensor& a, const Tensor& b) {
   if (a.device() != b.device()) [[unlikely]] {
@@ -128,28 +119,22 @@ Tensor binary(const Tensor& a, const Tensor& b) {
     return binary<Spec>(left, right);
   }
   const DType dtype = operation_dtype<Spec>(promoted(a, b));
+  check_operands<Spec>(dtype, a, b);
   return binary_same<Spec>(to(a, dtype), to(b, dtype));
-}
-
-/// pow of integers to a negative number has no integer result.
-template <class Spec>
-void check_exponent(DType dtype, Scalar exponent) {
-  if constexpr (Spec::op == kernels::BinaryOp::pow) {
-    VG_CHECK(is_floating_point(dtype) || exponent.to<std::int64_t>() >= 0, RuntimeError,
-             "pow: Integers to negative integer powers are not allowed.");
-  }
 }
 
 template <class Spec>
 Tensor binary(const Tensor& a, Scalar b) {
   const DType dtype = operation_dtype<Spec>(promoted(a, b));
-  check_exponent<Spec>(dtype, b);
+  check_operands<Spec>(dtype, a, b);
   return binary_same<Spec>(to(a, dtype), b);
 }
 
 template <class Spec>
 Tensor binary(Scalar a, const Tensor& b) {
-  return binary_same<Spec>(a, to(b, operation_dtype<Spec>(promoted(b, a))));
+  const DType dtype = operation_dtype<Spec>(promoted(b, a));
+  check_operands<Spec>(dtype, a, b);
+  return binary_same<Spec>(a, to(b, dtype));
 }
 
 #define VG_BINARY(NAME, NODE, KIND, READS_A, READS_B, VJP_A, VJP_B)                          \
@@ -171,7 +156,7 @@ Tensor binary(Scalar a, const Tensor& b) {
       return VJP_B;                                                                          \
     }                                                                                        \
   };
-#define VG_PLAIN(NAME, KIND, COMPARES, NODE)                           \
+#define VG_PLAIN(NAME, NODE, KIND, COMPARES)                           \
   struct Spec_##NAME {                                                 \
     static constexpr auto op = kernels::BinaryOp::NAME;                \
     static constexpr const char* name = #NAME;                         \
@@ -180,17 +165,9 @@ Tensor binary(Scalar a, const Tensor& b) {
     static constexpr int reads_a = 0, reads_b = 0;                     \
     static constexpr bool compares = COMPARES, differentiable = false; \
   };
-#define VG_COMPARE(NAME) VG_PLAIN(NAME, Any, true, nullptr)
-#define VG_DISCRETE(NAME, NODE) VG_PLAIN(NAME, Numeric, false, NODE)
+#define VG_COMPARE(NAME, NODE) VG_PLAIN(NAME, NODE, Any, true)
+#define VG_DISCRETE(NAME, NODE, KIND) VG_PLAIN(NAME, NODE, KIND, false)
 #include "verigrad/binary.def"
-
-/// An operand that a change of self in place does not change while it is read.
-Tensor apart(const Tensor& b, const Tensor& self) {
-  const bool shared = b.storage() == self.storage() &&
-                      !(b.offset() == self.offset() && b.shape() == self.shape() && b.strides() == self.strides());
-  return shared ? clone(b) : b;
-}
-Scalar apart(Scalar b, const Tensor&) { return b; }
 
 /// self = self op other, in place; other is a tensor or a number.
 template <class Spec, class Other>
@@ -205,16 +182,14 @@ const Tensor& binary_inplace(const Tensor& self, const Other& other) {
   const bool record_it = Spec::differentiable && GradMode::enabled() && (wants_gradient(self) || wants_gradient(other));
   const bool cut_off = !Spec::differentiable && recording(self);  // the old value's gradient is zero
   check_inplace(self, record_it || cut_off);
-  const Dims& shape = result_shape(Spec::name, self, other);
-  const DType dtype = operation_dtype<Spec>(promoted(self, other));
-  if constexpr (std::is_same_v<Other, Scalar>) check_exponent<Spec>(dtype, other);
-  VG_CHECK(can_cast(dtype, self.dtype()), RuntimeError, Spec::name, "_: result type ", dtype,
-           " can't be cast to the desired output type ", self.dtype());
-  VG_CHECK(shape == self.shape(), RuntimeError, Spec::name, "_: output with shape ", self.shape(),
-           " doesn't match the broadcast shape ", shape);
+  const DType dtype = computed_in(Spec::kind, promoted(self, other));
+  const DType result_dtype = Spec::compares ? DType::Bool : dtype;
+  check_result(Spec::name, self, result_dtype, result_shape(Spec::name, self, other));
+  check_kind(Spec::name, Spec::kind, dtype);
+  check_operands<Spec>(dtype, self, other);
   if (!record_it) {
     const Other b = apart(in_dtype(other, dtype), self);
-    if (self.dtype() == dtype) {
+    if (self.dtype() == dtype && dtype == result_dtype) {
       binary_out(Spec::op, self, self, b);
     } else {
       copy_out(self, binary_same<Spec>(to(self, dtype), b));
@@ -244,25 +219,19 @@ DType result_type(std::initializer_list<const Operand*> operands) {
   return promotion.result();
 }
 
-#define VG_DEFINE(NAME)                                                               \
+#define VG_DEFINE_PAIR(NAME)                                                          \
   Tensor NAME(const Tensor& a, const Tensor& b) { return binary<Spec_##NAME>(a, b); } \
-  Tensor NAME(const Tensor& a, Scalar b) { return binary<Spec_##NAME>(a, b); }        \
-  Tensor NAME(Scalar a, const Tensor& b) { return binary<Spec_##NAME>(a, b); }
+  const Tensor& NAME##_(const Tensor& self, const Tensor& other) { return binary_inplace<Spec_##NAME>(self, other); }
+#define VG_DEFINE(NAME)                                                        \
+  VG_DEFINE_PAIR(NAME)                                                         \
+  Tensor NAME(const Tensor& a, Scalar b) { return binary<Spec_##NAME>(a, b); } \
+  Tensor NAME(Scalar a, const Tensor& b) { return binary<Spec_##NAME>(a, b); } \
+  const Tensor& NAME##_(const Tensor& self, Scalar other) { return binary_inplace<Spec_##NAME>(self, other); }
 #define VG_BINARY(NAME, ...) VG_DEFINE(NAME)
-#define VG_COMPARE(NAME) VG_DEFINE(NAME)
+#define VG_PAIR(NAME, ...) VG_DEFINE_PAIR(NAME)
+#define VG_COMPARE(NAME, ...) VG_DEFINE(NAME)
 #define VG_DISCRETE(NAME, ...) VG_DEFINE(NAME)
 #include "verigrad/binary.def"
-
-#define VG_INPLACE(NAME)                                                                                              \
-  const Tensor& NAME##_(const Tensor& self, const Tensor& other) { return binary_inplace<Spec_##NAME>(self, other); } \
-  const Tensor& NAME##_(const Tensor& self, Scalar other) { return binary_inplace<Spec_##NAME>(self, other); }
-VG_INPLACE(add)
-VG_INPLACE(sub)
-VG_INPLACE(mul)
-VG_INPLACE(div)
-VG_INPLACE(pow)
-VG_INPLACE(remainder)
-VG_INPLACE(floor_divide)
 
 Tensor extremum_backward(const Tensor& g, const Tensor& wins, const Tensor& ties) {
   return add(where(wins, g, 0), where(ties, mul(g, 0.5), 0));
@@ -293,5 +262,25 @@ Tensor pow_backward_exponent(const Tensor& g, Scalar a, const Tensor& b, const T
   if (base != 0) return mul(g, mul(y, std::log(base)));
   return where(ge(b, 0.0), 0, mul(g, mul(y, -HUGE_VAL)));
 }
+
+// d/da a ln(b) = ln(b), which is taken as 0 for a = 0 where b is not positive.
+Tensor xlogy_backward(const Tensor& g, const Tensor& a, const Tensor& b) {
+  return where(logical_and(eq(a, 0.0), le(b, 0.0)), 0, xlogy(g, b));
+}
+Tensor xlogy_backward(const Tensor& g, const Tensor& a, Scalar b) {
+  const Tensor grad = xlogy(g, b);
+  return b.to_double() <= 0 ? where(eq(a, 0.0), 0, grad) : grad;
+}
+
+Tensor copysign_backward(const Tensor& g, const Tensor& a, const Tensor& y) {
+  return where(eq(a, 0.0), 0, mul(g, div(y, a)));
+}
+
+Tensor inverse_square_norm(const Tensor& a, const Tensor& b) {
+  const Tensor squares = add(square(a), square(b));
+  return where(eq(squares, 0.0), 0, reciprocal(squares));
+}
+
+Tensor takes_first(const Tensor& wins, const Tensor& second) { return logical_or(wins, isnan(second)); }
 
 }  // namespace verigrad::ops

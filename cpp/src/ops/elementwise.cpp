@@ -74,6 +74,14 @@ void binary_out(kernels::BinaryOp op, const Tensor& out, Scalar a, const Tensor&
   VG_KERNEL(binary, "binary", b.device())(op, b.dtype(), loop);
 }
 
+void ternary_out(kernels::TernaryOp op, const char* name, const Tensor& out, const Tensor& a, const Tensor& b,
+                 const Operand& c, Scalar value) {
+  Loop loop;
+  if (!make_loop(loop, out, {&a, &b, c.is_tensor() ? &c.tensor : nullptr})) return;
+  if (!c.is_tensor()) loop.set_number(3, out.dtype(), c.scalar);
+  VG_KERNEL(ternary, name, out.device())(op, out.dtype(), loop, value);
+}
+
 void copy_out(const Tensor& out, const Tensor& in) {
   Loop loop;
   if (make_loop(loop, out, {&in})) VG_KERNEL(copy, "copy", out.device())(out.dtype(), in.dtype(), loop);
@@ -93,6 +101,16 @@ void where_out(const Tensor& out, const Tensor& condition, const Operand& a, con
   if (!a.is_tensor()) loop.set_number(2, out.dtype(), a.scalar);
   if (!b.is_tensor()) loop.set_number(3, out.dtype(), b.scalar);
   VG_KERNEL(where, "where", out.device())(out.dtype(), loop);
+}
+
+void refuse_kind(const char* op, kernels::Kind kind, DType dtype) {
+  using kernels::Kind;
+  VG_CHECK(kind != Kind::Signed, RuntimeError, op, ": expected a numeric dtype, got ", dtype);
+  const char* expected = kind == Kind::Numeric    ? "a numeric"
+                         : kind == Kind::Bits     ? "an integer or bool"
+                         : kind == Kind::Integral ? "an integer"
+                                                  : "a floating-point";
+  VG_THROW(NotImplementedError, op, ": expected ", expected, " dtype, got ", dtype);
 }
 
 void check_same_device(const char* op, const Tensor& a, const Tensor& b) {

@@ -25,12 +25,27 @@ void unary_out(kernels::UnaryOp op, const char* name, const Tensor& out, const T
 void binary_out(kernels::BinaryOp op, const Tensor& out, const Tensor& a, const Tensor& b);
 void binary_out(kernels::BinaryOp op, const Tensor& out, const Tensor& a, Scalar b);
 void binary_out(kernels::BinaryOp op, const Tensor& out, Scalar a, const Tensor& b);
+/// out = op(a, b, c, value); `c` may be a number.
+void ternary_out(kernels::TernaryOp op, const char* name, const Tensor& out, const Tensor& a, const Tensor& b,
+                 const Operand& c, Scalar value);
 void copy_out(const Tensor& out, const Tensor& in);
 void fill_out(const Tensor& out, Scalar value);
 
 /// Runs a random kernel over a contiguous tensor and moves the generator on.
 void random_out(kernels::RandomOp op, const char* name, const Tensor& out, double low, double high,
                 std::int64_t int_low, std::int64_t int_high, const OptGenerator& generator);
+
+/// The dtype in which a row of this kind computes, for the promoted dtype of its operands.
+inline DType computed_in(kernels::Kind kind, DType promoted) {
+  return kind == kernels::Kind::Float && !is_floating_point(promoted) ? default_dtype() : promoted;
+}
+/// Raises RuntimeError for Signed, else NotImplementedError.
+[[noreturn]] void refuse_kind(const char* op, kernels::Kind kind, DType dtype);
+/// Refuses a dtype that a row of this kind lacks.
+inline void check_kind(const char* op, kernels::Kind kind, DType dtype) {
+  if (!kernels::has(kind, dtype)) [[unlikely]]
+    refuse_kind(op, kind, dtype);
+}
 
 void check_same_device(const char* op, const Tensor& a, const Tensor& b);
 /// x, or its copy on the device of `other` where x is a 0-d tensor of the host: these go along with any device.
@@ -60,6 +75,14 @@ Tensor pow_backward_base(const Tensor& g, const Tensor& a, const Tensor& b);
 Tensor pow_backward_base(const Tensor& g, const Tensor& a, Scalar b);
 Tensor pow_backward_exponent(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor& y);
 Tensor pow_backward_exponent(const Tensor& g, Scalar a, const Tensor& b, const Tensor& y);
+Tensor xlogy_backward(const Tensor& g, const Tensor& a, const Tensor& b);
+Tensor xlogy_backward(const Tensor& g, const Tensor& a, Scalar b);
+/// g y / a for y = copysign(a, b), and 0 for a = 0.
+Tensor copysign_backward(const Tensor& g, const Tensor& a, const Tensor& y);
+/// 1 / (a^2 + b^2), and 0 where both are 0.
+Tensor inverse_square_norm(const Tensor& a, const Tensor& b);
+/// Where fmax or fmin takes the first operand: where it `wins`, as it does against an equal one, or the second is NaN.
+Tensor takes_first(const Tensor& wins, const Tensor& second);
 
 /// Shape and dtype of the input that edge i of a node leads to.
 inline const GradMeta& input_meta(const Node& node, int i) {

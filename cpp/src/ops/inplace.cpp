@@ -275,6 +275,25 @@ const Tensor& fill_(const Tensor& self, Scalar value) {
   return overwrite("FillBackward0", self, [&] { fill_out(self, value); });
 }
 
+Tensor fill(const Tensor& self, const Operand& value) {
+  const Tensor out = empty_tensor(self.shape(), self.dtype(), self.device());
+  if (!value.is_tensor()) {
+    check_fits("fill", value.scalar, self.dtype());
+    fill_out(out, value.scalar);
+    return record("FillBackward0", out, {self}, {},
+                  [](Node&, const Tensor& g) -> TensorList { return {zeros_like(g)}; });
+  }
+  VG_CHECK(value.tensor.ndim() == 0, RuntimeError, "fill: expected a 0-dimension value tensor but got tensor with ",
+           value.tensor.ndim(), " dimensions.");
+  copy_out(out, to(value.tensor, self.dtype(), self.device()));
+  if (!is_floating_point(self.dtype())) return out;
+  return record("FillBackward1", out, {self, value.tensor}, {}, [](Node& n, const Tensor& g) -> TensorList {
+    Tensor grad_value;
+    if (n.needs(1)) grad_value = to(sum(g), input_meta(n, 1).dtype, input_meta(n, 1).device);
+    return {n.needs(0) ? zeros_like(g) : Tensor(), grad_value};
+  });
+}
+
 const Tensor& uniform_(const Tensor& self, double low, double high, OptGenerator generator) {
   VG_CHECK(low <= high, RuntimeError, "uniform_: expects to return a [from, to) range, but found from=", low,
            " > to=", high);

@@ -4,6 +4,7 @@
 #include "autograd/record.h"
 #include "ops/elementwise.h"
 #include "ops/reduce.h"
+#include "verigrad/diagonal.h"
 #include "verigrad/nn/activation.h"
 
 namespace verigrad::ops {
@@ -47,9 +48,6 @@ Tensor root_backward(const Tensor& g, const Tensor& y) {
   const Tensor zero = eq(y, Scalar(0));
   return masked_fill(div(g, mul(masked_fill(y, zero, Operand(1)), 2.0)), zero, Operand(0));
 }
-
-/// True on the diagonal of an n by m matrix.
-Tensor on_diagonal(std::int64_t n, std::int64_t m, Device device) { return eye(n, m, DType::Bool, device); }
 
 void check_weights(const char* name, const Tensor& weights, const Tensor& observations, bool integral) {
   VG_CHECK(weights.ndim() <= 1, RuntimeError, "cov: expected ", name, " to have one or fewer dimensions, got ",
@@ -126,7 +124,7 @@ Tensor corrcoef(const Tensor& self) {
            self.ndim());
   const Tensor c = cov(self);
   if (c.ndim() == 0) return div(c, c);
-  const Tensor spread = sqrt(sum(where(on_diagonal(c.size(0), c.size(0), c.device()), c, 0), {1}));
+  const Tensor spread = sqrt(diagonal(c));
   return clamp(div(div(c, unsqueeze(spread, 1)), unsqueeze(spread, 0)), Operand(-1), Operand(1));
 }
 
@@ -186,12 +184,7 @@ Tensor nanmean(const Tensor& self, const DimList& dims, bool keepdim, OptDType d
 Tensor trace(const Tensor& self) {
   VG_CHECK(self.ndim() == 2, RuntimeError, "trace: expected a matrix, got a tensor with dim ", self.ndim());
   VG_CHECK(self.dtype() != DType::Bool, NotImplementedError, "\"trace\" not implemented for 'Bool'");
-  const std::int64_t n = self.shape()[0], m = self.shape()[1];
-  const Dims along{n == 0 || m == 0 ? 1 : self.strides()[0] + self.strides()[1]};
-  const Tensor out = sum(alias(self, {std::min(n, m)}, along, self.offset()));
-  if (!is_floating_point(self.dtype())) return out;
-  return record("TraceBackward0", out, {self}, {},
-                [n, m](Node&, const Tensor& g) -> TensorList { return {where(on_diagonal(n, m, g.device()), g, 0)}; });
+  return sum(diagonal(self));
 }
 
 }  // namespace verigrad::ops

@@ -5,22 +5,13 @@
 namespace verigrad::ops {
 namespace {
 
-enum class Kind { Numeric, Any, Float };
+using kernels::Kind;
 enum class Saves { Nothing, Input, Output };
 
 template <class Spec>
-void check_kind(DType dtype) {
-  VG_CHECK(Spec::kind != Kind::Numeric || dtype != DType::Bool, RuntimeError, Spec::name,
-           ": expected a numeric dtype, got bool");
-}
-
-template <class Spec>
 Tensor unary(const Tensor& self) {
-  DType dtype = self.dtype();
-  check_kind<Spec>(dtype);
-  if constexpr (Spec::kind == Kind::Float) {
-    if (!is_floating_point(dtype)) dtype = default_dtype();
-  }
+  const DType dtype = computed_in(Spec::kind, self.dtype());
+  check_kind(Spec::name, Spec::kind, dtype);
   const Tensor x = to(self, dtype);
   Tensor out = empty_tensor(x.shape(), dtype, x.device());
   unary_out(Spec::op, Spec::name, out, x);
@@ -46,7 +37,7 @@ const Tensor& unary_inplace(const Tensor& self) {
   VG_CHECK(Spec::kind != Kind::Float || is_floating_point(self.dtype()), RuntimeError, Spec::name, "_: result type ",
            default_dtype(), " can't be cast to the desired output type ", self.dtype());
   if (!record_it) {
-    check_kind<Spec>(self.dtype());
+    check_kind(Spec::name, Spec::kind, self.dtype());
     unary_out(Spec::op, Spec::name, self, self);
     self.bump_version();
     return self;
@@ -62,6 +53,14 @@ Tensor predicate(kernels::UnaryOp op, const char* name, const Tensor& self) {
   Tensor out = empty_tensor(self.shape(), DType::Bool, self.device());
   unary_out(op, name, out, self);
   return out;
+}
+
+const Tensor& predicate_inplace(kernels::UnaryOp op, const char* name, const char* node, const Tensor& self) {
+  const bool cut_off = recording(self);  // the old value's gradient is zero
+  check_inplace(self, cut_off);
+  copy_out(self, predicate(op, name, self));
+  finish_overwrite(node, self, cut_off);
+  return self;
 }
 
 #define VG_UNARY(NAME, NODE, KIND, SAVES, VJP)                                            \
@@ -83,8 +82,9 @@ Tensor predicate(kernels::UnaryOp op, const char* name, const Tensor& self) {
 #define VG_UNARY(NAME, ...)                                            \
   Tensor NAME(const Tensor& self) { return unary<Spec_##NAME>(self); } \
   const Tensor& NAME##_(const Tensor& self) { return unary_inplace<Spec_##NAME>(self); }
-#define VG_PREDICATE(NAME) \
-  Tensor NAME(const Tensor& self) { return predicate(kernels::UnaryOp::NAME, #NAME, self); }
+#define VG_PREDICATE(NAME, NODE)                                                             \
+  Tensor NAME(const Tensor& self) { return predicate(kernels::UnaryOp::NAME, #NAME, self); } \
+  const Tensor& NAME##_(const Tensor& self) { return predicate_inplace(kernels::UnaryOp::NAME, #NAME, NODE, self); }
 #include "verigrad/unary.def"
 
 }  // namespace verigrad::ops

@@ -74,7 +74,7 @@ struct Written {
 
 constexpr bool is_predicate(UnaryOp op) {
   switch (op) {
-#define VG_PREDICATE(NAME) case UnaryOp::NAME:
+#define VG_PREDICATE(NAME, ...) case UnaryOp::NAME:
 #include "verigrad/unary.def"
     return true;
     default: return false;
@@ -83,7 +83,7 @@ constexpr bool is_predicate(UnaryOp op) {
 
 constexpr bool is_comparison(BinaryOp op) {
   switch (op) {
-#define VG_COMPARE(NAME) case BinaryOp::NAME:
+#define VG_COMPARE(NAME, ...) case BinaryOp::NAME:
 #include "verigrad/binary.def"
     return true;
     default: return false;
@@ -109,6 +109,10 @@ Written written(UnaryOp op, DType dtype, const Loop& loop) {
 template <bool kAdds>
 Written written(BinaryOp op, DType dtype, const Loop& loop) {
   return written(is_comparison(op) ? DType::Bool : dtype, loop);
+}
+template <bool kAdds>
+Written written(TernaryOp, DType dtype, const Loop& loop, Scalar) {
+  return written(dtype, loop);
 }
 template <bool kAdds>
 Written written(DType dtype, const Loop& loop) {

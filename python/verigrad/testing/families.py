@@ -26,6 +26,9 @@ MOVED = "the places that the elements come from, found by moving their numbers w
 FAMILIES: dict[str, Family] = {
     "unary": Family(SCALAR, "the derivative as a formula of its own"),
     "binary": Family(SCALAR, "both derivatives as formulas, summed over what was broadcast"),
+    "ternary": Family(SCALAR, "the formula on the tape"),
+    "comparison": Family(SCALAR, ""),
+    "special": Family(SCALAR, "the derivative as a formula of its own"),
     "reduce": Family("sums, products and searches in loops, in float64", "the same reductions on the tape"),
     "statistics": Family(
         "compensated sums over lines, in float64",

@@ -251,14 +251,16 @@ def inplace_sample(spec: OpSpec, sample: Sample) -> Sample | None:
 
 
 def forms(spec: OpSpec, sample: Sample) -> Iterator[Sample]:
-    """The same call as a method, by Python's operator, and in place in every layout that can be written
-    to."""
+    """The same call as a method, by Python's operator, with a tensor for the result, and in place in every
+    layout that can be written to."""
     if sample.form != "function":
         return
     if spec.method and sample.args and isinstance(sample.args[0], np.ndarray):
         yield replace(sample, form="method")
     if spec.operator is not None and not sample.kwargs:
         yield replace(sample, form="operator")
+    if spec.out:
+        yield replace(sample, form="out")
     place = inplace_sample(spec, sample)
     if place is not None:
         for layout in DENSE_LAYOUTS if place.vary else (CONTIGUOUS,):

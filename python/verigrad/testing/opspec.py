@@ -24,6 +24,9 @@ FLOATING = ("float32", "float64")
 FAMILIES = (
     "unary",
     "binary",
+    "ternary",
+    "comparison",
+    "special",
     "reduce",
     "statistics",
     "sorting",
@@ -115,6 +118,7 @@ class OpSpec:
         method: name of the tensor method of the same arguments, None if there is none.
         operator: Python's operator with the same meaning.
         inplace: name of the in-place method.
+        out: whether the function also writes to a tensor of the caller.
         aliases: other names in the registry that this record covers.
         dtypes: the dtypes of the samples.
         grad_dtypes: the dtypes of the inputs of gradient checks; float32 only where nothing is rounded.
@@ -156,6 +160,7 @@ class OpSpec:
     method: str | None = None
     operator: Callable[..., Any] | None = None
     inplace: str | None = None
+    out: bool = False
     aliases: tuple[str, ...] = ()
     dtypes: tuple[str, ...] = ALL_DTYPES
     grad_dtypes: tuple[str, ...] = ("float64",)
@@ -216,11 +221,28 @@ class OpSpec:
                     f"OpSpec {self.name}: expected an operator for a sample that uses it, got none"
                 )
             return self.operator
+        if form == "out":
+            return self._into(lib)
         if callable(self.function):
             function = self.function
             return lambda *args, **kwargs: function(lib, *args, **kwargs)
         operation: Callable[..., Any] = lib.get(self.function or self.name)
         return operation
+
+    def _into(self, lib: Library) -> Callable[..., Any]:
+        """The operation with ``out=``, the tensor of the caller being of the result's shape and dtype."""
+        operation: Callable[..., Any] = lib.get(
+            self.function if isinstance(self.function, str) else self.name
+        )
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            out = lib.get("zeros_like")(operation(*args, **kwargs))
+            result = operation(*args, **kwargs, out=out)
+            if result is not out:
+                raise RuntimeError(f"{self.name}: expected the tensor that was given as out, got another")
+            return result
+
+        return call
 
     def sample(self, dtype: str) -> Iterator[Sample]:
         """The base samples of a dtype, the same ones each time."""

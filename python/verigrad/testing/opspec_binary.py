@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from verigrad.testing.opspec import ALL_DTYPES, FLOATING, NUMERIC, USUAL_TOLERANCE, Kink, OpSpec, bad
+from verigrad.testing.opspec import (
+    FLOATING,
+    NUMERIC,
+    USUAL_TOLERANCE,
+    Kink,
+    OpSpec,
+    bad,
+)
 from verigrad.testing.reference import elementwise as ref
-from verigrad.testing.reference import slopes
+from verigrad.testing.reference import formulas, slopes
 from verigrad.testing.samples import (
     LENGTHS,
     PAIRS,
@@ -28,7 +36,9 @@ BOOLS = np.array([True, False])
 LEFT, RIGHT = np.zeros((2, 3)), np.zeros((2, 4))
 MISMATCH = bad(RuntimeError, "3.*4", LEFT, RIGHT)
 WRONG_TYPE = bad(TypeError, ".", LEFT, "two")
-TWO_BOOLS = bad(RuntimeError, "two bool tensors", BOOLS, BOOLS, peer=False)
+TWO_BOOLS = bad(NotImplementedError, "numeric dtype, got bool", BOOLS, BOOLS)
+A_NUMBER = bad(TypeError, ".", LEFT, 2.0)
+NO_INTEGERS = bad(NotImplementedError, "floating-point dtype, got int64", np.array([1]), np.array([2]))
 AWAY: Mapping[str, Any] = {"gap": 0.4}
 
 
@@ -66,9 +76,7 @@ def conversions(*patterns: tuple[tuple[int, ...], tuple[int, ...]]) -> Callable[
     return samples
 
 
-RELATIONS = ((2, 1, 3), (2, 1, 3)), ((2, 1, 3), (1, 2, 3)), ((1, 2, 4), (2, 1, 3))
 MULTIPLES = ((3, 6, -6), (3, 3, 3)), ((6, -6, 6), (2, -3, 3))
-TRUTHS = ((0, 1), (1, 1)), ((1, 0), (1, 1)), ((0, 1), (0, 0)), ((1, 0), (0, 0))
 
 
 def binary(
@@ -100,11 +108,19 @@ def binary(
         "boundary": large_binary(left, right),
         "composition": slopes.BINARY.get(name),
         "method": name,
+        "out": True,
         "order": 0 if kind == "bool" else 2,
         "tolerance": 0.0,
         "errors": (MISMATCH, WRONG_TYPE, *errors),
     }
     return OpSpec(name, **{**chosen, **options})
+
+
+def pair(name: str, formula: Callable[..., Any], kind: str, **options: Any) -> OpSpec:
+    """A record of an operation that takes no numbers."""
+    sampling = {"scalars": (), **options.pop("sampling", {})}
+    errors = (A_NUMBER, *options.pop("errors", ()))
+    return binary(name, formula, kind, sampling=sampling, errors=errors, **options)
 
 
 def division_samples(s: Sampler) -> Iterator[Sample]:
@@ -130,6 +146,17 @@ def division_samples(s: Sampler) -> Iterator[Sample]:
         yield call(
             np.repeat(values, values.size), np.tile(values, values.size), grad=False, note="edge values"
         )
+
+
+def without_operator(
+    part: Callable[[Sampler], Iterator[Sample]],
+) -> Callable[[Sampler], Iterator[Sample]]:
+    """The samples that are not calls of Python's operator."""
+
+    def samples(s: Sampler) -> Iterator[Sample]:
+        return (sample for sample in part(s) if sample.form != "operator")
+
+    return samples
 
 
 def pow_samples(s: Sampler) -> Iterator[Sample]:
@@ -163,6 +190,19 @@ def pow_samples(s: Sampler) -> Iterator[Sample]:
     yield call(2, s.array(2, 3, **exponents), form="operator")
     yield call(2.5, s.array(2, 3, **exponents), form="operator")
     yield call(s.array(2, 3, **bases), Same(0), note="the same tensor twice")
+    yield call(s.array(1037, **bases), s.array(1037, **exponents), grad=False)
+
+
+def float_power_samples(s: Sampler) -> Iterator[Sample]:
+    """Positive bases to any power; Python numbers on both sides; every dtype."""
+    bases: dict[str, Any] = {"low": 0.4, "high": 2.5}
+    exponents: dict[str, Any] = {"low": -2.0, "high": 2.5}
+    for a, b in PAIRS:
+        yield call(s.array(*a, **bases), s.array(*b, **exponents))
+    for number in (2, -1, 0.5, True):
+        yield call(s.array(2, 3, **bases), number)
+    yield call(2.5, s.array(2, 3, **exponents))
+    yield call(2, s.array(2, 3, **exponents))
     yield call(s.array(1037, **bases), s.array(1037, **exponents), grad=False)
 
 
@@ -202,27 +242,52 @@ def gradient_kernel(
         sampling={"scalars": (), "mixed": (), "edges": False, "same": False},
         function=f"_C._gradients.{name}",
         method=None,
+        out=False,
         errors=(),
         **options,
     )
 
 
-def bitwise(symbol: str, formula: Callable[..., Any], function: Callable[..., Any]) -> OpSpec:
-    """A record of an operator that takes bool tensors only."""
-    return OpSpec(
-        symbol,
-        ref.binary_op(formula, "same"),
-        binary_samples(scalars=(True,), mixed=(), edges=False),
-        boundary=large_binary(),
-        order=0,
-        tolerance=0.0,
-        function=lambda lib, a, b: function(a, b),
-        dtypes=("bool",),
-        registered=False,
-    )
+def rounded_divisions(s: Sampler) -> Iterator[Sample]:
+    """Quotients as they are and rounded; the divisors of bool are true."""
+    yield from binary_samples(right=AWAY, reflected=True)(s)
+    if s.dtype.kind == "b":
+        return
+    for mode in (None, "trunc", "floor"):
+        for sample in without_operator(division_samples)(s) if mode else ():
+            yield replace(sample, kwargs={"rounding_mode": mode})
+        yield call(3.5 if s.floating else 7, s.array(2, 3, gap=0.7), rounding_mode=mode, grad=False)
+
+
+def large_rounded(s: Sampler) -> Iterator[Sample]:
+    """Tails of vectors; matrices that threads share."""
+    for mode in ("trunc", "floor") if s.dtype.kind != "b" else ():
+        for shape in ((67,), SHARED[0]):
+            whole = s.rng.integers(0 if s.dtype.kind == "u" else -3, 4, shape) + 0.5
+            yield call((2 * whole).astype(s.dtype), np.full(shape, 2, s.dtype), rounding_mode=mode)
+
+
+def reflected_samples(s: Sampler) -> Iterator[Sample]:
+    """The usual ones, and the factor of the first operand."""
+    yield from binary_samples()(s)
+    yield call(s.array(2, 3), s.array(3), alpha=2)
+    yield call(s.array(2, 3), 3, alpha=2)
+    if s.floating:
+        yield call(s.array(2, 3), s.array(2, 3), alpha=-0.5)
+
+
+def xlogy_samples(s: Sampler) -> Iterator[Sample]:
+    """A number on either side, zeros."""
+    left: dict[str, Any] = {"gap": 0.1}
+    right: dict[str, Any] = {"low": 0.4, "high": 3.0}
+    yield from binary_samples(left, right, scalars=(2, 0.75, True))(s)
+    yield call(2.5, s.array(2, 3, **right))
+    yield call(2, s.array(2, 3, **right))
+    yield call(0.0, s.array(2, 3, **right), grad=False)
 
 
 NOUGHT = np.array([0.0])
+QUOTIENTS = (Kink((np.array([1.0, 0.0]), np.array([0.0, 2.0])), ([np.inf, 0.5], [-np.inf, 0.0])),)
 TIES = (Kink((np.array([1.0, 2.0, 3.0]), np.array([1.0, 5.0, -5.0])), ([0.5, 0.0, 1.0], [0.5, 1.0, 0.0])),)
 SPECS = (
     binary(
@@ -243,7 +308,12 @@ SPECS = (
         dtypes=NUMERIC,
         reference=ref.sub_op,
         samples=with_alpha({}),
-        errors=(bad(RuntimeError, "bool", BOOLS, BOOLS),),
+        errors=(
+            bad(RuntimeError, "bool", BOOLS, BOOLS),
+            bad(RuntimeError, "bool", BOOLS, 1),
+            bad(RuntimeError, "bool", np.zeros(2), True),
+            bad(RuntimeError, "bool", np.zeros(2), BOOLS),
+        ),
     ),
     binary(
         "mul", ref.mul, "same", operator=operator.mul, inplace="mul_", sampling={"scalars": (2, -0.75, True)}
@@ -255,8 +325,33 @@ SPECS = (
         operator=operator.truediv,
         inplace="div_",
         right=AWAY,
-        aliases=("true_divide",),
-        kinks=(Kink((np.array([1.0, 0.0]), np.array([0.0, 2.0])), ([np.inf, 0.5], [-np.inf, 0.0])),),
+        reference=ref.div_op,
+        samples=rounded_divisions,
+        boundary=both(large_binary(right=AWAY), large_rounded),
+        kinks=QUOTIENTS,
+        errors=(
+            bad(RuntimeError, "rounding_mode.*'up'", LEFT, LEFT, rounding_mode="up"),
+            bad(TypeError, ".", LEFT, LEFT, "trunc"),
+            bad(RuntimeError, "[Zz]ero", np.array([1, 2]), np.array([1, 0]), rounding_mode="trunc"),
+            bad(RuntimeError, "[Zz]ero", np.array([1, 2]), 0, rounding_mode="floor"),
+            bad(NotImplementedError, "bool", BOOLS, BOOLS, rounding_mode="trunc"),
+        ),
+    ),
+    binary("true_divide", ref.div, "float", inplace="true_divide_", right=AWAY, kinks=QUOTIENTS),
+    binary(
+        "rsub",
+        ref.sub,
+        "same",
+        method=None,
+        out=False,
+        dtypes=NUMERIC,
+        reference=ref.rsub_op,
+        samples=reflected_samples,
+        errors=(
+            bad(RuntimeError, "bool", BOOLS, BOOLS),
+            bad(RuntimeError, "bool", np.zeros(2), True),
+            bad(RuntimeError, "alpha", np.array([1]), 2, alpha=0.5),
+        ),
     ),
     binary(
         "floor_divide",
@@ -309,6 +404,125 @@ SPECS = (
             Kink((NOUGHT, NOUGHT), ([0.0], [0.0])),
         ),
     ),
+    binary(
+        "fmod",
+        formulas.fmod,
+        "same",
+        inplace="fmod_",
+        dtypes=NUMERIC,
+        samples=without_operator(division_samples),
+        boundary=large_binary(right=AWAY),
+        kinks=(
+            Kink(
+                (np.array([5.0, -5.0, 5.0]), np.array([3.0, 3.0, 0.0])),
+                ([1.0, 1.0, 1.0], [-1.0, 1.0, -np.inf]),
+            ),
+        ),
+        errors=(bad(RuntimeError, "[Zz]ero", np.array([1, 2]), np.array([1, 0])), TWO_BOOLS),
+    ),
+    binary(
+        "float_power",
+        ref.pow_,
+        "same",
+        tolerance=USUAL_TOLERANCE,
+        reference=ref.float_power_op,
+        samples=float_power_samples,
+        boundary=large_binary({"low": 0.4, "high": 2.5}, {"low": 0.0, "high": 3.0}),
+        errors=(bad(TypeError, ".", 2, 3),),
+    ),
+    binary(
+        "xlogy",
+        formulas.xlogy,
+        "float",
+        tolerance=USUAL_TOLERANCE,
+        inplace="xlogy_",
+        samples=xlogy_samples,
+        boundary=large_binary({"gap": 0.1}, {"low": 0.4, "high": 3.0}),
+        kinks=(
+            Kink(
+                (np.array([0.0, 0.0, 2.0, 0.0, 1.0]), np.array([0.0, -1.0, 3.0, 2.0, 0.0])),
+                ([0.0, 0.0, np.log(3.0), np.log(2.0), -np.inf], [np.nan, 0.0, 2 / 3, 0.0, np.inf]),
+            ),
+            Kink((np.array([0.0, 1.0]), -1.0), ([0.0, np.nan],)),
+        ),
+        errors=(bad(TypeError, ".", 2, 3),),
+    ),
+    binary(
+        "copysign",
+        formulas.copysign,
+        "float",
+        inplace="copysign_",
+        left={"gap": 0.1},
+        right={"gap": 0.1},
+        sampling={"scalars": (2, -0.75, True)},
+        zero_inputs=("input 1",),
+        kinks=(
+            Kink(
+                (np.array([1.0, 0.0, -0.0, np.nan]), np.array([-1.0, 1.0, -1.0, 1.0])),
+                ([-1.0, 0.0, 0.0, np.nan], [0.0, 0.0, 0.0, 0.0]),
+            ),
+        ),
+    ),
+    pair(
+        "atan2",
+        formulas.atan2,
+        "float",
+        tolerance=USUAL_TOLERANCE,
+        inplace="atan2_",
+        left=AWAY,
+        right=AWAY,
+        kinks=(
+            Kink(
+                (np.array([0.0, 1.0, 0.0, np.inf]), np.array([0.0, 0.0, -1.0, np.inf])),
+                ([0.0, 0.0, -1.0, np.nan], [0.0, -1.0, 0.0, np.nan]),
+            ),
+        ),
+    ),
+    pair(
+        "hypot",
+        formulas.hypot,
+        "same",
+        tolerance=USUAL_TOLERANCE,
+        inplace="hypot_",
+        left=AWAY,
+        right=AWAY,
+        dtypes=FLOATING,
+        kinks=(Kink((np.array([0.0, 3.0]), np.array([0.0, 4.0])), ([np.nan, 0.6], [np.nan, 0.8])),),
+        errors=(NO_INTEGERS,),
+    ),
+    *(
+        pair(
+            name,
+            getattr(formulas, name),
+            "same",
+            dtypes=FLOATING,
+            scale="bound",
+            tolerance=1.0,
+            kinks=(
+                Kink(
+                    (np.array([1.0, np.inf, -np.inf, np.inf]), np.array([1.0, np.inf, -np.inf, -np.inf])),
+                    ([0.5, np.nan, np.nan, 1.0], [0.5, np.nan, np.nan, 0.0]),
+                ),
+            ),
+            errors=(NO_INTEGERS,),
+        )
+        for name in ("logaddexp", "logaddexp2")
+    ),
+    *(
+        pair(
+            name,
+            getattr(formulas, name),
+            "same",
+            sampling={"apart": 0.05},
+            kinks=(
+                Kink(
+                    (np.array([1.0, np.nan, 1.0, np.nan]), np.array([1.0, 1.0, np.nan, np.nan])),
+                    ([1.0, 0.0, 1.0, 1.0], [0.0, 1.0, 0.0, 0.0]),
+                ),
+            ),
+        )
+        for name in ("fmax", "fmin")
+    ),
     binary("maximum", ref.maximum, "same", sampling={"apart": 0.05, "scalars": ()}, kinks=TIES),
     binary(
         "minimum",
@@ -317,32 +531,6 @@ SPECS = (
         sampling={"apart": 0.05, "scalars": ()},
         kinks=(Kink(TIES[0].args, ([0.5, 1.0, 0.0], [0.5, 0.0, 1.0])),),
     ),
-    *(
-        binary(
-            name,
-            getattr(ref, name),
-            "bool",
-            operator=getattr(operator, name),
-            dtypes=ALL_DTYPES,
-            sampling={"scalars": (1, 0.75, True)},
-            boundary=both(large_binary(), conversions(*RELATIONS)),
-        )
-        for name in ("eq", "ne", "lt", "le", "gt", "ge")
-    ),
-    *(
-        binary(
-            name,
-            getattr(ref, name),
-            "bool",
-            sampling={"scalars": ()},
-            dtypes=ALL_DTYPES,
-            boundary=both(large_binary(), conversions(*TRUTHS)),
-        )
-        for name in ("logical_and", "logical_or", "logical_xor")
-    ),
-    bitwise("&", ref.logical_and, operator.and_),
-    bitwise("|", ref.logical_or, operator.or_),
-    bitwise("^", ref.logical_xor, operator.xor),
     gradient_kernel(
         "threshold_backward",
         ref.threshold_backward,

@@ -103,6 +103,7 @@ SPECS = (
         composition=tapes.clamp,
         method="clamp",
         inplace="clamp_",
+        out=True,
         boundary=large_clamp,
         kinks=(INCLUSIVE, TENSORS, CROSSED),
         errors=(
@@ -121,6 +122,7 @@ SPECS = (
         composition=lambda x, bound: tapes.clamp(x, min=bound),
         method="clamp_min",
         inplace="clamp_min_",
+        out=True,
         boundary=large_bound,
         kinks=(Kink((at(1.0, -1.0, 2.0),), ([1.0, 0.0, 1.0],), {"min": 1.0}),),
         errors=(bad(TypeError, ".", np.zeros(2), "a"),),
@@ -133,6 +135,7 @@ SPECS = (
         composition=lambda x, bound: tapes.clamp(x, max=bound),
         method="clamp_max",
         inplace="clamp_max_",
+        out=True,
         boundary=large_bound,
         kinks=(Kink((at(1.0, -1.0, 2.0),), ([1.0, 1.0, 0.0],), {"max": 1.0}),),
         errors=(bad(TypeError, ".", np.zeros(2), "a"),),

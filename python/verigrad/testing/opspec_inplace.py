@@ -10,8 +10,7 @@ import numpy as np
 
 from verigrad.testing.opspec import OpSpec, bad
 from verigrad.testing.opspec_shape import method
-from verigrad.testing.reference import elementwise, tape
-from verigrad.testing.reference.promotion import cast
+from verigrad.testing.reference import elementwise, slopes
 from verigrad.testing.samples import Const, Same, Sample, Sampler, call
 
 MATRIX = np.zeros((2, 3))
@@ -65,21 +64,9 @@ def zeroed_bounds(s: Sampler) -> Iterator[Sample]:
         yield call(s.array(*shape))
 
 
-def everywhere(a: Any, value: Any) -> tape.Var:
-    """The composition: the source in the place of the tensor."""
-    return tape.var(value).expand(*a.shape)
-
-
 def copy_reference(a: Any, b: Any) -> Any:
     """The source in the place of the tensor."""
     return np.broadcast_to(elementwise.copy_op(b, a.dtype), a.shape)
-
-
-def fill_reference(a: Any, value: Any) -> Any:
-    """The value everywhere."""
-    out = np.empty(a.size, a.dtype)
-    elementwise.fill(out, cast(np.asarray(value), a.dtype)[()])
-    return out.reshape(a.shape)
 
 
 EXACT: dict[str, Any] = {"mutates": 1, "view": None, "tolerance": 0.0}
@@ -90,7 +77,7 @@ SPECS = (
         "copy_",
         copy_reference,
         copied,
-        composition=everywhere,
+        composition=slopes.filled,
         boundary=copied_bounds,
         function=method("copy_"),
         errors=(SHAPE, bad(RuntimeError, "shape|expand|size", MATRIX, np.zeros((2, *MATRIX.shape)))),
@@ -99,9 +86,9 @@ SPECS = (
     ),
     OpSpec(
         "fill_",
-        fill_reference,
+        elementwise.fill_op,
         filled,
-        composition=everywhere,
+        composition=slopes.filled,
         boundary=filled_bounds,
         function=method("fill_"),
         zero_inputs=("input 0",),
@@ -114,9 +101,9 @@ SPECS = (
     ),
     OpSpec(
         "zero_",
-        lambda a: fill_reference(a, 0),
+        lambda a: elementwise.fill_op(a, 0),
         zeroed,
-        composition=lambda a: everywhere(a, 0.0),
+        composition=lambda a: slopes.filled(a, 0.0),
         boundary=zeroed_bounds,
         function=method("zero_"),
         zero_gradient="the old values are lost",

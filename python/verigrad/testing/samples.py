@@ -56,7 +56,7 @@ class Sample:
         grad: whether the operation is smooth here, so that gradients can be checked.
         layouts: memory layout of each tensor in the order of the arguments; contiguous where the list ends.
         vary: whether the checks may change the layouts.
-        form: "function", "method", "operator" or "inplace": how the operation is called.
+        form: "function", "method", "operator", "inplace" or "out": how the operation is called.
         peer: whether PyTorch must pass as well; False where its documentation excludes the call.
         note: a word for the label.
     """

@@ -45,6 +45,18 @@ Tensor prelu(const Tensor& self, const Tensor& weight);
 Tensor rrelu(const Tensor& self, double lower, double upper, bool training, bool inplace = false,
              const OptGenerator& generator = {});
 
+/// ln(x / (1 - x)), x limited to [eps, 1 - eps] where eps is given and not negative.
+Tensor logit(const Tensor& self, std::optional<double> eps = {});
+const Tensor& logit_(const Tensor& self, std::optional<double> eps = {});
+/// NaN, infinity and its negative replaced; the last two by the dtype's largest numbers where not given.
+Tensor nan_to_num(const Tensor& self, double nan = 0, std::optional<double> posinf = {},
+                  std::optional<double> neginf = {});
+const Tensor& nan_to_num_(const Tensor& self, double nan = 0, std::optional<double> posinf = {},
+                          std::optional<double> neginf = {});
+/// To so many places behind the point, or before it; halves go to the even digit.
+Tensor round(const Tensor& self, std::int64_t decimals);
+const Tensor& round_(const Tensor& self, std::int64_t decimals);
+
 using Bound = std::optional<Operand>;
 /// The input limited to [min, max], broadcast; max where min is greater. A tensor bound gets the gradient where it is
 /// the result and differs from the input.

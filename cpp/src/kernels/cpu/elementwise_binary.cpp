@@ -6,10 +6,6 @@
 namespace verigrad::kernels::cpu {
 namespace {
 
-[[noreturn]] void no_kernel(const char* op, DType dtype) {
-  VG_THROW(RuntimeError, op, ": no cpu implementation for dtype ", name(dtype));
-}
-
 /// Looks for a zero among the divisors.
 template <class T>
 struct FindZero {
@@ -50,30 +46,13 @@ void launch(const char* op, const Loop& loop) {
     };
     if (loop.is_number(2) && functors::common_power(loop.number_as<T>(2), power)) return;
   }
-  constexpr bool kDivides = std::is_same_v<Op, functors::floor_divide> || std::is_same_v<Op, functors::remainder>;
-  if constexpr (kDivides && std::is_integral_v<T>) check_divisors<T>(op, loop);
+  if constexpr (functors::kDivides<Op> && std::is_integral_v<T>) check_divisors<T>(op, loop);
   launch_binary<Op, T, T>(loop);
 }
 
-template <class Op>
-void Any(const char* op, DType dtype, const Loop& loop) {
-  dispatch(dtype, [&]<class T>(TypeTag<T>) { launch<Op, T>(op, loop); });
-}
-
-template <class Op>
-void Numeric(const char* op, DType dtype, const Loop& loop) {
-  dispatch(dtype, [&]<class T>(TypeTag<T>) {
-    if constexpr (std::is_same_v<T, bool>) {
-      no_kernel(op, dtype);
-    } else {
-      launch<Op, T>(op, loop);
-    }
-  });
-}
-
-template <class Op>
-void Float(const char* op, DType dtype, const Loop& loop) {
-  dispatch_floating(op, dtype, [&]<class T>(TypeTag<T>) { launch<Op, T>(op, loop); });
+template <class Op, Kind kKind>
+void same(const char* op, DType dtype, const Loop& loop) {
+  dispatch_kind<kKind>(op, dtype, [&]<class T>(TypeTag<T>) { launch<Op, T>(op, loop); });
 }
 
 }  // namespace
@@ -81,9 +60,8 @@ void Float(const char* op, DType dtype, const Loop& loop) {
 void binary(BinaryOp op, DType dtype, const Loop& loop) {
   switch (op) {
 #define VG_BINARY(NAME, NODE, KIND, ...) \
-  case BinaryOp::NAME: return KIND<functors::NAME>(#NAME, dtype, loop);
-#define VG_DISCRETE(NAME, ...) \
-  case BinaryOp::NAME: return Numeric<functors::NAME>(#NAME, dtype, loop);
+  case BinaryOp::NAME: return same<functors::NAME, Kind::KIND>(#NAME, dtype, loop);
+#define VG_DISCRETE(NAME, NODE, KIND) VG_BINARY(NAME, NODE, KIND)
 #include "verigrad/binary.def"
     default: compare(op, dtype, loop);
   }

@@ -13,7 +13,7 @@ bool launch_compare(DType dtype, const Loop& loop) {
 
 bool compare(BinaryOp op, DType dtype, const Loop& loop) {
   switch (op) {
-#define VG_COMPARE(NAME) \
+#define VG_COMPARE(NAME, ...) \
   case BinaryOp::NAME: return launch_compare<functors::NAME>(dtype, loop);
 #include "verigrad/binary.def"
     default: return false;

@@ -1,4 +1,4 @@
-// Unary and binary ops on a CUDA device, from the rows and formulas that the CPU uses.
+// Unary, binary and ternary ops on a CUDA device, from the rows and formulas that the CPU uses.
 #include <type_traits>
 
 #include "kernels/cuda/kernels.cuh"
@@ -39,6 +39,15 @@ __global__ void division_kernel(Layout<3> layout, T* out, Input<T> a, Input<T> b
   });
 }
 
+template <class Op, class T>
+__global__ void ternary_kernel(Layout<4> layout, T* out, Input<T> a, Input<T> b, Input<T> c, T v) {
+  for_each_element(layout.numel, [&](std::int64_t i) {
+    std::int64_t at[4];
+    layout.offsets(i, at);
+    out[at[0]] = Op()(a[at[1]], b[at[2]], c[at[3]], v);
+  });
+}
+
 template <class Op, class In, class Out>
 void launch_unary(const Loop& loop) {
   launch_over(loop.numel, &unary_kernel<Op, In, Out>, Layout<2>(loop), static_cast<Out*>(loop.data[0]),
@@ -47,10 +56,9 @@ void launch_unary(const Loop& loop) {
 
 template <class Op, class In, class Out>
 void launch_binary(const Loop& loop) {
-  constexpr bool kDivides = std::is_same_v<Op, functors::floor_divide> || std::is_same_v<Op, functors::remainder>;
   Out* out = static_cast<Out*>(loop.data[0]);
   const Input<In> a(loop, 1), b(loop, 2);
-  if constexpr (kDivides && std::is_integral_v<In>) {
+  if constexpr (functors::kDivides<Op> && std::is_integral_v<In>) {
     launch_over(loop.numel, &division_kernel<Op, In>, Layout<3>(loop), out, a, b, reporter());
   } else {
     if constexpr (std::is_same_v<Op, functors::pow>) {
@@ -61,26 +69,9 @@ void launch_binary(const Loop& loop) {
   }
 }
 
-/// Which dtypes a row has, and the launch for one of them.
-enum class Kind { Any, Numeric, Float };
-
-template <Kind kKind, class F>
-void dispatch_kind(DType dtype, F&& f) {
-  dispatch(dtype, [&](auto tag) {
-    using T = typename decltype(tag)::type;
-    constexpr bool kHas =
-        kKind == Kind::Any || (kKind == Kind::Numeric && !std::is_same_v<T, bool>) || std::is_floating_point_v<T>;
-    if constexpr (kHas) {
-      f(tag);
-    } else {
-      refuse_dtype(dtype);
-    }
-  });
-}
-
 template <class Op, Kind kKind>
-void run_unary(DType dtype, const Loop& loop) {
-  dispatch_kind<kKind>(dtype, [&](auto tag) {
+void run_unary(const char* op, DType dtype, const Loop& loop) {
+  dispatch_kind<kKind>(op, dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     launch_unary<Op, T, T>(loop);
   });
@@ -88,23 +79,32 @@ void run_unary(DType dtype, const Loop& loop) {
 
 template <class Op>
 void run_predicate(DType dtype, const Loop& loop) {
-  dispatch_kind<Kind::Any>(dtype, [&](auto tag) {
+  dispatch(dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     launch_unary<Op, T, bool>(loop);
   });
 }
 
 template <class Op, Kind kKind>
-void run_binary(DType dtype, const Loop& loop) {
-  dispatch_kind<kKind>(dtype, [&](auto tag) {
+void run_binary(const char* op, DType dtype, const Loop& loop) {
+  dispatch_kind<kKind>(op, dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     launch_binary<Op, T, T>(loop);
   });
 }
 
+template <class Op, Kind kKind>
+void run_ternary(const char* op, DType dtype, const Loop& loop, Scalar value) {
+  dispatch_kind<kKind>(op, dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    launch_over(loop.numel, &ternary_kernel<Op, T>, Layout<4>(loop), static_cast<T*>(loop.data[0]), Input<T>(loop, 1),
+                Input<T>(loop, 2), Input<T>(loop, 3), value.to<T>());
+  });
+}
+
 template <class Op>
 void run_compare(DType dtype, const Loop& loop) {
-  dispatch_kind<Kind::Any>(dtype, [&](auto tag) {
+  dispatch(dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     launch_binary<Op, T, bool>(loop);
   });
@@ -115,8 +115,8 @@ void run_compare(DType dtype, const Loop& loop) {
 void unary(UnaryOp op, DType dtype, const Loop& loop) {
   switch (op) {
 #define VG_UNARY(NAME, NODE, KIND, ...) \
-  case UnaryOp::NAME: return run_unary<functors::NAME, Kind::KIND>(dtype, loop);
-#define VG_PREDICATE(NAME) \
+  case UnaryOp::NAME: return run_unary<functors::NAME, Kind::KIND>(#NAME, dtype, loop);
+#define VG_PREDICATE(NAME, ...) \
   case UnaryOp::NAME: return run_predicate<functors::NAME>(dtype, loop);
 #include "verigrad/unary.def"
   }
@@ -125,12 +125,19 @@ void unary(UnaryOp op, DType dtype, const Loop& loop) {
 void binary(BinaryOp op, DType dtype, const Loop& loop) {
   switch (op) {
 #define VG_BINARY(NAME, NODE, KIND, ...) \
-  case BinaryOp::NAME: return run_binary<functors::NAME, Kind::KIND>(dtype, loop);
-#define VG_DISCRETE(NAME, ...) \
-  case BinaryOp::NAME: return run_binary<functors::NAME, Kind::Numeric>(dtype, loop);
-#define VG_COMPARE(NAME) \
+  case BinaryOp::NAME: return run_binary<functors::NAME, Kind::KIND>(#NAME, dtype, loop);
+#define VG_DISCRETE(NAME, NODE, KIND) VG_BINARY(NAME, NODE, KIND)
+#define VG_COMPARE(NAME, ...) \
   case BinaryOp::NAME: return run_compare<functors::NAME>(dtype, loop);
 #include "verigrad/binary.def"
+  }
+}
+
+void ternary(TernaryOp op, DType dtype, const Loop& loop, Scalar value) {
+  switch (op) {
+#define VG_TERNARY(NAME, NODE, KIND, ...) \
+  case TernaryOp::NAME: return run_ternary<functors::NAME, Kind::KIND>(#NAME, dtype, loop, value);
+#include "verigrad/ternary.def"
   }
 }
 

@@ -101,6 +101,11 @@ def _softsign(x: tape.Var, a: float, b: float, c: float) -> tape.Var:
     return r * r
 
 
+def _logit(x: tape.Var, a: float, b: float, c: float) -> tape.Var:
+    slope = 1.0 / (x * (1.0 - x))
+    return slope if a < 0 else tape.where((x.value < a) | (x.value > 1.0 - a), 0.0, slope)
+
+
 SLOPES: dict[str, Slope] = {
     "leaky_relu": lambda x, a, b, c: between(x, x.value > 0.0, 1.0, number(a)),
     "elu": _elu,
@@ -120,6 +125,9 @@ SLOPES: dict[str, Slope] = {
     "logsigmoid": lambda x, a, b, c: sigmoid(-x),
     "tanhshrink": _tanhshrink,
     "softsign": _softsign,
+    "logit": _logit,
+    "nan_to_num": lambda x, a, b, c: between(x, np.isfinite(x.value), 1.0, 0.0),
+    "round_digits": lambda x, a, b, c: x * 0.0,
     "gelu": _gelu,
     "gelu_tanh": _gelu_tanh,
 }

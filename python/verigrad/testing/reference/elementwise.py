@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from verigrad.testing.reference import promotion
+from verigrad.testing.reference import formulas, promotion
 from verigrad.testing.reference._numba import kernel
 
 Array = np.ndarray[Any, Any]
@@ -321,7 +321,7 @@ def fill(out: Array, value: Any) -> None:
 
 
 # Where an integer needs another formula than a floating-point number.
-INTEGER = {floor_divide: floor_divide_int, remainder: remainder_int, pow_: pow_int}
+INTEGER = {floor_divide: floor_divide_int, remainder: remainder_int, pow_: pow_int, **formulas.INTEGER}
 
 
 def unary_op(formula: Callable[..., Any], kind: str) -> Callable[[Array], Array]:
@@ -333,7 +333,7 @@ def unary_op(formula: Callable[..., Any], kind: str) -> Callable[[Array], Array]
         work = promotion.work_dtype(dtype)
         flat = promotion.cast(x.reshape(-1), dtype).astype(work)
         out = np.empty(flat.size, bool if kind == "bool" else work)
-        unary(formula, out, flat)
+        unary(formula if dtype.kind == "f" else INTEGER.get(formula, formula), out, flat)
         return promotion.cast(out, "bool" if kind == "bool" else dtype).reshape(x.shape)
 
     return reference
@@ -409,6 +409,46 @@ def truncated(a: Any, b: Any) -> Any:
 def truncated_int(a: Any, b: Any) -> Any:
     quotient = abs(a) // abs(b)
     return quotient if (a < 0) == (b < 0) else -quotient
+
+
+def rsub_op(a: Any, b: Any, *, alpha: float = 1) -> Array:
+    """b - alpha * a."""
+    return sub_op(b, a, alpha=alpha)
+
+
+def float_power_op(a: Any, b: Any) -> Array:
+    """a to the b in float64."""
+    left, right = np.broadcast_arrays(np.asarray(a, np.float64), np.asarray(b, np.float64))
+    out = np.empty(left.size)
+    binary(pow_, out, left.reshape(-1), right.reshape(-1))
+    return out.reshape(left.shape)
+
+
+@kernel
+def ternary(op: Any, out: Array, a: Array, b: Array, c: Array, v: Any) -> None:
+    for i in range(out.size):
+        out[i] = op(a[i], b[i], c[i], v)
+
+
+def ternary_op(formula: Callable[..., Any]) -> Callable[..., Array]:
+    """The op over three arrays, the last of which may be a Python number, with broadcasting."""
+
+    def reference(a: Array, b: Array, c: Any, *, value: float = 1) -> Array:
+        dtype, shape, arrays = operands(a, b, c)
+        work = promotion.work_dtype(dtype)
+        out = np.empty(arrays[0].size, work)
+        x, y, z = [array.reshape(-1).astype(work) for array in arrays]
+        ternary(formula, out, x, y, z, float(value) if dtype.kind == "f" else int(value))
+        return promotion.cast(out, dtype).reshape(shape)
+
+    return reference
+
+
+def fill_op(a: Array, value: Any) -> Array:
+    """The value everywhere."""
+    out = np.empty(a.size, a.dtype)
+    fill(out, promotion.cast(np.asarray(value), a.dtype)[()])
+    return out.reshape(a.shape)
 
 
 def where_op(condition: Array, a: Any, b: Any) -> Array:
