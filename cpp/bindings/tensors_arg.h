@@ -5,11 +5,6 @@
 
 namespace verigrad::bindings {
 
-/// A sequence of tensors. A tensor, which is a sequence of its rows, is refused as in PyTorch.
-struct SeveralTensors {
-  TensorList list;
-};
-
 /// Tensors given as f(a, b), or with `grouped` also as f((a, b)).
 inline TensorList parse_tensors(const char* op, const py::args& args, bool grouped) {
   py::tuple items = args;
@@ -43,15 +38,3 @@ inline ops::DimList as_list(const Dims& dims) { return {dims.begin(), dims.end()
 inline py::tuple as_tuple(const TensorList& tensors) { return py::tuple(py::cast(tensors)); }
 
 }  // namespace verigrad::bindings
-
-template <>
-struct pybind11::detail::type_caster<verigrad::bindings::SeveralTensors> {
-  using List = make_caster<verigrad::TensorList>;
-  PYBIND11_TYPE_CASTER(verigrad::bindings::SeveralTensors, List::name);
-  bool load(handle source, bool convert) {
-    List inner;
-    if (verigrad::bindings::is_tensor(source.ptr()) || !inner.load(source, convert)) return false;
-    value.list = cast_op<verigrad::TensorList&&>(std::move(inner));
-    return true;
-  }
-};

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 
+#include "ops/elementwise.h"
 #include "verigrad/contraction.h"
 #include "verigrad/diagonal.h"
 
