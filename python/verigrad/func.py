@@ -431,9 +431,9 @@ def _merged(dicts: Any) -> dict[str, Tensor]:
     return given
 
 
-def _places(module: Module) -> dict[str, tuple[dict[str, Any], str, Tensor]]:
+def _places(module: Module) -> dict[str, tuple[Any, str, Tensor]]:
     """By name the dict that holds a parameter or buffer, its key there, and what is there."""
-    found = {}
+    found: dict[str, tuple[Any, str, Tensor]] = {}
     for prefix, part in module.named_modules(remove_duplicate=False):
         for owner in (part._parameters, part._buffers):
             for key, tensor in owner.items():
