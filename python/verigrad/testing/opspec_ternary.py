@@ -49,9 +49,8 @@ def lerp_samples(s: Sampler) -> Iterator[Sample]:
     for number in (0.25, 0.75, 0, 1, 2, -1.5, True):
         yield call(s.array(3, 4), s.array(3, 4), number)
     yield call(s.array(3, 4), s.array(4), 0.75)
-    yield call(
-        s.array(2, 3), s.array(2, 3), np.array(0.25, "float64" if s.dtype.itemsize == 4 else "float32")
-    )
+    other = np.array(0.25, "float64" if s.dtype.itemsize == 4 else "float32")
+    yield call(s.array(2, 3), s.array(2, 3), other, grad=False, note="a weight of another dtype")
     yield call(s.array(2, 3), s.array(3), np.array(1), grad=False, note="a whole weight")
     yield call(s.array(2, 3), Same(0), weights(s, (2, 3)), grad=False, note="the same tensor twice")
     yield call(s.array(37, 41), s.array(37, 41), weights(s, (41,)), grad=False)
