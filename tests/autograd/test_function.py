@@ -333,7 +333,7 @@ def test_a_backward_that_is_differentiable_once():
     x = leaf()
     Once.apply(x).sum().backward()
     assert x.grad.tolist() == [2.0, 4.0, 6.0]
-    (first,) = vg.autograd.grad(Once.apply(x * 1).sum(), x, create_graph=True)
+    (first,) = vg.autograd.grad((Once.apply(x * 1) ** 2).sum(), x, create_graph=True)
     assert first.requires_grad
     with pytest.raises(RuntimeError, match="marked with @once_differentiable"):
         first.sum().backward()

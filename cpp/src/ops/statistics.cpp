@@ -184,7 +184,12 @@ Tensor nanmean(const Tensor& self, const DimList& dims, bool keepdim, OptDType d
 Tensor trace(const Tensor& self) {
   VG_CHECK(self.ndim() == 2, RuntimeError, "trace: expected a matrix, got a tensor with dim ", self.ndim());
   VG_CHECK(self.dtype() != DType::Bool, NotImplementedError, "\"trace\" not implemented for 'Bool'");
-  return sum(diagonal(self));
+  const Tensor out = sum(diagonal(detach(self)));
+  if (!is_floating_point(self.dtype())) return out;
+  return record("TraceBackward0", out, {self}, {}, [](Node& n, const Tensor& g) -> TensorList {
+    const auto& x = input_meta(n, 0);
+    return {where(eye(x.shape[0], x.shape[1], DType::Bool, g.device()), g, 0)};
+  });
 }
 
 }  // namespace verigrad::ops

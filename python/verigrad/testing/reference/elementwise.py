@@ -420,7 +420,7 @@ def float_power_op(a: Any, b: Any) -> Array:
     """a to the b in float64."""
     left, right = np.broadcast_arrays(np.asarray(a, np.float64), np.asarray(b, np.float64))
     out = np.empty(left.size)
-    binary(pow_, out, left.reshape(-1), right.reshape(-1))
+    binary(pow_, out, left.flatten(), right.flatten())
     return out.reshape(left.shape)
 
 
