@@ -42,7 +42,7 @@ OPERATORS = (
 )  # fmt: skip
 
 
-# PyTorch answers powers 0 and 1 before it looks at the dtype; it refuses tensor(True) as power, as is done here.
+# PyTorch answers powers 0 and 1 before it looks at the dtype, for a Python number alone.
 SHORTCUT = ("pow(bool, True)", "pow(bool, True) in place")
 
 
