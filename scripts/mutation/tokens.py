@@ -29,7 +29,7 @@ PATTERN = re.compile(
 )
 DIRECTIVE = re.compile(r"^[ \t]*#(?:[^\n\\]|\\.)*", re.MULTILINE | re.DOTALL)
 # The columns of the tables in verigrad/*.def that hold formulas.
-ROW_FORMULAS = {"VG_UNARY": (4,), "VG_BINARY": (5, 6), "VG_ACTIVATION": (3,)}
+ROW_FORMULAS = {"VG_UNARY": (4,), "VG_BINARY": (5, 6), "VG_TERNARY": (6, 7, 8), "VG_ACTIVATION": (3,)}
 
 
 @dataclass(frozen=True)

@@ -27,10 +27,11 @@ UNCROSSED = Path(__file__).with_name("uncrossed_boundaries.txt")
 ALLOWED = (
     ("float_math.h", "", "the format of float32: digits of the exponent and the mantissa"),
     ("functors.h", "", "formulas of single elements"),
+    ("functors_unary.h", "", "formulas of single elements"),
     ("activations.h", "", "formulas of single elements"),
     ("philox.h", "", "the words and the rounds of the generator"),
     ("random_numbers.h", "", "the words of a block, and formulas of single elements"),
-    ("table.h", "kMaxOperands = 4", "arrays of a loop, not a size of data"),
+    ("table.h", "kMaxOperands = 5", "arrays of a loop, not a size of data"),
     ("table.h", "kMaxUpdateStates = 3", "arrays of an update rule, not a size of data"),
     ("cuda/block_reduce.cuh", "sizeof(V) + 3", "bytes of the words that shuffles move"),
     ("cuda/block_reduce.cuh", "kLevels = 40", "levels of a tree over more elements than there are"),

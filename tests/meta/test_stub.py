@@ -84,10 +84,14 @@ def test_function_without_signature_is_an_error() -> None:
 def test_signatures_are_rewritten() -> None:
     script = load_script()
     written = (
-        "(self: verigrad.Tensor, n: typing.SupportsInt | typing.SupportsIndex = 0, *, out: object = <x>)"
+        "(self: verigrad.Tensor, n: typing.SupportsInt | typing.SupportsIndex = 0, *, other: object = <x>)"
     )
     assert script.signature(f"{written} -> tuple", "f") == (
-        "(self, n: _int = 0, *, out: Any = ...) -> _tuple[Any, ...]"
+        "(self, n: _int = 0, *, other: Any = ...) -> _tuple[Any, ...]"
+    )
+    # A function that takes the tensor for its result answers it.
+    assert script.signature("(input: Tensor, *, out: object) -> object", "f") == (
+        "(input: Tensor, *, out: Tensor | None) -> Tensor"
     )
     # Methods that change their tensor in place return the object itself.
     assert (

@@ -18,18 +18,20 @@ DIFFERENTIABLE = [name for name, spec in records().items() if spec.order > 0]
 # Operations whose gradient is zero everywhere: no factor makes it wrong.
 ZERO = {name for name, spec in records().items() if spec.zero_gradient}
 # Nodes whose gradient is zero, or empty wherever they stand.
-NOUGHT = {"FillBackward0", "ZeroBackward0"}
+NOUGHT = {"FillBackward0", "ZeroBackward0", "DivBackward2"}
 # The gradient of a covariance by the mean is zero: distances to it add up to nothing.
-NOUGHT_IN = {("cov", "SumBackward1")}
+NOUGHT_IN = {("cov", "SumBackward1"), ("corrcoef", "SumBackward1")}
 # The very tensor comes back, without a node.
 IDENTITY = {"cpu", "positive"}
 FACTORS = tuple(kind for kind in TESTING.vjp_fault_kinds() if kind != "broadcast")
 KINDS = (*FACTORS, "broadcast")
-# Kinds that change no gradient in any sample, because it is zero there. Entries may only go.
+# Kinds that change no gradient in any sample: it is zero there, or has one element. Entries may only go.
 UNFELT = {
+    "atleast_1d": {"half"},
     "clamped_backward": {"middle"},
     "dropout2d": {"last"},
     "feature_alpha_dropout": {"last"},
+    "fill": {"half"},
     "fill_": {"half"},
     "hardtanh": {"last", "middle"},
     "hardtanh_": {"last"},

@@ -63,7 +63,13 @@ def unary(
         reference,
         unary_samples(low, high, gap, edges),
         boundary=large_unary(low, high, gap),
-        **{"method": name, "out": True, "order": 0 if kind == "bool" else 2, **exact, **options},
+        **{
+            "method": name,
+            "out": "function" not in options,
+            "order": 0 if kind == "bool" else 2,
+            **exact,
+            **options,
+        },
     )
 
 
