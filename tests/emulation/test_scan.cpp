@@ -14,7 +14,7 @@ struct Lines {
 
 /// Around a thread's run, a chunk of a block, and the blocks of a grid.
 const std::vector<Lines> kLines = {{1, 1, 1},    {1, 7, 1},    {3, 8, 5},   {1, 9, 2},   {2, 2047, 1}, {1, 2048, 1},
-                                   {3, 2049, 1}, {1, 5003, 1}, {2, 33, 67}, {70, 17, 1}, {1, 6, 301}};
+                                   {3, 2049, 1}, {1, 5003, 1}, {2, 33, 67}, {70, 17, 1}, {1, 6, 301},  {2, 66, 200}};
 
 Scan scan_of(const Lines& lines, const void* in, void* out) {
   Scan s;

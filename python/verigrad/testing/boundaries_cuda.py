@@ -66,8 +66,8 @@ CUDA_BOUNDARIES: dict[str, Boundary] = {
     "cuda_sort_bits": Boundary(("index_add",), c.key_bits),
     "cuda_sort_rounds": Boundary(("index_add",), c.pairs),
     "cuda_sum_ahead": Boundary(("index_add", "scatter_add"), c.repeats),
-    "cuda_short_line": _above("scatter_add", measure=c.line_length),
-    "cuda_many_lines": _above("scatter_add", measure=c.long_lines),
+    "cuda_short_line": _above("scatter_add", "cumsum", "cummax", measure=c.line_length),
+    "cuda_many_lines": _above("scatter_add", "cumsum", "cummax", measure=c.long_lines),
     # Matrix products.
     "cuda_gemm_tile": _ints(c.product_sides),
     "cuda_gemm_depth": _ints(m.plain_depth),

@@ -183,9 +183,12 @@ def index_of(sample: Sample) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]] 
 
 
 def lines(sample: Sample) -> tuple[int, int] | None:
-    """Lines of a scatter, and their length."""
+    """Lines of a scatter or of a running result, and their length."""
     index, dim = index_of(sample), m.argument(sample, 1, "dim", 0)
-    if index is None or not index.ndim:
+    if index is None:
+        r = m.reduction(sample)
+        return None if r is None else (r.lead * r.trail, r.reduced)
+    if not index.ndim:
         return None
     return index.size // index.shape[dim], index.shape[dim]
 

@@ -73,6 +73,8 @@ def scan_bounds(draw: Callable[..., Any]) -> Callable[[Sampler], Iterator[Sample
         yield call(draw(s, 3, 67), 1)
         for columns in around("scan_columns"):
             yield call(draw(s, 7, columns), 0)
+        yield call(draw(s, 301, 67), 1, vary=False)
+        yield call(draw(s, 3, 4099), 1, vary=False)
         yield call(draw(s, 33_001, 17), 1, vary=False)
         yield call(draw(s, 17, 33_001), 0, vary=False)
 

@@ -1,4 +1,5 @@
-// Running sums, products and extremes on a CUDA device: a block for each line.
+// Running sums, products and extremes on a CUDA device: a block for each line, or a thread where lines are short or
+// many.
 #include "kernels/cuda/scan.cuh"
 
 #include "kernels/cuda/kernels.cuh"
@@ -38,6 +39,18 @@ __device__ typename Formula::Value block_combine(const Formula& formula, typenam
   const Value before = t > 0 ? partial[now + t - 1] : formula.identity();
   __syncthreads();  // the next call writes again
   return before;
+}
+
+template <class Formula>
+__global__ void scan_each_kernel(ScanLines lines, Formula formula) {
+  for_each_element(lines.outer * lines.inner, [&](std::int64_t line) {
+    typename Formula::Value carried = formula.identity();
+    for (std::int64_t i = 0; i < lines.size; ++i) {
+      const std::int64_t at = lines.at(line, i);
+      carried = formula(carried, formula.load(at, i));
+      formula.store(at, carried);
+    }
+  });
 }
 
 template <class Formula>
@@ -102,6 +115,9 @@ struct RunningExtreme {
 template <class Formula>
 void run(const Scan& s, const Formula& formula) {
   const std::int64_t lines = s.outer * s.inner;
+  if (s.size <= kShortLine || lines >= kManyLines) {
+    return launch_over(lines, &scan_each_kernel<Formula>, ScanLines(s), formula);
+  }
   launch(dim3(static_cast<unsigned>(std::min(lines, kMaxBlocks))), dim3(kThreads), &scan_lines_kernel<Formula>,
          ScanLines(s), formula);
 }

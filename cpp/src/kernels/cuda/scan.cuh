@@ -38,6 +38,10 @@ __device__ T block_scan(T value, T& total) {
   return before + sum - value;
 }
 
+/// Lines up to this length, and any where there are so many, have a thread each.
+inline constexpr std::int64_t kShortLine = boundary::cuda_short_line;
+inline constexpr std::int64_t kManyLines = boundary::cuda_many_lines;
+
 /// Neighbouring elements of a thread, and those of a block.
 inline constexpr int kScanRun = boundary::cuda_scan_run;
 inline constexpr int kScanChunk = kThreads * kScanRun;

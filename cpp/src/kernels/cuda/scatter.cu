@@ -159,10 +159,6 @@ __global__ void add_elements_kernel(Lines lines, Pairs<I> pairs, Stored<T>* out,
   });
 }
 
-/// Lines up to this length, and any where there are so many, have a thread each.
-constexpr std::int64_t kShortLine = boundary::cuda_short_line;
-constexpr std::int64_t kManyLines = boundary::cuda_many_lines;
-
 }  // namespace
 
 void index_add(DType dtype, const IndexRows& r) {
