@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <map>
 #include <mutex>
+#include <utility>
 
 #include "cuda_runtime.h"
 #include "memory.h"
@@ -33,7 +34,11 @@ Memory& memory() {
   return *of_process;
 }
 
+thread_local cudaError_t last_error = cudaSuccess;
+
 }  // namespace
+
+cudaError_t failed(cudaError_t status) { return last_error = status; }
 
 std::size_t page_locked_bytes() {
   Memory& m = memory();
@@ -64,11 +69,11 @@ const char* cudaGetErrorString(cudaError_t status) {
     default: return "unknown error";
   }
 }
-cudaError_t cudaGetLastError() { return cudaSuccess; }
+cudaError_t cudaGetLastError() { return std::exchange(last_error, cudaSuccess); }
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   int count = 0;
   cudaGetDeviceCount(&count);
-  if (device < 0 || device >= count) return cudaErrorInvalidDevice;
+  if (device < 0 || device >= count) return failed(cudaErrorInvalidDevice);
   *properties = {};
   std::snprintf(properties->name, sizeof properties->name, "verigrad emulation");
   properties->multiProcessorCount = 1;
@@ -80,9 +85,9 @@ cudaError_t cudaMalloc(void** address, std::size_t bytes) {
   Memory& m = memory();
   const std::lock_guard lock(m.mutex);
   const int device = current_device();
-  if (bytes > m.limit() - std::min(m.limit(), m.used[device])) return cudaErrorMemoryAllocation;
+  if (bytes > m.limit() - std::min(m.limit(), m.used[device])) return failed(cudaErrorMemoryAllocation);
   *address = device_allocate(bytes);
-  if (!*address) return cudaErrorMemoryAllocation;
+  if (!*address) return failed(cudaErrorMemoryAllocation);
   m.blocks[*address] = {device, bytes};
   m.used[device] += bytes;
   return cudaSuccess;
@@ -92,7 +97,7 @@ cudaError_t cudaFree(void* address) {
   Memory& m = memory();
   const std::unique_lock lock(m.mutex);
   const auto at = m.blocks.find(address);
-  if (at == m.blocks.end()) return cudaErrorInvalidValue;
+  if (at == m.blocks.end()) return failed(cudaErrorInvalidValue);
   const auto [device, bytes] = at->second;
   m.blocks.erase(at);
   m.used[device] -= bytes;
@@ -104,10 +109,10 @@ cudaError_t cudaFree(void* address) {
 cudaError_t cudaHostAlloc(void** address, std::size_t bytes, unsigned) {
   Memory& m = memory();
   const std::lock_guard lock(m.mutex);
-  if (bytes > m.limit() - std::min(m.limit(), m.used_host)) return cudaErrorMemoryAllocation;
+  if (bytes > m.limit() - std::min(m.limit(), m.used_host)) return failed(cudaErrorMemoryAllocation);
   constexpr std::size_t kPage = 4096;
   *address = std::aligned_alloc(kPage, (bytes + kPage - 1) / kPage * kPage);
-  if (!*address) return cudaErrorMemoryAllocation;
+  if (!*address) return failed(cudaErrorMemoryAllocation);
   m.locked[static_cast<char*>(*address)] = {bytes, true};
   m.used_host += bytes;
   return cudaSuccess;
@@ -116,8 +121,8 @@ cudaError_t cudaFreeHost(void* address) {
   Memory& m = memory();
   const std::lock_guard lock(m.mutex);
   const auto at = m.locked.find(static_cast<char*>(address));
-  if (at == m.locked.end() || !at->second.ours) return cudaErrorInvalidValue;
-  if (in_use(address, at->second.bytes)) return cudaErrorNotReady;  // a mistake that a machine may not notice
+  if (at == m.locked.end() || !at->second.ours) return failed(cudaErrorInvalidValue);
+  if (in_use(address, at->second.bytes)) return failed(cudaErrorNotReady);  // a mistake that a machine may not notice
   m.used_host -= at->second.bytes;
   m.locked.erase(at);
   std::free(address);
@@ -132,7 +137,7 @@ cudaError_t cudaHostRegister(void* address, std::size_t bytes, unsigned) {
 cudaError_t cudaHostUnregister(void* address) {
   Memory& m = memory();
   const std::lock_guard lock(m.mutex);
-  return m.locked.erase(static_cast<char*>(address)) == 1 ? cudaSuccess : cudaErrorInvalidValue;
+  return m.locked.erase(static_cast<char*>(address)) == 1 ? cudaSuccess : failed(cudaErrorInvalidValue);
 }
 cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* address) {
   attributes->type = page_locked(address) ? cudaMemoryTypeHost : cudaMemoryTypeUnregistered;

@@ -61,14 +61,14 @@ cudaError_t query(const Mark& mark) {
   const Guard lock(streams().mutex);
   if (mark.reached()) return cudaSuccess;
   if (streams().queries_help) run_until(*mark.stream, mark.stream->done + 1);
-  return cudaErrorNotReady;
+  return failed(cudaErrorNotReady);
 }
 
 /// Copies now, or where `late` when the stream gets there.
 cudaError_t copy(void* to, const void* from, std::size_t bytes, cudaStream_t handle, bool late) {
   const Guard lock(streams().mutex);
   const auto stream = find_stream(handle);
-  if (!stream) return cudaErrorInvalidResourceHandle;
+  if (!stream) return failed(cudaErrorInvalidResourceHandle);
   stream->queue.push_back({[=] {
                              const DeviceMemoryOpen open;
                              std::memmove(to, from, bytes);
@@ -124,7 +124,7 @@ bool in_use(const void* memory, std::size_t bytes) {
 cudaError_t catch_up(cudaStream_t handle) {
   const Guard lock(streams().mutex);
   const auto stream = find_stream(handle);
-  if (!stream) return cudaErrorInvalidResourceHandle;
+  if (!stream) return failed(cudaErrorInvalidResourceHandle);
   run_until(*stream, stream->issued());
   return cudaSuccess;
 }
@@ -138,7 +138,7 @@ cudaError_t cudaGetDeviceCount(int* count) {
   return cudaSuccess;
 }
 cudaError_t cudaSetDevice(int device) {
-  if (device < 0 || device >= kDevices) return cudaErrorInvalidDevice;
+  if (device < 0 || device >= kDevices) return failed(cudaErrorInvalidDevice);
   device_of_thread = device;
   return cudaSuccess;
 }
@@ -186,12 +186,12 @@ cudaError_t cudaStreamSynchronize(cudaStream_t handle) { return catch_up(handle)
 cudaError_t cudaStreamQuery(cudaStream_t handle) {
   const Guard lock(streams().mutex);
   const auto stream = find_stream(handle);
-  return stream ? query({stream, stream->issued()}) : cudaErrorInvalidResourceHandle;
+  return stream ? query({stream, stream->issued()}) : failed(cudaErrorInvalidResourceHandle);
 }
 cudaError_t cudaStreamWaitEvent(cudaStream_t handle, cudaEvent_t event, unsigned) {
   const Guard lock(streams().mutex);
   const auto stream = find_stream(handle);
-  if (!stream) return cudaErrorInvalidResourceHandle;
+  if (!stream) return failed(cudaErrorInvalidResourceHandle);
   if (const Mark mark = event->mark; !mark.reached()) {
     stream->queue.push_back({[mark] { run_until(*mark.stream, mark.position); }});
   }
@@ -214,7 +214,7 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t handle) {
   const Guard lock(streams().mutex);
   const auto stream = find_stream(handle);
-  if (!stream || stream->device != event->device) return cudaErrorInvalidResourceHandle;
+  if (!stream || stream->device != event->device) return failed(cudaErrorInvalidResourceHandle);
   event->mark = {stream, stream->issued()};
   event->time = std::chrono::steady_clock::now();
   return cudaSuccess;
@@ -230,7 +230,7 @@ cudaError_t cudaEventQuery(cudaEvent_t event) {
 }
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end) {
   const Guard lock(streams().mutex);
-  if (!start->mark.reached() || !end->mark.reached()) return cudaErrorNotReady;
+  if (!start->mark.reached() || !end->mark.reached()) return failed(cudaErrorNotReady);
   *milliseconds = std::chrono::duration<float, std::milli>(end->time - start->time).count();
   return cudaSuccess;
 }

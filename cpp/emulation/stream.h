@@ -35,6 +35,8 @@ struct Mark {
   bool reached() const { return !stream || stream->done >= position; }
 };
 
+/// The status of a call that fails, which the thread keeps until it asks for its last error.
+cudaError_t failed(cudaError_t status);
 /// Events that were made and not destroyed.
 int live_events();
 /// Whether asking for what is not done lets one work be done, so that who asks on gets there. On at first.

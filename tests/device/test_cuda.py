@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gc
 import json
+import math
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 
 import verigrad
 from verigrad import cuda, nn
+from verigrad.testing import boundaries
 
 pytestmark = pytest.mark.skipif(
     not cuda.is_available(), reason="no CUDA device, and not the emulation's build"
@@ -258,6 +260,23 @@ def test_memory_is_counted():
     gc.collect()
     assert cuda.memory_allocated() == before
     cuda.empty_cache()
+
+
+def test_a_convolution_holds_a_part_of_its_columns_at_a_time():
+    part = boundaries.value("cuda_columns_bytes")
+    channels, outputs, taps = 4, 2, 9
+    side = math.isqrt(4 * part // (channels * taps * 4)) + 3  # four times as many bytes in all
+    x = verigrad.rand(1, channels, side, side, device="cuda", requires_grad=True)
+    w = verigrad.rand(outputs, channels, 3, 3, device="cuda", requires_grad=True)
+    gc.collect()
+    cuda.reset_peak_memory_stats()
+    before = cuda.memory_allocated()
+    y = nn.functional.conv2d(x, w)
+    assert cuda.max_memory_allocated() - before - y.nbytes < 2 * part
+    before = cuda.memory_allocated()
+    cuda.reset_peak_memory_stats()
+    y.backward(y.detach())
+    assert cuda.max_memory_allocated() - before - x.nbytes - w.nbytes < 2 * part
 
 
 def test_memory_that_is_not_there_is_an_error_and_the_rest_goes_on():

@@ -281,8 +281,36 @@ TEST(events_and_streams_know_what_is_done) {
   first().wait_stream(0, stream);  // by way of the event
   pinned.fill(3);
   CHECK(first().event_done(0, event) && there.holds(2));
+  const int events = emulation::live_events();
   first().delete_event(0, event);
+  CHECK_EQ(emulation::live_events(), events - 1);
   first().delete_stream(0, stream);
+}
+
+TEST(an_error_is_told_once) {
+  // A launch asks CUDA for the last error, whatever call it comes from.
+  first().enter(0, "test");
+  OnDevice there(kSmall);
+  auto* data = static_cast<std::int32_t*>(there.data);
+  const auto launch = [&] {
+    cuda_table().binary(BinaryOp::add, DType::Int32, flat_loop(there.bytes / 4, {data, data, data}));
+  };
+  const Pinned pinned(kSmall, 1);
+  const std::uint64_t start = first().new_event(0, true), end = first().new_event(0, true),
+                      other = first().new_stream(0);
+  first().record_event(0, start, 0);
+  there.write(pinned.data, true);
+  first().record_event(0, end, 0);
+  emulation::set_queries_help(false);
+  CHECK_THROWS(first().elapsed(0, start, end), RuntimeError);
+  first().set_stream(0, other);
+  launch();
+  CHECK(!first().event_done(0, end) && !first().stream_done(0, 0));
+  launch();
+  first().set_stream(0, 0);
+  emulation::set_queries_help(true);
+  for (const std::uint64_t event : {start, end}) first().delete_event(0, event);
+  first().delete_stream(0, other);
 }
 
 TEST(a_kernel_comes_after_the_copies_of_its_stream) {

@@ -46,10 +46,12 @@ def zeroed(s: Sampler) -> Iterator[Sample]:
 
 
 def copied_bounds(s: Sampler) -> Iterator[Sample]:
-    """Tails of vectors, blocks of 16 of a transposed matrix; more elements than one thread takes."""
+    """Tails of vectors, blocks of 16 of a transposed matrix; more elements than one thread takes; rows
+    between others, of either side."""
     for shape in ((35, 67), (516, 521)):
         yield call(s.array(*shape), s.array(*shape))
         yield call(s.array(*shape), s.array(shape[1]))
+    yield call(s.array(67), s.array(67))
 
 
 def filled_bounds(s: Sampler) -> Iterator[Sample]:

@@ -60,8 +60,10 @@ def warp_samples(s: Sampler) -> Iterator[Sample]:
 
 def warp_boundaries(s: Sampler) -> Iterator[Sample]:
     """Rows on both sides of 128 columns (kColumns), vectors and their tails, and rows enough to be cut:
-    262,144 elements (kSerialElements), each counted eight times, by 65,536."""
+    262,144 elements (kSerialElements), each counted eight times, by 65,536; a single pixel."""
     for mode in ("bilinear", "nearest"):
+        images = Const(s.array(1, 3, 4, 5, low=0, high=255))
+        yield call(images, turned(s, 1, 4, 5), (1, 1), mode=mode)
         for width in (5, 9, 17, 127, 128, 129, 257):
             images = Const(s.array(2, 2, 7, width, low=0, high=255))
             yield call(images, turned(s, 2, 7, width), (5, width), mode=mode, fill=7.0)

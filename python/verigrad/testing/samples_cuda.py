@@ -81,13 +81,16 @@ def added_elements(s: Sampler) -> Iterator[Sample]:
 
 
 def windows(s: Sampler) -> Iterator[Sample]:
-    """Large windows of images: close together, apart, and many."""
+    """Large windows of images: close together, apart, many, and of a single column or row."""
     side = int(value("cuda_pool_window") ** 0.5) + 1
     near, far = value("cuda_pool_distance") - 1, value("cuda_pool_distance")
     planes = value("cuda_threads") // value("cuda_warp")
     for stride in (near, far):
         yield call(s.distinct(2, 3, side + 7, side + 9), side, stride, vary=False)
     yield call(s.distinct(2, planes, side + 2 * far, side + 2 * far), side, far, vary=False)
+    long = value("cuda_pool_window") + 1
+    yield call(s.distinct(2, 3, long + far, 2 * far), (long, 1), far, vary=False)
+    yield call(s.distinct(2, 3, 2 * far, long + far), (1, long), far, vary=False)
 
 
 def parts_of_images() -> Iterator[tuple[str, tuple[int, ...], tuple[int, ...], dict[str, int]]]:

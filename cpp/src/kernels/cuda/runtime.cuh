@@ -39,7 +39,9 @@ class DeviceGuard {
 
 /// Raises RuntimeError with the op and CUDA's own words.
 inline void check(cudaError_t status) {
-  VG_CHECK(status == cudaSuccess, RuntimeError, current_op(), ": CUDA error: ", cudaGetErrorString(status));
+  if (status == cudaSuccess) return;
+  cudaGetLastError();  // forgets it: the next launch asks for the last error, whatever call it comes from
+  VG_THROW(RuntimeError, current_op(), ": CUDA error: ", cudaGetErrorString(status));
 }
 
 /// The same for a call that waits for what was queued: these are counted.
