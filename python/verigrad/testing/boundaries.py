@@ -205,6 +205,9 @@ BOUNDARIES: dict[str, Boundary] = {
     "weight_chunk_pixels": _weight(m.chunk_size, block=False),
     "weight_tasks": _weight(m.weight_shares, block=False),
     "weight_partial_elements": _weight(m.weight_partials, block=False),
+    # Recurrent layers.
+    "recurrent_serial_work": _above("recurrent_layer", measure=m.recurrent_work),
+    "recurrent_sequences": Boundary(("recurrent_layer",), m.sequences),
     # Warping.
     "warp_columns": Boundary(("affine_image",), m.warp_row, gradient=False),
     "warp_cost": Boundary(("affine_image",), m.warp_work, block=False, gradient=False),
