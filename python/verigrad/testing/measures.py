@@ -570,19 +570,6 @@ def packed(s: Sweep, unit: int) -> Pairs:
         yield int(panels * dear >= known["convolution_packed_cost"] * count * depth), 1
 
 
-# Recurrent layers.
-
-
-def recurrent_work(sample: Sample, unit: int) -> Pairs:
-    """Multiply-adds of the products with the hidden weight."""
-    yield first(sample).shape[0] * argument(sample, 5, "weight_hh").size, unit
-
-
-def sequences(sample: Sample, unit: int) -> Pairs:
-    """How many there are."""
-    yield argument(sample, 1, "batch_sizes")[0], unit
-
-
 # Warping.
 
 

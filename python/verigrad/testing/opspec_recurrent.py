@@ -12,7 +12,7 @@ from verigrad.testing.library import Library
 from verigrad.testing.opspec import FLOATING, OpSpec, bad
 from verigrad.testing.reference import recurrent as ref
 from verigrad.testing.reference import recurrent_tape as parts
-from verigrad.testing.samples import Array, Const, Sample, Sampler, Same, call
+from verigrad.testing.samples import Array, Const, Same, Sample, Sampler, call
 
 PACKED = [4, 3, 3, 1]
 
@@ -61,8 +61,8 @@ def arguments(
 
 
 def samples(s: Sampler) -> Iterator[Sample]:
-    """Every cell in both directions; equal and shrinking batches, one step, one sequence, one unit; with and without
-    biases and projection."""
+    """Every cell in both directions; equal and shrinking batches, one step, one sequence, one unit; with and
+    without biases and projection."""
     for mode in ref.MODES:
         for reverse in (False, True):
             options: dict[str, Any] = {"mode": mode, "peer": False} if reverse else {"mode": mode}
@@ -95,27 +95,35 @@ def samples(s: Sampler) -> Iterator[Sample]:
         yield call(*arguments(s, mode, [0, 0], 2, 2), mode=mode, peer=False, note="no sequence")
         yield call(*arguments(s, mode, [2, 1], 0, 2), mode=mode, peer=False, note="no feature")
         yield call(*arguments(s, mode, [2, 2], 2, 2, scale=40.0), mode=mode, grad=False, note="saturated")
-    for value in (np.nan, np.inf):
-        for mode in ref.MODES:
-            x, *rest = arguments(s, mode, [2, 2, 2], 2, 2)
-            x[2, 1] = value
-            yield call(x, *rest, mode=mode, grad=False, note=f"{value} in one sequence")
+    for mode in ref.MODES:
+        x, *rest = arguments(s, mode, [2, 2, 2], 2, 2)
+        x[2, 1] = np.nan
+        yield call(x, *rest, mode=mode, grad=False, note="NaN in one sequence")
 
 
 def bounds(s: Sampler) -> Iterator[Sample]:
-    """Tiles of sequences and tails of vectors; work on both sides of what threads share."""
+    """Tiles of sequences and of gates, in few steps and in many; work on both sides of what threads share."""
     for batch in around("recurrent_sequences"):
         for mode in ref.MODES:
             yield call(*arguments(s, mode, [batch, batch, 3], 3, 5, scale=0.5), mode=mode, vary=False)
-    args = arguments(s, "LSTM", [35, 35, 33, 17, 16, 15, 1], 7, 19, projected=11, scale=0.5)
-    yield call(*args, reverse=True, peer=False, vary=False)
+    for steps in around("recurrent_packed_steps"):
+        sizes = [min(9, 2 * steps - t) for t in range(steps)]
+        yield call(*arguments(s, "LSTM", sizes, 3, 5, projected=3, scale=0.5), vary=False)
+        yield call(*arguments(s, "GRU", sizes, 3, 5, scale=0.5), mode="GRU", vary=False)
+    shrinking = [35, 35, 33, 17, 16, 15, 8, 7, 4, 3, 1]
+    for hidden in (1, 7, 12, 24, 32):  # whole tiles of every level, parts of them, and both
+        for mode in ref.MODES:
+            yield call(*arguments(s, mode, shrinking, 3, hidden, scale=0.3), mode=mode, vary=False)
+    for projected in (1, 11, 16):
+        args = arguments(s, "LSTM", shrinking, 7, 19, projected=projected, scale=0.5)
+        yield call(*args, reverse=True, peer=False, vary=False)
     for mode in ref.MODES:
-        sizes = [37] * 40 + [21] * 7 + [9] * 3
-        args = arguments(s, mode, sizes, 5, 37, scale=0.2)
+        args = arguments(s, mode, [37] * 40 + [21] * 7 + [9] * 3, 5, 37, scale=0.2)
         yield call(*args, mode=mode, vary=False)
-    yield call(
-        *arguments(s, "GRU", [37] * 9, 5, 41, scale=0.2), mode="GRU", reverse=True, peer=False, vary=False
-    )
+    args = arguments(s, "GRU", [37] * 9, 5, 41, scale=0.2)
+    yield call(*args, mode="GRU", reverse=True, peer=False, vary=False)
+    # One step, as cells take it; threads share its products.
+    yield call(*arguments(s, "LSTM", [131], 5, 71, scale=0.2), vary=False)
 
 
 ONE = np.ones

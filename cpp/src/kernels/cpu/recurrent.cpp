@@ -1,6 +1,6 @@
 // Recurrent layers. A task takes some sequences through all steps, so that threads wait for one another nowhere. The
-// weight is packed once; the products of a step then read it as it lies, with the register tiles of convolution, whose
-// sums have the same order in every row: a result does not depend on how sequences are shared out.
+// weight is packed once; the products of a step then read it as it lies, with a register tile whose sums have the same
+// order in every row: a result does not depend on how sequences are shared out.
 #include <algorithm>
 #include <cstring>
 #include <optional>
@@ -31,57 +31,73 @@ void copy_rows(T* to, const T* from, std::int64_t count) {
   std::memcpy(to, from, static_cast<std::size_t>(count) * sizeof(T));
 }
 
-/// Zeros, one for each row of a tile: where its sums start.
+/// A matrix [depth, columns] as the right operand of a product in each step: cut into panels as wide as a tile, the
+/// last one filled up with zeros; or as it is, where there are too few steps.
 template <class T>
-constexpr T kStart[kMostRows] = {};
-
-/// A matrix [depth, columns] cut into panels as wide as a tile, the last one filled up with zeros; the right operand of
-/// many products.
-template <class T>
-class Panels {
+class Weight {
  public:
-  /// Element (p, j) is from[p * row + j * column].
-  Panels(const OuterKernel<T>& tile, std::int64_t depth, std::int64_t columns, const T* from, std::int64_t row,
-         std::int64_t column)
-      : tile_(tile), depth_(depth), count_(divide_up(columns, tile.columns)), memory_(count_ * depth * tile.columns) {
-    for (std::int64_t k = 0; k < count_; ++k) {
-      const std::int64_t first = k * tile.columns, inside = std::min(tile.columns, columns - first);
+  /// Element (p, j) is from[p * row + j * column], where row or column is 1.
+  Weight(bool packed, std::int64_t depth, std::int64_t columns, const T* from, std::int64_t row, std::int64_t column)
+      : tile_(step_kernel<T>()),
+        packed_(packed),
+        depth_(depth),
+        columns_(columns),
+        panels_(packed ? divide_up(columns, tile_.columns) : 0),
+        from_(from),
+        trans_(row == 1 && column != 1),
+        distance_(trans_ ? column : row),
+        memory_(panels_ * depth * tile_.columns) {
+    for (std::int64_t k = 0; k < panels_; ++k) {
+      const std::int64_t first = k * tile_.columns, inside = std::min(tile_.columns, columns - first);
       for (std::int64_t p = 0; p < depth; ++p) {
-        T* to = memory_.get() + (k * depth + p) * tile.columns;
+        T* to = memory_.get() + (k * depth + p) * tile_.columns;
         for (std::int64_t j = 0; j < inside; ++j) to[j] = from[p * row + (first + j) * column];
-        std::fill(to + inside, to + tile.columns, T(0));
+        std::fill(to + inside, to + tile_.columns, T(0));
       }
     }
   }
-  std::int64_t depth() const { return depth_; }
-  /// The length of a row of a product: all panels.
-  std::int64_t pitch() const { return count_ * tile_.columns; }
+  /// The length of a row of a product.
+  std::int64_t pitch() const { return packed_ ? panels_ * tile_.columns : columns_; }
 
-  /// to [rows, pitch] = left [rows, depth] * this. `packed` has room for whole tiles of rows of left, and `to` too.
-  void multiply(const T* left, std::int64_t rows, T* packed, T* to) const {
-    const std::int64_t tiles = divide_up(rows, tile_.rows);
-    for (std::int64_t i = 0; i < tiles; ++i) pack(left + i * tile_.rows * depth_, rows - i * tile_.rows, packed, i);
-    for (std::int64_t k = 0; k < count_; ++k) {
-      for (std::int64_t i = 0; i < tiles; ++i) {
-        tile_.run(depth_, packed + i * tile_.rows * depth_, memory_.get() + k * depth_ * tile_.columns,
-                  to + i * tile_.rows * pitch() + k * tile_.columns, pitch(), kStart<T>);
+  /// to [rows, pitch] = left [rows, depth] * this; `to` has room for whole tiles of rows. `rest`: for one tile of left.
+  void multiply(const T* left, std::int64_t rows, T* rest, T* to) const {
+    if (!packed_) return multiply_plain(left, rows, to);
+    const std::int64_t whole = rows / tile_.rows * tile_.rows;
+    if (whole < rows) {
+      copy_rows(rest, left + whole * depth_, (rows - whole) * depth_);
+      std::fill(rest + (rows - whole) * depth_, rest + tile_.rows * depth_, T(0));
+    }
+    for (std::int64_t k = 0; k < panels_; ++k) {
+      const T* panel = memory_.get() + k * depth_ * tile_.columns;
+      for (std::int64_t i = 0; i < rows; i += tile_.rows) {
+        tile_.run(depth_, i < whole ? left + i * depth_ : rest, depth_, panel, to + i * pitch() + k * tile_.columns,
+                  pitch());
       }
     }
   }
 
  private:
-  /// One tile of rows, the elements of a column next to each other.
-  void pack(const T* left, std::int64_t rows, T* packed, std::int64_t tile) const {
-    T* to = packed + tile * tile_.rows * depth_;
-    const std::int64_t inside = std::min(rows, tile_.rows);
-    if (inside < tile_.rows) std::fill_n(to, tile_.rows * depth_, T(0));
-    for (std::int64_t i = 0; i < inside; ++i) {
-      for (std::int64_t p = 0; p < depth_; ++p) to[p * tile_.rows + i] = left[i * depth_ + p];
-    }
+  void multiply_plain(const T* left, std::int64_t rows, T* to) const {
+    Gemm g;
+    g.m = rows;
+    g.n = columns_;
+    g.k = depth_;
+    g.a = left;
+    g.b = from_;
+    g.c = to;
+    g.trans_b = trans_;
+    g.lda = depth_;
+    g.ldb = distance_;
+    g.ldc = columns_;
+    gemm(DTypeOf<T>::value, g);
   }
 
-  OuterKernel<T> tile_;
-  std::int64_t depth_, count_;
+  StepKernel<T> tile_;
+  bool packed_;
+  std::int64_t depth_, columns_, panels_;
+  const T* from_;
+  bool trans_;
+  std::int64_t distance_;
   Workspace<T> memory_;
 };
 
@@ -174,10 +190,13 @@ void take_rows(T* to, const T* from, std::int64_t pitch, std::int64_t rows, std:
   for (std::int64_t i = 0; i < rows; ++i) copy_rows(to + i * columns, from + i * pitch, columns);
 }
 
-/// f(first sequence, their number) for groups that threads take.
+bool packs(const Recurrent& r) { return r.steps >= boundary::recurrent_packed_steps; }
+
+/// f(first sequence, their number) for groups that threads take. Without a packed weight there is one group, and its
+/// products are shared.
 template <class F>
 void for_each_group(const Recurrent& r, std::int64_t columns, std::int64_t tile_rows, const F& f) {
-  const std::int64_t group = divide_up(boundary::recurrent_sequences, tile_rows) * tile_rows;
+  const std::int64_t group = packs(r) ? divide_up(boundary::recurrent_sequences, tile_rows) * tile_rows : r.batch;
   const bool serial = static_cast<double>(r.rows) * static_cast<double>(columns) * static_cast<double>(r.out) <
                       static_cast<double>(boundary::recurrent_serial_work);
   parallel_for(divide_up(r.batch, group), serial ? r.batch : 1, [&](std::int64_t begin, std::int64_t end) {
@@ -194,23 +213,23 @@ template <class C, class T>
 void forward(const Recurrent& r) {
   const std::int64_t units = r.hidden, columns = C::kGates * units, out = r.out;
   const std::vector<Step> steps = steps_of(r.sizes, r.steps, r.rows, r.reverse);
-  const OuterKernel<T> tile = outer_kernel<T>(std::min(r.batch, boundary::recurrent_sequences));
-  const Panels<T> weight(tile, out, columns, static_cast<const T*>(r.weight), 1, out);
-  std::optional<Panels<T>> projection;
-  if (r.projection) projection.emplace(tile, units, out, static_cast<const T*>(r.projection), 1, units);
+  const std::int64_t tile_rows = step_kernel<T>().rows;
+  const Weight<T> weight(packs(r), out, columns, static_cast<const T*>(r.weight), 1, out);
+  std::optional<Weight<T>> projection;
+  if (r.projection) projection.emplace(packs(r), units, out, static_cast<const T*>(r.projection), 1, units);
   const Workspace<T> no_bias(r.bias ? 1 : columns);
   if (!r.bias) std::fill_n(no_bias.get(), columns, T(0));
   const auto loop = simd_select<ForwardLoop<C, T>, const ForwardRows<T>*>();
-  for_each_group(r, columns, tile.rows, [&](std::int64_t first, std::int64_t count) {
-    const std::int64_t padded = divide_up(count, tile.rows) * tile.rows;
-    const Workspace<T> packed(padded * std::max(out, units));
+  for_each_group(r, columns, tile_rows, [&](std::int64_t first, std::int64_t count) {
+    const std::int64_t padded = divide_up(count, tile_rows) * tile_rows;
+    const Workspace<T> rest(tile_rows * std::max(out, units));
     const Workspace<T> product(padded * std::max(weight.pitch(), projection ? projection->pitch() : 0));
     T* h = static_cast<T*>(r.h) + first * out;
     T* c = at(static_cast<T*>(r.c), first * units);
     for (const Step& step : steps) {
       const std::int64_t rows = inside(step.size, first, count), row = step.row + first;
       if (rows == 0) continue;
-      weight.multiply(h, rows, packed.get(), product.get());
+      weight.multiply(h, rows, rest.get(), product.get());
       T* raw = at(static_cast<T*>(r.raw), row * units);
       const ForwardRows<T> part{rows,           units,
                                 weight.pitch(), static_cast<T*>(r.gates) + row * C::kKept * units,
@@ -218,7 +237,7 @@ void forward(const Recurrent& r) {
                                 raw ? raw : h,  c};
       loop(&part);
       if (projection) {
-        projection->multiply(raw, rows, packed.get(), product.get());
+        projection->multiply(raw, rows, rest.get(), product.get());
         take_rows(h, product.get(), projection->pitch(), rows, out);
       }
       copy_rows(static_cast<T*>(r.y) + row * out, h, rows * out);
@@ -231,14 +250,14 @@ template <class C, class T>
 void backward(const Recurrent& r) {
   const std::int64_t units = r.hidden, columns = C::kGates * units, out = r.out;
   const std::vector<Step> steps = steps_of(r.sizes, r.steps, r.rows, r.reverse);
-  const OuterKernel<T> tile = outer_kernel<T>(std::min(r.batch, boundary::recurrent_sequences));
-  const Panels<T> weight(tile, columns, out, static_cast<const T*>(r.weight), out, 1);
-  std::optional<Panels<T>> projection;
-  if (r.projection) projection.emplace(tile, out, units, static_cast<const T*>(r.projection), units, 1);
+  const std::int64_t tile_rows = step_kernel<T>().rows;
+  const Weight<T> weight(packs(r), columns, out, static_cast<const T*>(r.weight), out, 1);
+  std::optional<Weight<T>> projection;
+  if (r.projection) projection.emplace(packs(r), out, units, static_cast<const T*>(r.projection), units, 1);
   const auto loop = simd_select<BackwardLoop<C, T>, const BackwardRows<T>*>();
-  for_each_group(r, columns, tile.rows, [&](std::int64_t first, std::int64_t count) {
-    const std::int64_t padded = divide_up(count, tile.rows) * tile.rows;
-    const Workspace<T> packed(padded * std::max(out, columns));
+  for_each_group(r, columns, tile_rows, [&](std::int64_t first, std::int64_t count) {
+    const std::int64_t padded = divide_up(count, tile_rows) * tile_rows;
+    const Workspace<T> rest(tile_rows * std::max(out, columns));
     const Workspace<T> product(padded * std::max(weight.pitch(), projection ? projection->pitch() : 0));
     T* dh = static_cast<T*>(r.h) + first * out;
     T* dc = at(static_cast<T*>(r.c), first * units);
@@ -254,7 +273,7 @@ void backward(const Recurrent& r) {
       std::int64_t pitch = out;
       if (projection) {
         copy_rows(static_cast<T*>(r.grad_out) + row * out, dh, rows * out);
-        projection->multiply(dh, rows, packed.get(), product.get());
+        projection->multiply(dh, rows, rest.get(), product.get());
         by_h = product.get();
         pitch = projection->pitch();
       }
@@ -281,7 +300,7 @@ void backward(const Recurrent& r) {
       const std::int64_t carried = inside(step->carried, first, rows), before = step->before + first;
       run(0, carried, y + before * out, at(cells, before * units));
       run(carried, rows - carried, first_h + carried * out, at(first_c, carried * units));
-      weight.multiply(da, rows, packed.get(), product.get());
+      weight.multiply(da, rows, rest.get(), product.get());
       (C::kDirect ? add_rows<T> : take_rows<T>)(dh, product.get(), weight.pitch(), rows, out);
     }
   });
