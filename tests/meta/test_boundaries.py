@@ -30,6 +30,7 @@ ALLOWED = (
     ("activations.h", "", "formulas of single elements"),
     ("philox.h", "", "the words and the rounds of the generator"),
     ("random_numbers.h", "", "the words of a block, and formulas of single elements"),
+    ("recurrent_cells.h", "", "gates, and formulas of single units"),
     ("table.h", "kMaxOperands = 4", "arrays of a loop, not a size of data"),
     ("table.h", "kMaxUpdateStates = 3", "arrays of an update rule, not a size of data"),
     ("cuda/block_reduce.cuh", "sizeof(V) + 3", "bytes of the words that shuffles move"),

@@ -237,6 +237,20 @@ def test_state_and_output_keep_their_history_apart():
     np.testing.assert_allclose(by_output.numpy(), by_last.numpy(), rtol=1e-12)
 
 
+@pytest.mark.parametrize("name", LAYERS)
+def test_the_output_may_be_changed_in_place(name):
+    layer = getattr(nn, name)(2, 3, dtype=vg.float64)
+    grads = []
+    for in_place in (False, True):
+        layer.zero_grad()
+        output, last = layer(vg.tensor(numbers(9, 2, 2)))
+        output = output.mul_(3.0) if in_place else output * 3.0
+        (output.sum() + parts(last)[0].sum()).backward()
+        grads.append([p.grad.numpy() for p in layer.parameters()])
+    for a, b in zip(*grads, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_bits_do_not_depend_on_threads():
     layer = nn.LSTM(31, 67, 2, bidirectional=True)
     x = vg.tensor(numbers(40, 37, 31), dtype=vg.float32)

@@ -139,12 +139,12 @@ struct Gru {
 
 /// f(cell) for the struct of a cell.
 template <class F>
-void with_cell(Cell cell, F&& f) {
+void with_cell(RecurrentCell cell, F&& f) {
   switch (cell) {
-    case Cell::rnn_tanh: return f(Rnn<Tanh>());
-    case Cell::rnn_relu: return f(Rnn<Relu>());
-    case Cell::lstm: return f(Lstm());
-    case Cell::gru: return f(Gru());
+    case RecurrentCell::rnn_tanh: return f(Rnn<Tanh>());
+    case RecurrentCell::rnn_relu: return f(Rnn<Relu>());
+    case RecurrentCell::lstm: return f(Lstm());
+    case RecurrentCell::gru: return f(Gru());
   }
 }
 

@@ -86,7 +86,7 @@ enum class PoolOp : std::int8_t { max, max_backward, max_gather, average, averag
 enum class NormalizeOp : std::int8_t { forward, backward };
 enum class ScanOp : std::int8_t { sum, prod, max, min };
 /// The cells of recurrent layers; formulas in recurrent_cells.h.
-enum class Cell : std::int8_t { rnn_tanh, rnn_relu, lstm, gru };
+enum class RecurrentCell : std::int8_t { rnn_tanh, rnn_relu, lstm, gru };
 enum class RecurrentOp : std::int8_t { forward, backward };
 
 inline constexpr int kMaxOperands = 5;
@@ -388,7 +388,7 @@ struct Search {
 /// overwritten by what is kept; `h` and `c` hold the first state, then the last.
 ///   backward: `h` and `c` hold the gradient by the last state, then that by the first.
 struct Recurrent {
-  Cell cell = Cell::lstm;
+  RecurrentCell cell = RecurrentCell::lstm;
   bool reverse = false;
   std::int64_t steps = 0, batch = 0, rows = 0, hidden = 0, out = 0;
   const std::int64_t* sizes = nullptr;  // [steps], in the host's memory
@@ -397,18 +397,18 @@ struct Recurrent {
   const void* projection = nullptr;     // [R, H], or null
   void* gates = nullptr;                // [rows, S H]
   void* cells = nullptr;                // [rows, H]: c after each step, of a cell that has one
-  void* raw = nullptr;                  // [rows, H]: the output before the projection, where there is one
-  void* y = nullptr;                    // [rows, R]: h after each step
+  void* previous = nullptr;             // [rows, R]: h before each step; forward, null if not wanted
   void* h = nullptr;                    // [batch, R]
   void* c = nullptr;                    // [batch, H], of a cell that has one
+  // forward
+  void* raw = nullptr;  // [rows, H]: the output before the projection, where there is one
+  void* y = nullptr;    // [rows, R]: h after each step
   // backward
-  const void* first_h = nullptr;  // [batch, R]
   const void* first_c = nullptr;  // [batch, H]
   const void* grad_y = nullptr;   // [rows, R]
   void* grad_input = nullptr;     // [rows, G H]: by the input's share
   void* grad_hidden = nullptr;    // [rows, G H]: by the hidden share, of gru, where it is another
   void* grad_out = nullptr;       // [rows, R]: by h after each step, where there is a projection
-  void* previous = nullptr;       // [rows, R]: h before each step
 };
 
 // clang-format off

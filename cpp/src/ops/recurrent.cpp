@@ -11,18 +11,18 @@
 namespace verigrad::ops {
 namespace {
 
-using kernels::Cell;
+using kernels::RecurrentCell;
 constexpr const char* kOp = "recurrent_layer";
 
 /// What a call is about, apart from tensors.
 struct Plan {
-  Cell cell = Cell::lstm;
+  RecurrentCell cell = RecurrentCell::lstm;
   bool reverse = false;
   DimList sizes;
   std::int64_t batch = 0, rows = 0, hidden = 0, out = 0;
 
-  std::int64_t gates() const { return cell == Cell::lstm ? 4 : cell == Cell::gru ? 3 : 1; }
-  std::int64_t kept() const { return cell == Cell::lstm || cell == Cell::gru ? 4 : 1; }
+  std::int64_t gates() const { return cell == RecurrentCell::lstm ? 4 : cell == RecurrentCell::gru ? 3 : 1; }
+  std::int64_t kept() const { return cell == RecurrentCell::lstm || cell == RecurrentCell::gru ? 4 : 1; }
   std::vector<kernels::recurrent::Step> steps() const {
     return kernels::recurrent::steps_of(sizes.data(), static_cast<std::int64_t>(sizes.size()), rows, reverse);
   }
@@ -31,7 +31,7 @@ struct Plan {
 /// The differentiable inputs, in the order of the node's edges.
 enum Input { kInput, kH, kC, kInputWeight, kHiddenWeight, kInputBias, kHiddenBias, kProjection, kInputs };
 /// What the node saves behind them.
-enum Kept { kOutput = kInputs, kGates, kCells, kRaw };
+enum Kept { kGates = kInputs, kCells, kRaw, kPrevious };
 
 const void* data_or_null(const Tensor& t) { return t.defined() ? t.data() : nullptr; }
 void* memory_or_null(const Tensor& t) { return t.defined() ? t.data() : nullptr; }
@@ -72,28 +72,26 @@ Tensor input_share(const Plan& plan, const Tensor& input, const Tensor& weight, 
 /// The gradients through the kernel, `g` being those of output, h and c.
 TensorList fused_backward(const Plan& plan, Node& n, const TensorList& g) {
   const Tensor input = dense(n.saved(kInput)), hidden_weight = dense(n.saved(kHiddenWeight));
-  const Tensor projection = dense(n.saved(kProjection)), first_h = dense(n.saved(kH)), first_c = dense(n.saved(kC));
-  const Tensor y = n.saved(kOutput), gates = n.saved(kGates), cells = n.saved(kCells), grad_y = contiguous(g[0]);
+  const Tensor projection = dense(n.saved(kProjection)), first_c = dense(n.saved(kC)), grad_y = contiguous(g[0]);
+  const Tensor gates = n.saved(kGates), cells = n.saved(kCells), previous = n.saved(kPrevious);
   const auto empty = [&](std::int64_t columns) {
     return empty_tensor({plan.rows, columns}, input.dtype(), input.device());
   };
-  const Tensor h = clone(g[1]), c = cells.defined() ? clone(g[2]) : Tensor(), previous = empty(plan.out);
+  const Tensor h = clone(g[1]), c = cells.defined() ? clone(g[2]) : Tensor();
   const Tensor by_input = empty(plan.gates() * plan.hidden);
-  const Tensor by_hidden = plan.cell == Cell::gru ? empty(plan.gates() * plan.hidden) : by_input;
+  const Tensor by_hidden = plan.cell == RecurrentCell::gru ? empty(plan.gates() * plan.hidden) : by_input;
   const Tensor grad_out = projection.defined() ? empty(plan.out) : Tensor();
   kernels::Recurrent r = arguments(plan);
   r.weight = hidden_weight.data();
   r.projection = data_or_null(projection);
   r.gates = gates.data();
   r.cells = memory_or_null(cells);
-  r.y = y.data();
   r.h = h.data();
   r.c = memory_or_null(c);
-  r.first_h = first_h.data();
   r.first_c = data_or_null(first_c);
   r.grad_y = grad_y.data();
   r.grad_input = by_input.data();
-  r.grad_hidden = plan.cell == Cell::gru ? by_hidden.data() : nullptr;
+  r.grad_hidden = plan.cell == RecurrentCell::gru ? by_hidden.data() : nullptr;
   r.grad_out = memory_or_null(grad_out);
   r.previous = previous.data();
   VG_KERNEL(recurrent, kOp, input.device())(kernels::RecurrentOp::backward, input.dtype(), r);
@@ -106,7 +104,7 @@ TensorList fused_backward(const Plan& plan, Node& n, const TensorList& g) {
   if (n.needs(kHiddenWeight)) grads[kHiddenWeight] = mm(t(by_hidden), previous);
   if (n.needs(kInputBias)) grads[kInputBias] = sum(by_input, {0});
   if (n.needs(kHiddenBias)) {
-    const bool known = plan.cell != Cell::gru && n.needs(kInputBias);
+    const bool known = plan.cell != RecurrentCell::gru && n.needs(kInputBias);
     grads[kHiddenBias] = known ? grads[kInputBias] : sum(by_hidden, {0});
   }
   if (n.needs(kProjection)) grads[kProjection] = mm(t(grad_out), n.saved(kRaw));
@@ -114,17 +112,21 @@ TensorList fused_backward(const Plan& plan, Node& n, const TensorList& g) {
 }
 
 /// The state after one step, from both shares of the gates.
-std::pair<Tensor, Tensor> next_state(Cell cell, const Tensor& x, const Tensor& a, const Tensor& h, const Tensor& c) {
-  const std::int64_t gates = cell == Cell::lstm ? 4 : cell == Cell::gru ? 3 : 1, units = x.shape()[1] / gates;
+std::pair<Tensor, Tensor> next_state(RecurrentCell cell, const Tensor& x, const Tensor& a, const Tensor& h,
+                                     const Tensor& c) {
+  const std::int64_t gates = cell == RecurrentCell::lstm  ? 4
+                             : cell == RecurrentCell::gru ? 3
+                                                          : 1,
+                     units = x.shape()[1] / gates;
   const auto gate = [units](const Tensor& share, std::int64_t k) { return narrow(share, 1, k * units, units); };
-  if (cell == Cell::gru) {
+  if (cell == RecurrentCell::gru) {
     const Tensor r = sigmoid(add(gate(x, 0), gate(a, 0))), z = sigmoid(add(gate(x, 1), gate(a, 1)));
     const Tensor n = tanh(add(gate(x, 2), mul(r, gate(a, 2))));
     return {add(n, mul(z, sub(h, n))), Tensor()};
   }
   const Tensor s = add(x, a);
-  if (cell == Cell::rnn_tanh) return {tanh(s), Tensor()};
-  if (cell == Cell::rnn_relu) return {relu(s), Tensor()};
+  if (cell == RecurrentCell::rnn_tanh) return {tanh(s), Tensor()};
+  if (cell == RecurrentCell::rnn_relu) return {relu(s), Tensor()};
   const Tensor kept = mul(sigmoid(gate(s, 1)), c), added = mul(sigmoid(gate(s, 0)), tanh(gate(s, 2)));
   const Tensor next = add(kept, added);
   return {mul(sigmoid(gate(s, 3)), tanh(next)), next};
@@ -184,11 +186,11 @@ TensorList composed_backward(const Plan& plan, Node& n, const TensorList& g) {
 
 // ---- arguments ----------------------------------------------------------------------------------------------------
 
-Cell parse_cell(const std::string& mode) {
-  if (mode == "RNN_TANH") return Cell::rnn_tanh;
-  if (mode == "RNN_RELU") return Cell::rnn_relu;
-  if (mode == "LSTM") return Cell::lstm;
-  if (mode == "GRU") return Cell::gru;
+RecurrentCell parse_cell(const std::string& mode) {
+  if (mode == "RNN_TANH") return RecurrentCell::rnn_tanh;
+  if (mode == "RNN_RELU") return RecurrentCell::rnn_relu;
+  if (mode == "LSTM") return RecurrentCell::lstm;
+  if (mode == "GRU") return RecurrentCell::gru;
   VG_THROW(ValueError, kOp, ": expected mode 'RNN_TANH', 'RNN_RELU', 'LSTM' or 'GRU', got '", mode, "'");
 }
 
@@ -222,7 +224,7 @@ Plan make_plan(const Tensor& input, const DimList& sizes, const Tensor& h, const
   plan.batch = sizes[0];
   VG_CHECK(plan.rows == input.shape()[0], RuntimeError, kOp, ": expected as many rows of input as batch_sizes sum to, ",
            plan.rows, ", got ", input.shape()[0]);
-  const bool lstm = plan.cell == Cell::lstm;
+  const bool lstm = plan.cell == RecurrentCell::lstm;
   VG_CHECK(w.hidden.ndim() == 2 && w.hidden.shape()[0] > 0 && w.hidden.shape()[0] % plan.gates() == 0 &&
                w.hidden.shape()[1] > 0,
            RuntimeError, kOp, ": expected weight_hh of shape [", plan.gates(), " * hidden, out], got ",
@@ -255,7 +257,8 @@ TensorList recurrent_layer(const Tensor& input, const DimList& batch_sizes, cons
     return empty_tensor({plan.rows, columns}, input.dtype(), input.device());
   };
   const Tensor y = empty(plan.out), last_h = clone(detach(h)), last_c = c.defined() ? clone(detach(c)) : Tensor();
-  Tensor gates, cells, raw;
+  Tensor gates, cells, raw, previous;
+  const TensorList inputs{input, h, c, w.input, w.hidden, w.input_bias, w.hidden_bias, w.projection};
   if (plan.rows > 0) {
     // Steps that no sequence has are at the end.
     while (plan.sizes.back() == 0) plan.sizes.pop_back();
@@ -263,6 +266,7 @@ TensorList recurrent_layer(const Tensor& input, const DimList& batch_sizes, cons
     gates = input_share(plan, dense(input), dense(w.input), dense(w.input_bias));
     if (c.defined()) cells = empty(plan.hidden);
     if (projection.defined()) raw = empty(plan.hidden);
+    if (recording(inputs)) previous = empty(plan.out);
     kernels::Recurrent r = arguments(plan);
     r.weight = hidden_weight.data();
     r.bias = data_or_null(hidden_bias);
@@ -270,6 +274,7 @@ TensorList recurrent_layer(const Tensor& input, const DimList& batch_sizes, cons
     r.gates = gates.data();
     r.cells = memory_or_null(cells);
     r.raw = memory_or_null(raw);
+    r.previous = memory_or_null(previous);
     r.y = y.data();
     r.h = last_h.data();
     r.c = memory_or_null(last_c);
@@ -277,11 +282,10 @@ TensorList recurrent_layer(const Tensor& input, const DimList& batch_sizes, cons
   }
   TensorList outputs{y, last_h};
   if (c.defined()) outputs.push_back(last_c);
-  record_list("RecurrentLayerBackward0", outputs,
-              {input, h, c, w.input, w.hidden, w.input_bias, w.hidden_bias, w.projection},
+  record_list("RecurrentLayerBackward0", outputs, inputs,
               {Save::input(input), Save::input(h), Save::input(c), Save::input(w.input), Save::input(w.hidden),
-               Save::input(w.input_bias), Save::input(w.hidden_bias), Save::input(w.projection), Save::output(y),
-               Save::input(gates), Save::input(cells), Save::input(raw)},
+               Save::input(w.input_bias), Save::input(w.hidden_bias), Save::input(w.projection), Save::input(gates),
+               Save::input(cells), Save::input(raw), Save::input(previous)},
               [plan](Node& n, const TensorList& g) -> TensorList {
                 if (plan.rows > 0)
                   return GradMode::enabled() ? composed_backward(plan, n, g) : fused_backward(plan, n, g);

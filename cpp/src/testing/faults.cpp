@@ -299,7 +299,7 @@ Written written(DType, const Search& s) {
 template <bool kAdds>
 Written written(RecurrentOp op, DType dtype, const Recurrent& r) {
   Written w;
-  const std::int64_t gates = r.cell == Cell::lstm ? 4 : r.cell == Cell::gru ? 3 : 1;
+  const std::int64_t gates = r.cell == RecurrentCell::lstm ? 4 : r.cell == RecurrentCell::gru ? 3 : 1;
   if (op == RecurrentOp::forward) {
     w.add(dtype, r.y, r.rows * r.out);
   } else {

@@ -6,9 +6,15 @@ from verigrad.testing.measures import Measure, Pairs, argument, first, values
 from verigrad.testing.samples import Sample
 
 
+def _sizes(sample: Sample) -> tuple[int, int]:
+    """Gates of all units, and outputs."""
+    return argument(sample, 4, "weight_ih").shape[0], argument(sample, 2, "h").shape[1]
+
+
 def work(sample: Sample, unit: int) -> Pairs:
     """Multiply-adds of the products with the hidden weight."""
-    yield first(sample).shape[0] * argument(sample, 5, "weight_hh").size, unit
+    gates, out = _sizes(sample)
+    yield first(sample).shape[0] * gates * out, unit
 
 
 def sequences(sample: Sample, unit: int) -> Pairs:
@@ -38,6 +44,6 @@ def tile_columns(level: str, backward: bool = False) -> Measure:
     def measure(sample: Sample, unit: int) -> Pairs:
         if _packed(sample):
             lanes = values()[f"vector_bytes_{level}"] // first(sample).itemsize
-            yield argument(sample, 5, "weight_hh").shape[1 if backward else 0], unit * lanes
+            yield _sizes(sample)[1 if backward else 0], unit * lanes
 
     return measure

@@ -65,7 +65,8 @@ def samples(s: Sampler) -> Iterator[Sample]:
     without biases and projection."""
     for mode in ref.MODES:
         for reverse in (False, True):
-            options: dict[str, Any] = {"mode": mode, "peer": False} if reverse else {"mode": mode}
+            # In other layouts, of equal elements, some unit of RNN_RELU comes too close to its kink.
+            options: dict[str, Any] = {"mode": mode, "vary": mode != "RNN_RELU", "peer": not reverse}
             if reverse:
                 options["reverse"] = True
             for sizes, features, hidden in (
@@ -94,7 +95,7 @@ def samples(s: Sampler) -> Iterator[Sample]:
         yield call(*arguments(s, mode, [3, 2, 0], 2, 2), mode=mode, peer=False, note="a step of no sequence")
         yield call(*arguments(s, mode, [0, 0], 2, 2), mode=mode, peer=False, note="no sequence")
         yield call(*arguments(s, mode, [2, 1], 0, 2), mode=mode, peer=False, note="no feature")
-        yield call(*arguments(s, mode, [2, 2], 2, 2, scale=40.0), mode=mode, grad=False, note="saturated")
+        yield call(*arguments(s, mode, [2, 2], 2, 2, scale=12.0), mode=mode, grad=False, note="saturated")
     for mode in ref.MODES:
         x, *rest = arguments(s, mode, [2, 2, 2], 2, 2)
         x[2, 1] = np.nan
@@ -144,7 +145,7 @@ SPECS = (
         dtypes=FLOATING,
         composition=parts.recurrent_layer,
         scale="bound",
-        tolerance=1.0,
+        tolerance=2.0,
         boundary=bounds,
         errors=(
             bad(ValueError, "mode.*'RNN'", *RNN, mode="RNN", peer=False),

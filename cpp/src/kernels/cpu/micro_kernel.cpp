@@ -264,19 +264,20 @@ DotKernel<T> dot_kernel(std::int64_t rows) {
   return less_waste(rows, VG_TILES(dot, Plain, baseline));
 }
 
-#define VG_STEP_TILE(LEVEL, NAME) \
-  step<LEVEL, T, boundary::vector_bytes_##NAME, boundary::step_##NAME##_rows, boundary::step_##NAME##_columns>()
-
 template <class T>
 StepKernel<T> step_kernel() {
 #if VG_X86_LEVELS
   switch (fma_level()) {
-    case SimdLevel::avx512: return VG_STEP_TILE(Avx512, avx512);
-    case SimdLevel::avx2: return VG_STEP_TILE(Avx2, avx2);
+    case SimdLevel::avx512:
+      return step<Avx512, T, boundary::vector_bytes_avx512, boundary::step_avx512_rows,
+                  boundary::step_avx512_columns>();
+    case SimdLevel::avx2:
+      return step<Avx2, T, boundary::vector_bytes_avx2, boundary::step_avx2_rows, boundary::step_avx2_columns>();
     case SimdLevel::baseline: break;
   }
 #endif
-  return VG_STEP_TILE(Plain, baseline);
+  return step<Plain, T, boundary::vector_bytes_baseline, boundary::step_baseline_rows,
+              boundary::step_baseline_columns>();
 }
 
 template <class T>

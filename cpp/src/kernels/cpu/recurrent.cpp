@@ -229,6 +229,7 @@ void forward(const Recurrent& r) {
     for (const Step& step : steps) {
       const std::int64_t rows = inside(step.size, first, count), row = step.row + first;
       if (rows == 0) continue;
+      if (r.previous) copy_rows(static_cast<T*>(r.previous) + row * out, h, rows * out);
       weight.multiply(h, rows, rest.get(), product.get());
       T* raw = at(static_cast<T*>(r.raw), row * units);
       const ForwardRows<T> part{rows,           units,
@@ -261,8 +262,6 @@ void backward(const Recurrent& r) {
     const Workspace<T> product(padded * std::max(weight.pitch(), projection ? projection->pitch() : 0));
     T* dh = static_cast<T*>(r.h) + first * out;
     T* dc = at(static_cast<T*>(r.c), first * units);
-    const auto* y = static_cast<const T*>(r.y);
-    const auto* first_h = static_cast<const T*>(r.first_h) + first * out;
     const T* cells = static_cast<const T*>(r.cells);
     const T* first_c = at(static_cast<const T*>(r.first_c), first * units);
     for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
@@ -279,8 +278,8 @@ void backward(const Recurrent& r) {
       }
       T* dx = static_cast<T*>(r.grad_input) + row * columns;
       T* da = r.grad_hidden ? static_cast<T*>(r.grad_hidden) + row * columns : dx;
-      // `part_rows` rows from row `from` of the group on, whose states before are given.
-      const auto run = [&](std::int64_t from, std::int64_t part_rows, const T* h, const T* c) {
+      // `part_rows` rows from row `from` of the group on, whose c before the step is given.
+      const auto run = [&](std::int64_t from, std::int64_t part_rows, const T* c) {
         if (part_rows == 0) return;
         const BackwardRows<T> part{part_rows,
                                    units,
@@ -288,18 +287,17 @@ void backward(const Recurrent& r) {
                                    static_cast<const T*>(r.gates) + (row + from) * C::kKept * units,
                                    by_h + from * pitch,
                                    at(dc, from * units),
-                                   h,
+                                   static_cast<const T*>(r.previous) + (row + from) * out,
                                    c,
                                    at(cells, (row + from) * units),
                                    dx + from * columns,
                                    da + from * columns,
                                    dh + from * out};
         loop(&part);
-        copy_rows(static_cast<T*>(r.previous) + (row + from) * out, h, part_rows * out);
       };
-      const std::int64_t carried = inside(step->carried, first, rows), before = step->before + first;
-      run(0, carried, y + before * out, at(cells, before * units));
-      run(carried, rows - carried, first_h + carried * out, at(first_c, carried * units));
+      const std::int64_t carried = C::kMemory ? inside(step->carried, first, rows) : rows;
+      run(0, carried, at(cells, (step->before + first) * units));
+      run(carried, rows - carried, at(first_c, carried * units));
       weight.multiply(da, rows, rest.get(), product.get());
       (C::kDirect ? add_rows<T> : take_rows<T>)(dh, product.get(), weight.pitch(), rows, out);
     }

@@ -53,24 +53,12 @@ __global__ void forward_kernel(Forward<T> f) {
   });
 }
 
-/// Adds the gradient of a step's output, and notes the state before the step. Row i had one in `carried` rows of
-/// `before`, the others begin with `first`.
+/// Adds the gradient of a step's output. `grad_out`: a copy of the sum, or null.
 template <class T>
-struct Arrival {
-  std::int64_t rows, out, carried;
-  T* dh;
-  const T* grad_y;
-  T* grad_out;  // a copy of the sum, or null
-  const T* before;
-  const T* first;
-  T* previous;
-};
-template <class T>
-__global__ void arrival_kernel(Arrival<T> a) {
-  for_each_element(a.rows * a.out, [&](std::int64_t e) {
-    a.dh[e] += a.grad_y[e];
-    if (a.grad_out) a.grad_out[e] = a.dh[e];
-    a.previous[e] = e < a.carried * a.out ? a.before[e] : a.first[e];
+__global__ void arrival_kernel(T* dh, const T* grad_y, T* grad_out, std::int64_t n) {
+  for_each_element(n, [&](std::int64_t e) {
+    dh[e] += grad_y[e];
+    if (grad_out) grad_out[e] = dh[e];
   });
 }
 
@@ -129,6 +117,10 @@ void forward(const Recurrent& r) {
   T* h = static_cast<T*>(r.h);
   T* c = static_cast<T*>(r.c);
   for (const Step& step : steps_of(r.sizes, r.steps, r.rows, r.reverse)) {
+    if (r.previous) {
+      launch_over(step.size * out, &copy_kernel<T>, static_cast<T*>(r.previous) + step.row * out,
+                  static_cast<const T*>(h), step.size * out);
+    }
     product(step.size, columns, out, h, static_cast<const T*>(r.weight), true, share.get(), false);
     T* raw = at(static_cast<T*>(r.raw), step.row * units);
     T* y = static_cast<T*>(r.y) + step.row * out;
@@ -155,17 +147,8 @@ void backward(const Recurrent& r) {
   const T* cells = static_cast<const T*>(r.cells);
   const T* first_c = static_cast<const T*>(r.first_c);
   for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
-    T* previous = static_cast<T*>(r.previous) + step->row * out;
-    const Arrival<T> arrival{step->size,
-                             out,
-                             step->carried,
-                             dh,
-                             static_cast<const T*>(r.grad_y) + step->row * out,
-                             at(static_cast<T*>(r.grad_out), step->row * out),
-                             static_cast<const T*>(r.y) + step->before * out,
-                             static_cast<const T*>(r.first_h),
-                             previous};
-    launch_over(step->size * out, &arrival_kernel<T>, arrival);
+    launch_over(step->size * out, &arrival_kernel<T>, dh, static_cast<const T*>(r.grad_y) + step->row * out,
+                at(static_cast<T*>(r.grad_out), step->row * out), step->size * out);
     if (r.projection) {
       product(step->size, units, out, static_cast<const T*>(dh), static_cast<const T*>(r.projection), false,
               by_raw.get(), false);
@@ -179,7 +162,7 @@ void backward(const Recurrent& r) {
                            r.projection ? by_raw.get() : dh,
                            dh,
                            dc,
-                           previous,
+                           static_cast<const T*>(r.previous) + step->row * out,
                            at(cells, step->before * units),
                            first_c,
                            at(cells, step->row * units),
