@@ -150,7 +150,8 @@ HIDDEN = {
     "__weakref__",
 }
 BASES = {"OutOfMemoryError": "RuntimeError", "Size": "_tuple[_int, ...]"}
-ORDER = ["OutOfMemoryError", "Size", "dtype", "device", "Generator", "Node", "_HookHandle", "Tensor"]
+ORDER = ["OutOfMemoryError", "Size", "dtype", "device", "Generator"]
+ORDER += ["Node", "_HookHandle", "_NodeRef", "Tensor"]
 
 
 def ours(annotation: ast.expr | None) -> str:

@@ -16,7 +16,8 @@ FAMILIES = {
     "arg": "reduce", "softmax": "reduce", "columns": "convolution", "micro": "convolution",
     "normalization": "normalize", "simd": "parallel", "philox": "random",
     "block": "reduce", "depthwise": "convolution", "launch": "elementwise", "memory": "runtime",
-    "operands": "elementwise", "scan": "index", "scatter": "index", "shared": "elementwise", "sort": "index", "workspace": "convolution",
+    "operands": "elementwise", "scan": "index", "scatter": "index", "shared": "elementwise", "sort": "index",
+    "workspace": "convolution",
 }  # fmt: skip
 MOST_PER_FUNCTION = 3
 
