@@ -6,8 +6,8 @@ from . import common
 
 
 class Step:
-    """A layer and a linear one on its last output, SGD with momentum: 64 units, batch 16, 32 steps of time, or
-    128 units, batch 32, 64 steps."""
+    """A layer and a linear one on its last output, SGD with momentum: 64 units, batch 16, 32 steps of time,
+    or 128 units, batch 32, 64 steps."""
 
     params = (["verigrad", "torch"], [1, 2], ["LSTM", "GRU", "RNN"], [64, 128])
     param_names = ["library", "threads", "kind", "units"]

@@ -102,7 +102,6 @@ def recurrent_layer_op(
 
     last_h, last_c = wide(h), wide(c, 0, 0)
     y = np.zeros((input.shape[0], h.shape[1]))
-    biases = [wide(b, weight_hh.shape[0]) for b in (bias_ih, bias_hh)]
     go(
         y,
         wide(input),
@@ -111,7 +110,8 @@ def recurrent_layer_op(
         last_c,
         wide(weight_ih),
         wide(weight_hh),
-        *biases,
+        wide(bias_ih, weight_hh.shape[0]),
+        wide(bias_hh, weight_hh.shape[0]),
         wide(weight_hr, 0, 0),
         MODES.index(mode),
         reverse,
