@@ -30,7 +30,6 @@ ALLOWED = (
     ("activations.h", "", "formulas of single elements"),
     ("philox.h", "", "the words and the rounds of the generator"),
     ("random_numbers.h", "", "the words of a block, and formulas of single elements"),
-    ("recurrent_cells.h", "", "gates, and formulas of single units"),
     ("table.h", "kMaxOperands = 4", "arrays of a loop, not a size of data"),
     ("table.h", "kMaxUpdateStates = 3", "arrays of an update rule, not a size of data"),
     ("cuda/block_reduce.cuh", "sizeof(V) + 3", "bytes of the words that shuffles move"),
@@ -66,6 +65,7 @@ ALLOWED = (
     ("cpu/pool_pairs.h", "Bytes * 8", "bytes of int64"),
     ("cpu/pool.cpp", "sizeof(T) < 8", "places are counted in int32 beside smaller elements"),
     ("cpu/convolution_source.h", "kPanelBytes * 4", "what a tile may read past the end, in panels"),
+    ("recurrent_cells.h", "", "gates, and formulas of single units"),
 )
 INTEGER = re.compile(r"(?<![\w.])(0x[0-9a-fA-F]+|\d+)(?:[uUlL]*)(?![\w.])")
 CONSTANT = re.compile(r"constexpr\s+(?:std::)?(?:u?int\w*|size_t|double|long|auto)\s+(\w+)\s*=\s*([^;]*);")
