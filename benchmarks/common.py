@@ -33,6 +33,7 @@ class Sizes:
     wide_layer: int = 1000
     conv_batch: int = 32
     conv_channels: int = 64
+    recurrent_steps: int = 64
     import_rounds: int = 5
 
 
@@ -44,6 +45,7 @@ TINY = Sizes(
     wide_layer=16,
     conv_batch=1,
     conv_channels=4,
+    recurrent_steps=3,
     import_rounds=1,
 )
 sizes = FULL
@@ -240,6 +242,30 @@ def conv_step(library: str, channels: int, size: int, threads: int = 1) -> Work:
         layer(x).backward(g)
 
     return run
+
+
+def recurrent_step(library: str, kind: str, units: int, batch: int, steps: int, threads: int = 1) -> Work:
+    """One training step of a recurrent layer and a linear one on its last output, SGD(lr=0.01, momentum=0.9).
+
+    `kind`: "LSTM", "GRU" or "RNN"; as many features as units, ten classes.
+    """
+    if library == "numpy":
+        raise absent(library, "a recurrent layer")
+    lib = load(library, threads)
+    lib.manual_seed(0)
+
+    class Classifier(lib.nn.Module):  # type: ignore[misc]  # a module that is Any
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = getattr(lib.nn, kind)(units, units, batch_first=True)
+            self.out = lib.nn.Linear(units, 10)
+
+        def forward(self, x: Any) -> Any:
+            return self.out(self.layer(x)[0][:, -1])
+
+    model = Classifier()
+    update = lib.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+    return _step(lib, model, update, lib.randn(batch, min(steps, sizes.recurrent_steps), units), 10)
 
 
 def _numpy_mlp_step(widths: tuple[int, ...], batch: int, threads: int) -> Work:

@@ -57,6 +57,13 @@ def _optimizer(name: str, torch_update: str) -> tuple[str, tuple[int, ...], Fact
     return title, (1,), lambda lib, threads: common.optimizer_step(lib, name.lower(), threads, torch_update)
 
 
+def _recurrent(kind: str, units: int, batch: int, steps: int) -> tuple[str, tuple[int, ...], Factory]:
+    def make(library: str, threads: int) -> common.Work:
+        return common.recurrent_step(library, kind, units, batch, steps, threads)
+
+    return f"{kind} step, {units} units, batch {batch}, {steps} steps of time, SGD momentum", (1, 2), make
+
+
 # Title, thread counts, factory. The import of a library is measured apart. PyTorch's other implementations of
 # the update have rows of their own.
 WORKLOADS: dict[str, tuple[str, tuple[int, ...], Factory]] = {
@@ -90,6 +97,10 @@ WORKLOADS: dict[str, tuple[str, tuple[int, ...], Factory]] = {
         (1, 2),
         lambda library, threads: common.conv_step(library, 128, 28, threads),
     ),
+    "lstm_64": _recurrent("LSTM", 64, 16, 32),
+    "lstm_128": _recurrent("LSTM", 128, 32, 64),
+    "gru_64": _recurrent("GRU", 64, 16, 32),
+    "rnn_64": _recurrent("RNN", 64, 16, 32),
     "add": ("add of 8 floats", (1,), lambda library, threads: common.add_8(library, threads=threads)),
     "add_grad": (
         "add of 8 floats, recorded",

@@ -48,6 +48,7 @@ PYBIND11_MODULE(_C, m) {
   bind_convolution(m, tensor);
   bind_pooling(m, tensor);
   bind_normalization(m, tensor);
+  bind_recurrent(m);
   bind_resampling(m, tensor);
   bind_warp(m, tensor);
   bind_autograd(m, tensor);

@@ -1256,6 +1256,14 @@ class nn_functional:
         Raises RuntimeError for another number of weights.
         """
     @staticmethod
+    def recurrent_layer(input: Tensor, batch_sizes: Sequence[_int], h: Tensor, c: Tensor | None, weight_ih: Tensor, weight_hh: Tensor, bias_ih: Tensor | None = None, bias_hh: Tensor | None = None, weight_hr: Tensor | None = None, mode: str = 'LSTM', reverse: _bool = False) -> list[Tensor]:
+        """One layer of a recurrent network in one direction: [output, last h] or, of an LSTM, [output, last h, last c].
+
+        input [rows, I] holds one step after the other; step t has the first batch_sizes[t] sequences, a number that never grows. With G gates of H units and R outputs, H without a projection: h [batch, R], c [batch, H] of an LSTM and else None, weight_ih [G H, I], weight_hh [G H, R], biases [G H], both or none, weight_hr [R, H] of an LSTM; output [rows, R]. mode: 'RNN_TANH', 'RNN_RELU' (G = 1), 'LSTM' (4, in the order i, f, g, o) or 'GRU' (3: r, z, n), with PyTorch's formulas. `reverse` begins with the last step. All of one floating-point dtype.
+
+        Raises ValueError for another mode, RuntimeError for sizes, dtypes or devices that do not fit.
+        """
+    @staticmethod
     def relu6(input: Tensor, inplace: _bool = False) -> Tensor:
         """hardtanh from 0 to 6."""
     @staticmethod

@@ -195,6 +195,7 @@ NEAREST = {
     "columns": ["tests/nn/test_conv.py", "tests/nn/test_functional.py"],
     "pool": ["tests/nn/test_pooling.py"],
     "normaliz": ["tests/nn/test_normalization.py"],
+    "recurrent": ["tests/nn/test_rnn.py"],
     "loss": [
         "tests/nn/test_loss.py",
         "tests/nn/test_losses_against_torch.py",

@@ -17,6 +17,7 @@ FAMILIES = {
     "normalization": "normalize", "simd": "parallel", "philox": "random",
     "block": "reduce", "depthwise": "convolution", "launch": "elementwise", "memory": "runtime",
     "operands": "elementwise", "scan": "index", "scatter": "index", "shared": "elementwise", "sort": "index",
+    "workspace": "convolution",
 }  # fmt: skip
 MOST_PER_FUNCTION = 3
 

@@ -66,6 +66,7 @@ ALLOWED = (
     ("cpu/pool_pairs.h", "Bytes * 8", "bytes of int64"),
     ("cpu/pool.cpp", "sizeof(T) < 8", "places are counted in int32 beside smaller elements"),
     ("cpu/convolution_source.h", "kPanelBytes * 4", "what a tile may read past the end, in panels"),
+    ("recurrent_cells.h", "", "gates, and formulas of single units"),
 )
 INTEGER = re.compile(r"(?<![\w.])(0x[0-9a-fA-F]+|\d+)(?:[uUlL]*)(?![\w.])")
 CONSTANT = re.compile(r"constexpr\s+(?:std::)?(?:u?int\w*|size_t|double|long|auto)\s+(\w+)\s*=\s*([^;]*);")

@@ -85,6 +85,9 @@ enum class ColumnsOp : std::int8_t { unfold, fold };
 enum class PoolOp : std::int8_t { max, max_backward, max_gather, average, average_backward };
 enum class NormalizeOp : std::int8_t { forward, backward };
 enum class ScanOp : std::int8_t { sum, prod, max, min };
+/// The cells of recurrent layers; formulas in recurrent_cells.h.
+enum class RecurrentCell : std::int8_t { rnn_tanh, rnn_relu, lstm, gru };
+enum class RecurrentOp : std::int8_t { forward, backward };
 
 inline constexpr int kMaxOperands = 5;
 
@@ -377,6 +380,37 @@ struct Search {
   std::int64_t* out = nullptr;
 };
 
+/// One direction of a recurrent layer over `batch` sequences. Arrays of `rows` hold one step after the other; step t
+/// has the first sizes[t] sequences, a number that never grows, and with `reverse` the last step is the first to be
+/// computed. A cell has G gates, each of `hidden` units H, and keeps S numbers of a unit for the backward pass; R is
+/// `out`, which is H without a projection. Contiguous; no size is 0.
+///   forward: `gates` holds the input's share of the gates, [rows, S H] with the rest of each row unused, and is
+/// overwritten by what is kept; `h` and `c` hold the first state, then the last.
+///   backward: `h` and `c` hold the gradient by the last state, then that by the first.
+struct Recurrent {
+  RecurrentCell cell = RecurrentCell::lstm;
+  bool reverse = false;
+  std::int64_t steps = 0, batch = 0, rows = 0, hidden = 0, out = 0;
+  const std::int64_t* sizes = nullptr;  // [steps], in the host's memory
+  const void* weight = nullptr;         // [G H, R]
+  const void* bias = nullptr;           // [G H], or null for 0; the forward pass adds it to the hidden share
+  const void* projection = nullptr;     // [R, H], or null
+  void* gates = nullptr;                // [rows, S H]
+  void* cells = nullptr;                // [rows, H]: c after each step, of a cell that has one
+  void* previous = nullptr;             // [rows, R]: h before each step; forward, null if not wanted
+  void* h = nullptr;                    // [batch, R]
+  void* c = nullptr;                    // [batch, H], of a cell that has one
+  // forward
+  void* raw = nullptr;  // [rows, H]: the output before the projection, where there is one
+  void* y = nullptr;    // [rows, R]: h after each step
+  // backward
+  const void* first_c = nullptr;  // [batch, H]
+  const void* grad_y = nullptr;   // [rows, R]
+  void* grad_input = nullptr;     // [rows, G H]: by the input's share
+  void* grad_hidden = nullptr;    // [rows, G H]: by the hidden share, of gru, where it is another
+  void* grad_out = nullptr;       // [rows, R]: by h after each step, where there is a projection
+};
+
 // clang-format off
 // The slots: VG_SLOT(name, parameters). One list, so that the table, its names and the planted faults stay in step.
 #define VG_KERNEL_SLOTS(VG_SLOT)                                             \
@@ -407,7 +441,8 @@ struct Search {
   VG_SLOT(warp,         (DType, const Warp&))                                \
   VG_SLOT(scan,         (ScanOp, DType, const Scan&))                        \
   VG_SLOT(sort,         (DType, const Sort&))                                \
-  VG_SLOT(search,       (DType, const Search&))
+  VG_SLOT(search,       (DType, const Search&))                              \
+  VG_SLOT(recurrent,    (RecurrentOp, DType, const Recurrent&))
 // clang-format on
 
 struct KernelTable {

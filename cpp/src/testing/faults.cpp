@@ -296,6 +296,21 @@ Written written(DType, const Search& s) {
   w.counts = true;
   return w;
 }
+template <bool kAdds>
+Written written(RecurrentOp op, DType dtype, const Recurrent& r) {
+  Written w;
+  const std::int64_t gates = r.cell == RecurrentCell::lstm ? 4 : r.cell == RecurrentCell::gru ? 3 : 1;
+  if (op == RecurrentOp::forward) {
+    w.add(dtype, r.y, r.rows * r.out);
+  } else {
+    w.add(dtype, r.grad_input, r.rows * gates * r.hidden);
+    w.add(dtype, r.grad_hidden, r.rows * gates * r.hidden);
+  }
+  w.add(dtype, r.h, r.batch * r.out);
+  w.add(dtype, r.c, r.batch * r.hidden);
+  w.cut = r.rows * gates * r.hidden * r.out >= boundary::recurrent_serial_work;
+  return w;
+}
 
 /// The elements [first, stop) in steps that a kind spoils; none if the output is too small for it.
 struct Places {

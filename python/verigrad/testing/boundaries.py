@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from verigrad.testing import measures as m
+from verigrad.testing import measures_recurrent as r
 from verigrad.testing.crossing import LEVELS, boundary_samples
 from verigrad.testing.measures import Measure, values
 from verigrad.testing.opspec import OpSpec
@@ -123,6 +124,14 @@ def _tiles() -> Iterator[tuple[str, Boundary]]:
             yield f"dot_{which}_{level}_columns", _weight(m.dot_columns(level, which))
 
 
+def _steps() -> Iterator[tuple[str, Boundary]]:
+    """The register tile of the products of a recurrent layer's steps, at each level."""
+    for level in LEVELS:
+        yield f"step_{level}_rows", Boundary(("recurrent_layer",), r.tile_rows)
+        forward, backward = r.tile_columns(level), r.tile_columns(level, backward=True)
+        yield f"step_{level}_columns", Boundary(("recurrent_layer",), forward, backward)
+
+
 ELEMENTWISE = ("exp", "add", "where", "relu")
 
 BOUNDARIES: dict[str, Boundary] = {
@@ -205,6 +214,11 @@ BOUNDARIES: dict[str, Boundary] = {
     "weight_chunk_pixels": _weight(m.chunk_size, block=False),
     "weight_tasks": _weight(m.weight_shares, block=False),
     "weight_partial_elements": _weight(m.weight_partials, block=False),
+    # Recurrent layers.
+    "recurrent_serial_work": _above("recurrent_layer", measure=r.work),
+    "recurrent_sequences": Boundary(("recurrent_layer",), r.sequences),
+    "recurrent_packed_steps": _above("recurrent_layer", measure=r.steps),
+    **dict(_steps()),
     # Warping.
     "warp_columns": Boundary(("affine_image",), m.warp_row, gradient=False),
     "warp_cost": Boundary(("affine_image",), m.warp_work, block=False, gradient=False),

@@ -58,6 +58,10 @@ FAMILIES: dict[str, Family] = {
         "windows gathered by index, or sums weighted by row and column, on the tape",
     ),
     "normalization": Family("two passes over each group", "means, products and powers on the tape"),
+    "recurrent": Family(
+        "loops over steps, sequences and units, in float64",
+        "products, sigmoid and tanh on the tape, one step at a time",
+    ),
     "resampling": Family("loops over outputs and their sources", MOVED + ", with weights"),
     "loss": Family("loops over the elements", "the formula on the tape"),
     "distance": Family("loops over pairs", "the formula on the tape"),

@@ -44,6 +44,7 @@ FAMILIES = (
     "convolution",
     "pooling",
     "normalization",
+    "recurrent",
     "resampling",
     "loss",
     "distance",

@@ -13,8 +13,8 @@
 #include <cstring>
 #include <vector>
 
-#include "core/allocator.h"
 #include "kernels/cpu/micro_kernel.h"
+#include "kernels/cpu/workspace.h"
 #include "kernels/table.h"
 #include "kernels/window.h"
 
@@ -73,22 +73,6 @@ class Chunks {
  private:
   const Grid& grid_;
   std::int64_t bands_, band_rows_, images_;
-};
-
-/// Memory of the caching allocator for one task.
-template <class T>
-class Workspace {
- public:
-  explicit Workspace(std::int64_t count)
-      : bytes_(count * static_cast<std::int64_t>(sizeof(T))), data_(static_cast<T*>(cpu_allocate(bytes_))) {}
-  ~Workspace() { cpu_free(data_, bytes_); }
-  Workspace(const Workspace&) = delete;
-  Workspace& operator=(const Workspace&) = delete;
-  T* get() const { return data_; }
-
- private:
-  std::int64_t bytes_;
-  T* data_;
 };
 
 /// The layout of the scratch for chunks of up to `images` images and `rows` rows, and `channels` channels.

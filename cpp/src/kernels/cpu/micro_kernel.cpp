@@ -70,6 +70,33 @@ struct Outer {
   }
 };
 
+template <class T, int kBytes, int kRows, int kVectors>
+struct StepTile {
+  using V = Vector<T, kBytes>;
+  static constexpr int kLanes = kBytes / static_cast<int>(sizeof(T));
+  static constexpr int kColumns = kLanes * kVectors;
+
+  VG_INLINE static void run(std::int64_t depth, const T* a, std::int64_t lda, const T* b, T* c, std::int64_t ldc) {
+    V sum[kRows][kVectors] = {};
+    for (std::int64_t p = 0; p < depth; ++p) {
+      V right[kVectors];
+#pragma GCC unroll 4
+      for (int j = 0; j < kVectors; ++j) right[j] = load<V>(b + p * kColumns + j * kLanes);
+#pragma GCC unroll 8
+      for (int i = 0; i < kRows; ++i) {
+        const V left = a[i * lda + p] - V{};  // in every lane
+#pragma GCC unroll 4
+        for (int j = 0; j < kVectors; ++j) sum[i][j] += left * right[j];
+      }
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 4
+      for (int j = 0; j < kVectors; ++j) store(c + i * ldc + j * kLanes, sum[i][j]);
+    }
+  }
+};
+
 template <class T, int kBytes, int kRows, int kColumns>
 struct Dot {
   using V = Vector<T, kBytes>;
@@ -193,6 +220,12 @@ DotKernel<T> dot() {
   return {kRows, kColumns, &Level::template run<Dot<T, kBytes, kRows, kColumns>>};
 }
 
+template <class Level, class T, int kBytes, int kRows, int kVectors>
+StepKernel<T> step() {
+  using Tile = StepTile<T, kBytes, kRows, kVectors>;
+  return {kRows, Tile::kColumns, &Level::template run<Tile>};
+}
+
 template <class Kernel>
 Kernel less_waste(std::int64_t rows, Kernel first, Kernel second) {
   const auto padded = [rows](const Kernel& k) { return (rows + k.rows - 1) / k.rows * k.rows; };
@@ -232,6 +265,22 @@ DotKernel<T> dot_kernel(std::int64_t rows) {
 }
 
 template <class T>
+StepKernel<T> step_kernel() {
+#if VG_X86_LEVELS
+  switch (fma_level()) {
+    case SimdLevel::avx512:
+      return step<Avx512, T, boundary::vector_bytes_avx512, boundary::step_avx512_rows,
+                  boundary::step_avx512_columns>();
+    case SimdLevel::avx2:
+      return step<Avx2, T, boundary::vector_bytes_avx2, boundary::step_avx2_rows, boundary::step_avx2_columns>();
+    case SimdLevel::baseline: break;
+  }
+#endif
+  return step<Plain, T, boundary::vector_bytes_baseline, boundary::step_baseline_rows,
+              boundary::step_baseline_columns>();
+}
+
+template <class T>
 PackKernel<T> pack_kernel() {
 #if VG_X86_LEVELS
   switch (fma_level()) {
@@ -247,6 +296,8 @@ template OuterKernel<float> outer_kernel(std::int64_t);
 template OuterKernel<double> outer_kernel(std::int64_t);
 template DotKernel<float> dot_kernel(std::int64_t);
 template DotKernel<double> dot_kernel(std::int64_t);
+template StepKernel<float> step_kernel();
+template StepKernel<double> step_kernel();
 template PackKernel<float> pack_kernel();
 template PackKernel<double> pack_kernel();
 

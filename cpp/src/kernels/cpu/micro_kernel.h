@@ -1,7 +1,8 @@
-// The innermost tiles of convolution, kept in registers.
+// The innermost tiles of convolution and of recurrent layers, kept in registers.
 //
-// Two forms, so that neither operand has to be transposed:
+// Three forms, so that no operand has to be transposed:
 //   outer: c[i][j] = start + sum over p of a[p][i] b[p][j], panels packed by p, vectors along j;
+//   step:  c[i][j] = sum over p of a[i][p] b[p][j], b packed by p, vectors along j;
 //   dot:   c[i][j] += sum over l of a[i][l] b[j][l], vectors along l.
 // They use fused multiply-add where the processor has it, so their last bits depend on the instruction set, as those of
 // BLAS do. They never depend on the number of threads.
@@ -47,6 +48,16 @@ struct DotKernel {
 
 template <class T>
 DotKernel<T> dot_kernel(std::int64_t rows);
+
+template <class T>
+struct StepKernel {
+  std::int64_t rows = 0, columns = 0;
+  /// a with `lda` between rows, b [depth, columns], c with `ldc` between rows.
+  void (*run)(std::int64_t depth, const T* a, std::int64_t lda, const T* b, T* c, std::int64_t ldc) = nullptr;
+};
+
+template <class T>
+StepKernel<T> step_kernel();
 
 /// Copies runs of pixels: for every tap k and run r, run[r].count elements from source + offset[k] + run[r].from to
 /// panel + k * pitch + run[r].to. The runs of a tap follow each other in `to`. Whole vectors are copied: what is too

@@ -24,6 +24,7 @@ _FILES = {
     "padding": "padding",
     "pixelshuffle": "resampling",
     "pooling": "pooling",
+    "rnn": "rnn",
     "sparse": "embedding",
     "upsampling": "resampling",
 }

@@ -1,5 +1,6 @@
 """Tools for modules."""
 
+from . import rnn
 from .clip_grad import clip_grad_norm_, clip_grad_value_, clip_grads_with_norm_, get_total_norm
 from .constraints import max_norm_
 from .convert_parameters import parameters_to_vector, vector_to_parameters
@@ -27,6 +28,7 @@ __all__ = [
     "parameters_to_vector",
     "remove_spectral_norm",
     "remove_weight_norm",
+    "rnn",
     "spectral_norm",
     "vector_to_parameters",
     "weight_norm",
