@@ -25,6 +25,7 @@ _FILES = {
     "pixelshuffle": "resampling",
     "pooling": "pooling",
     "sparse": "embedding",
+    "transformer": "transformer",
     "upsampling": "resampling",
 }
 for _name, _file in _FILES.items():
