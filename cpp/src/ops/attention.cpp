@@ -250,7 +250,7 @@ void check_inputs(const Tensor& query, const Tensor& key, const Tensor& value, c
 Tensor repeated(const Tensor& x, std::int64_t heads) {
   const int dim = x.ndim() - 3;
   Dims shape = x.shape();
-  shape.insert(dim + 1, heads / shape[dim]);
+  shape.insert(dim + 1, heads / x.shape()[dim]);
   Dims joined = x.shape();
   joined[dim] = heads;
   return reshape(expand(unsqueeze(x, dim + 1), shape), joined);

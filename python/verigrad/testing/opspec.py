@@ -44,6 +44,7 @@ FAMILIES = (
     "convolution",
     "pooling",
     "normalization",
+    "attention",
     "resampling",
     "loss",
     "distance",
