@@ -64,9 +64,7 @@ def test_attention_is_pytorchs(q: Any, k: Any, v: Any, options: dict[str, Any]) 
     torch = pytest.importorskip("torch")
     arrays = draw(*q), draw(*k), draw(*v)
     found = [
-        outcome(
-            lib, lambda *x, f=lib.nn.functional: f.scaled_dot_product_attention(*x, **options), *arrays
-        )
+        outcome(lib, lambda *x, f=lib.nn.functional: f.scaled_dot_product_attention(*x, **options), *arrays)
         for lib in (vg, torch)
     ]
     assert_close(*found)
@@ -91,7 +89,8 @@ def test_masks_are_pytorchs(shape: tuple[int, ...], kind: str) -> None:
     else:  # with a gradient
         added = draw(*shape)
         found = [
-            outcome(lib, lib.nn.functional.scaled_dot_product_attention, *arrays, added) for lib in (vg, torch)
+            outcome(lib, lib.nn.functional.scaled_dot_product_attention, *arrays, added)
+            for lib in (vg, torch)
         ]
     assert_close(*found)
 
@@ -307,7 +306,9 @@ def test_forward_function_takes_static_keys() -> None:
         found = []
         for lib in (vg, torch):
 
-            def call(q: Any, k: Any, static_k: Any, static_v: Any, lib: Any = lib, weights: bool = weights) -> Any:
+            def call(
+                q: Any, k: Any, static_k: Any, static_v: Any, lib: Any = lib, weights: bool = weights
+            ) -> Any:
                 p = [lib.tensor(values[name]) for name in names]
                 return lib.nn.functional.multi_head_attention_forward(
                     q, k, k, E, HEADS, *p[:2], None, None, False, 0.0, *p[2:],

@@ -93,7 +93,7 @@ def attention_samples(s: Sampler) -> Iterator[Sample]:
 
 
 def boundaries(s: Sampler) -> Iterator[Sample]:
-    """Lengths around the blocks of both devices, work that threads share, batches around the number of tasks."""
+    """Lengths around the blocks of both devices, work that threads share, batches of few and many tasks."""
     for queries in around("attention_queries"):
         yield call(*inputs(s, (2,), queries, 5))
         yield call(*inputs(s, (1,), queries, queries, 3), is_causal=True)

@@ -102,7 +102,7 @@ def attention_op(seed: int) -> Any:
             flat(query, queries),
             flat(key, keys),
             flat(value, keys),
-            np.ascontiguousarray(mask).reshape(-1, queries, keys),
+            np.ascontiguousarray(mask).reshape(math.prod(batch), queries, keys),
             factors(seed, (math.prod(batch), queries, keys), dropout_p),
             scale,
         )
