@@ -26,8 +26,7 @@ void bind_attention(py::module_& m, TensorClass&) {
       "default 0. There is no `training`: it is always applied.\n"
       "is_causal: query i sees the keys 0 to i; not together with a mask. scale: default 1 / sqrt(E). enable_gqa: "
       "dimension -3 of key and value divides that of query, and so many neighbouring heads of query share theirs.\n\n"
-      "Raises RuntimeError for dtypes, shapes or probabilities that do not fit and for a mask beside is_causal, "
-      "IndexError for a mask of fewer than 2 dimensions.");
+      "Raises RuntimeError for dtypes, shapes or probabilities that do not fit and for a mask beside is_causal.");
 }
 
 }  // namespace verigrad::bindings

@@ -28,7 +28,7 @@ RECORD_OF_SLOT = {
     "positions": "__getitem__", "nonzero": "nonzero", "random": "rand", "range": "arange", "update": "adam",
     "convolution": "conv1d", "pool": "adaptive_max_pool1d", "normalize": "batch_norm",
     "warp": "affine_image", "activation": "elu", "columns": "fold", "scan": "cumsum", "sort": "sort",
-    "search": "searchsorted",
+    "search": "searchsorted", "attention": "scaled_dot_product_attention",
 }  # fmt: skip
 
 

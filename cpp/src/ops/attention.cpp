@@ -14,6 +14,7 @@ namespace verigrad::ops {
 namespace {
 
 constexpr const char* kOp = "scaled_dot_product_attention";
+constexpr const char* kNode = "ScaledDotProductAttentionBackward0";
 
 /// What a call has beside its tensors.
 struct Plan {
@@ -103,8 +104,8 @@ Inputs readable(const Inputs& in) {
   return {in_rows(in.query), in_rows(in.key), in_rows(in.value), in.mask.defined() ? detach(in.mask) : Tensor()};
 }
 
-/// New memory [batch, rows, columns] whose dimensions lie in the order of those of `like`: heads that were split off the
-/// columns are joined again without a copy.
+/// New memory [batch, rows, columns] whose dimensions lie in the order of those of `like`: heads that were split off
+/// the columns are joined again without a copy.
 Tensor blank(const Dims& batch, std::int64_t rows, std::int64_t columns, const Tensor& like) {
   const Dims shape = with_matrix(batch, rows, columns);
   const int n = shape.size();
@@ -205,7 +206,7 @@ Tensor attention(const Plan& plan, const Inputs& inputs) {
   VG_KERNEL(attention, kOp, query.device())
   (kernels::AttentionOp::forward, query.dtype(), arguments(plan, readable(inputs), out, lse));
   const Tensor by_mask = inputs.mask.defined() && is_floating_point(inputs.mask.dtype()) ? inputs.mask : Tensor();
-  return record("ScaledDotProductAttentionBackward0", out, {query, key, value, by_mask},
+  return record(kNode, out, {query, key, value, by_mask},
                 {Save::input(query), Save::input(key), Save::input(value), Save::input(inputs.mask), Save::output(out),
                  Save::input(lse)},
                 [plan](Node& n, const Tensor& g) -> TensorList {
@@ -217,6 +218,21 @@ Tensor attention(const Plan& plan, const Inputs& inputs) {
                   return {to_shape(grads[0], in.query), to_shape(grads[1], in.key), to_shape(grads[2], in.value),
                           to_shape(grads[3], in.mask)};
                 });
+}
+
+/// The result where there is no key, or no element: 0.
+Tensor without_keys(const Plan& plan, const Inputs& in) {
+  const Tensor out =
+      zeros(with_matrix(plan.batch, in.query.size(-2), in.value.size(-1)), in.query.dtype(), in.query.device());
+  const Tensor by_mask = in.mask.defined() && is_floating_point(in.mask.dtype()) ? in.mask : Tensor();
+  return record(kNode, out, {in.query, in.key, in.value, by_mask}, {}, [](Node& n, const Tensor& g) -> TensorList {
+    TensorList grads(4);
+    for (int i = 0; i < 4; ++i) {
+      if (n.needs(i))
+        grads[static_cast<std::size_t>(i)] = zeros(input_meta(n, i).shape, input_meta(n, i).dtype, g.device());
+    }
+    return grads;
+  });
 }
 
 // ---- shapes -------------------------------------------------------------------------------------------------------
@@ -240,7 +256,6 @@ void check_inputs(const Tensor& query, const Tensor& key, const Tensor& value, c
              RuntimeError, kOp,
              ": Expected attn_mask dtype to be bool or float or to match query dtype, but got attn_mask.dtype: ",
              mask.dtype(), " and query.dtype: ", query.dtype(), " instead.");
-    VG_CHECK(mask.ndim() >= 2, IndexError, kOp, ": expected attn_mask of at least 2 dimensions, got ", mask.ndim());
   }
   VG_CHECK(dropout_p >= 0 && dropout_p <= 1, RuntimeError, kOp,
            ": dropout probability has to be between 0 and 1, but got ", dropout_p);
@@ -301,10 +316,7 @@ Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, cons
              " doesn't match the broadcast shape of attn_mask ", attn_mask.shape());
   }
   const std::int64_t numel = checked_numel(kOp, full);
-  if (keys == 0 || numel == 0 || value.size(-1) == 0) {
-    // No key, or no element: 0, as a product that keeps the gradients' shapes.
-    return mul(matmul(matmul(query, transposed(key)), value), Scalar(0));
-  }
+  if (keys == 0 || numel == 0 || value.size(-1) == 0) return without_keys(plan, {query, key, value, attn_mask});
   if (width == 0) {  // all scores are 0
     const auto column = [](const Tensor& x) {
       Dims shape = x.shape();

@@ -39,9 +39,9 @@ struct Rows {
 template <class T>
 void product(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64_t k, Rows<const T> a,
              Rows<const T> b, Rows<T> c, bool add) {
-  for (std::int64_t i = 0; !add && i < m; ++i) std::fill_n(c.at(i), n, T(0));
   cblas_gemm(trans_a, trans_b, static_cast<int>(m), static_cast<int>(n), static_cast<int>(k), a.data,
-             static_cast<int>(a.row), b.data, static_cast<int>(b.row), T(1), c.data, static_cast<int>(c.row));
+             static_cast<int>(a.row), b.data, static_cast<int>(b.row), add ? T(1) : T(0), c.data,
+             static_cast<int>(c.row));
 }
 
 /// The part of a mask that belongs to a block: rows and columns from `data` on.

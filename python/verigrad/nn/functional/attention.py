@@ -335,12 +335,12 @@ def attend(
     if further and mask is not None:
         mask = pad(mask, (0, further))
     if padding is not None:
-        padding = pad(padding, (0, further)) if further else padding
+        expected = (batch, k.shape[2] - further)
         _require(
-            tuple(padding.shape) == (batch, k.shape[2]),
-            f"expecting key_padding_mask shape of {(batch, k.shape[2] - further)}, but got "
-            f"{tuple(padding.shape[:1])} x {padding.shape[1] - further}",
+            tuple(padding.shape) == expected,
+            f"expecting key_padding_mask shape of {expected}, but got {tuple(padding.shape)}",
         )
+        padding = pad(padding, (0, further)) if further else padding
         padding = padding.reshape(batch, 1, 1, -1)
         mask = padding if mask is None else mask + padding
 
