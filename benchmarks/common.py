@@ -34,6 +34,7 @@ class Sizes:
     conv_batch: int = 32
     conv_channels: int = 64
     recurrent_steps: int = 64
+    gpt_layers: int = 4
     import_rounds: int = 5
 
 
@@ -46,6 +47,7 @@ TINY = Sizes(
     conv_batch=1,
     conv_channels=4,
     recurrent_steps=3,
+    gpt_layers=1,
     import_rounds=1,
 )
 sizes = FULL
@@ -266,6 +268,58 @@ def recurrent_step(library: str, kind: str, units: int, batch: int, steps: int, 
     model = Classifier()
     update = lib.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
     return _step(lib, model, update, lib.randn(batch, min(steps, sizes.recurrent_steps), units), 10)
+
+
+def gpt_step(library: str, width: int = 64, batch: int = 8, threads: int = 1) -> Work:
+    """One training step of a GPT of 4 layers and 4 heads on sequences of 64 out of 65 characters,
+    Adam(lr=0.001): layers normalise first, attention is causal, the feed-forward part is four times as wide,
+    with GELU."""
+    if library == "numpy":
+        raise absent(library, "attention")
+    lib = load(library, threads)
+    lib.manual_seed(0)
+    nn, functional = lib.nn, lib.nn.functional
+    heads, layers, length, characters = 4, sizes.gpt_layers, 64, 65
+
+    class Block(nn.Module):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+            self.project, self.join = nn.Linear(width, 3 * width), nn.Linear(width, width)
+            self.widen, self.narrow = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+
+        def forward(self, x: Any) -> Any:
+            b, t, c = x.shape
+            parts = self.project(self.norm1(x)).split(width, dim=2)
+            q, k, v = (p.view(b, t, heads, c // heads).transpose(1, 2) for p in parts)
+            y = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+            x = x + self.join(y.transpose(1, 2).reshape(b, t, c))
+            return x + self.narrow(functional.gelu(self.widen(self.norm2(x))))
+
+    class Network(nn.Module):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.token, self.place = nn.Embedding(characters, width), nn.Embedding(length, width)
+            self.blocks = nn.Sequential(*(Block() for _ in range(layers)))
+            self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, characters)
+
+        def forward(self, index: Any) -> Any:
+            x = self.blocks(self.token(index) + self.place(places))
+            return self.head(self.norm(x)).reshape(-1, characters)
+
+    places = lib.arange(length)
+    model = Network()
+    update = lib.optim.Adam(model.parameters(), lr=0.001)
+    index = lib.randint(0, characters, (batch, length + 1))
+    inputs, target = index[:, :-1].contiguous(), index[:, 1:].reshape(-1)
+    criterion = nn.CrossEntropyLoss()
+
+    def run() -> None:
+        update.zero_grad()
+        criterion(model(inputs), target).backward()
+        update.step()
+
+    return run
 
 
 def _numpy_mlp_step(widths: tuple[int, ...], batch: int, threads: int) -> Work:

@@ -87,6 +87,16 @@ WORKLOADS: dict[str, tuple[str, tuple[int, ...], Factory]] = {
         (1, 2),
         lambda library, threads: common.cnn_step(library, "cnn", threads=threads),
     ),
+    "gpt_64": (
+        "GPT step, 4 layers of width 64, 8 sequences of 64, Adam",
+        (1, 2),
+        lambda library, threads: common.gpt_step(library, 64, 8, threads),
+    ),
+    "gpt_128": (
+        "GPT step, 4 layers of width 128, 16 sequences of 64, Adam",
+        (1, 2),
+        lambda library, threads: common.gpt_step(library, 128, 16, threads),
+    ),
     "conv_56": (
         "conv 3x3, 64 channels, 56x56, batch 32, forward and backward",
         (1, 2),

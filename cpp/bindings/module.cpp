@@ -47,6 +47,7 @@ PYBIND11_MODULE(_C, m) {
   bind_activation(m, tensor);
   bind_convolution(m, tensor);
   bind_pooling(m, tensor);
+  bind_attention(m, tensor);
   bind_normalization(m, tensor);
   bind_recurrent(m);
   bind_resampling(m, tensor);

@@ -182,6 +182,7 @@ void bind_functional(py::module_& m, TensorClass& cls);
 void bind_activation(py::module_& m, TensorClass& cls);
 void bind_convolution(py::module_& m, TensorClass& cls);
 void bind_pooling(py::module_& m, TensorClass& cls);
+void bind_attention(py::module_& m, TensorClass& cls);
 void bind_normalization(py::module_& m, TensorClass& cls);
 void bind_recurrent(py::module_& m);
 void bind_resampling(py::module_& m, TensorClass& cls);

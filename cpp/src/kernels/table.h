@@ -88,6 +88,7 @@ enum class ScanOp : std::int8_t { sum, prod, max, min };
 /// The cells of recurrent layers; formulas in recurrent_cells.h.
 enum class RecurrentCell : std::int8_t { rnn_tanh, rnn_relu, lstm, gru };
 enum class RecurrentOp : std::int8_t { forward, backward };
+enum class AttentionOp : std::int8_t { forward, backward };
 
 inline constexpr int kMaxOperands = 5;
 
@@ -411,6 +412,33 @@ struct Recurrent {
   void* grad_out = nullptr;       // [rows, R]: by h after each step, where there is a projection
 };
 
+/// Matrices of one batch of attention: null where there is none. Strides in elements, of the dimensions of the batch
+/// (0 where it is broadcast) and of the rows; `column` is 1 but for a mask.
+struct AttentionMatrix {
+  void* data = nullptr;
+  Dims batch;
+  std::int64_t row = 0, column = 1;
+};
+
+/// For each index of `batch`: out = D(softmax(S)) v with S = scale q k^T + mask, over the keys. The mask is bool
+/// (false: the score is minus infinity) or has the dtype of the others; `causal`: query i sees the keys up to i. A row
+/// without a key is 0. D sets elements to 0 with probability `dropout` and multiplies others by `kept`, by the random
+/// numbers of a `keep` over [batch, queries, keys]. q [queries, width], k [keys, width], v [keys, value_width]. `lse`,
+/// contiguous [batch, queries]: written by forward, log of the sum of exp(S), infinity for a row without a key.
+///   backward: from all these and `grad`, the gradient by out, those by q, k, v and S, each where it is not null and
+/// overwritten; they are not broadcast. No size is 0.
+struct Attention {
+  Dims batch;
+  std::int64_t queries = 0, keys = 0, width = 0, value_width = 0;
+  double scale = 1;
+  bool causal = false, mask_is_bool = false;
+  double dropout = 0, kept = 1;
+  std::uint64_t seed = 0, counter = 0;
+  AttentionMatrix q, k, v, mask, out;
+  void* lse = nullptr;
+  AttentionMatrix grad, grad_q, grad_k, grad_v, grad_scores;
+};
+
 // clang-format off
 // The slots: VG_SLOT(name, parameters). One list, so that the table, its names and the planted faults stay in step.
 #define VG_KERNEL_SLOTS(VG_SLOT)                                             \
@@ -442,7 +470,8 @@ struct Recurrent {
   VG_SLOT(scan,         (ScanOp, DType, const Scan&))                        \
   VG_SLOT(sort,         (DType, const Sort&))                                \
   VG_SLOT(search,       (DType, const Search&))                              \
-  VG_SLOT(recurrent,    (RecurrentOp, DType, const Recurrent&))
+  VG_SLOT(recurrent,    (RecurrentOp, DType, const Recurrent&))           \
+  VG_SLOT(attention,    (AttentionOp, DType, const Attention&))
 // clang-format on
 
 struct KernelTable {

@@ -311,6 +311,29 @@ Written written(RecurrentOp op, DType dtype, const Recurrent& r) {
   w.cut = r.rows * gates * r.hidden * r.out >= boundary::recurrent_serial_work;
   return w;
 }
+template <bool kAdds>
+Written written(AttentionOp op, DType dtype, const Attention& a) {
+  Written w;
+  const auto add = [&](const AttentionMatrix& matrix, std::int64_t rows, std::int64_t columns) {
+    if (!matrix.data) return;
+    Dims shape = a.batch, strides = matrix.batch;
+    for (const std::int64_t size : {rows, columns}) shape.push_back(size);
+    for (const std::int64_t stride : {matrix.row, matrix.column}) strides.push_back(stride);
+    w.outputs.push_back({dtype, matrix.data, shape, strides});
+  };
+  const std::int64_t batch = product(a.batch);
+  if (op == AttentionOp::forward) {
+    add(a.out, a.queries, a.value_width);
+    w.add(dtype, a.lse, batch * a.queries);
+  } else {
+    add(a.grad_q, a.queries, a.width);
+    add(a.grad_k, a.keys, a.width);
+    add(a.grad_v, a.keys, a.value_width);
+    add(a.grad_scores, a.queries, a.keys);
+  }
+  w.cut = batch * a.queries * a.keys * (a.width + a.value_width) >= boundary::attention_serial_work;
+  return w;
+}
 
 /// The elements [first, stop) in steps that a kind spoils; none if the output is too small for it.
 struct Places {

@@ -9,6 +9,7 @@ from .. import _C
 from .._C import Tensor
 from ..autograd import no_grad
 from . import functional
+from .attention import MultiheadAttention as MultiheadAttention  # PyTorch's file has it as well
 from .module import Module
 from .parameter import Parameter
 

@@ -82,6 +82,10 @@ class Linear(Module):
         )
 
 
+class NonDynamicallyQuantizableLinear(Linear):
+    """Linear, under the name that PyTorch prints for the last projection of ``MultiheadAttention``."""
+
+
 class Bilinear(Module):
     """``y[k] = x1^T W[k] x2 + b[k]``: [*, in1_features] and [*, in2_features] to [*, out_features].
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from verigrad.testing import measures as m
+from verigrad.testing import measures_attention as a
 from verigrad.testing import measures_recurrent as r
 from verigrad.testing.crossing import LEVELS, boundary_samples
 from verigrad.testing.measures import Measure, values
@@ -133,6 +134,7 @@ def _steps() -> Iterator[tuple[str, Boundary]]:
 
 
 ELEMENTWISE = ("exp", "add", "where", "relu")
+ATTENTION = ("scaled_dot_product_attention",)
 
 BOUNDARIES: dict[str, Boundary] = {
     "vector_bytes_baseline": Boundary(ELEMENTWISE, m.nbytes),
@@ -178,6 +180,12 @@ BOUNDARIES: dict[str, Boundary] = {
     "softmax_short_row": _above("softmax", "log_softmax", measure=m.run),
     "softmax_block": Boundary(("softmax", "log_softmax"), m.softmax_block),
     "softmax_columns": Boundary(("softmax", "log_softmax"), m.kept_columns),
+    # Attention.
+    "attention_queries": Boundary(ATTENTION, a.queries),
+    "attention_keys": Boundary(ATTENTION, a.keys),
+    "attention_serial_work": _above(*ATTENTION, measure=a.work),
+    "attention_task_work": _above(*ATTENTION, measure=a.task_work),
+    "attention_shares": _above(*ATTENTION, measure=a.elements),
     # Index ops.
     "index_add_columns": Boundary(("index_add",), m.index_columns),
     "nonzero_skip": Boundary(("nonzero",), m.false_run, gradient=False),

@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from verigrad.testing import measures as m
+from verigrad.testing import measures_attention as a
 from verigrad.testing import measures_cuda as c
-from verigrad.testing.boundaries import BELOW, ELEMENTWISE, Boundary
+from verigrad.testing.boundaries import ATTENTION, BELOW, ELEMENTWISE, Boundary
 from verigrad.testing.measures import Measure
 
 INTEGERS = ("int32", "int64")
@@ -60,6 +61,11 @@ CUDA_BOUNDARIES: dict[str, Boundary] = {
     "cuda_normalize_tiles": _above(
         "batch_norm", "layer_norm", measure=c.spreads(c.split_tiles, c.channels_spread)
     ),
+    # Attention.
+    "cuda_attention_rows": Boundary(ATTENTION, a.lengths),
+    "cuda_attention_columns": Boundary(ATTENTION, a.lengths),
+    "cuda_attention_depth": Boundary(ATTENTION, a.width),
+    "cuda_attention_blocks": _above(*ATTENTION, measure=a.grid),
     # Index ops.
     "cuda_nonzero_rounds": Boundary(("nonzero",), c.scaled(m.numel, "cuda_warp"), gradient=False),
     "cuda_scan_run": Boundary(("index_add",), c.counts),

@@ -45,6 +45,7 @@ FAMILIES = (
     "pooling",
     "normalization",
     "recurrent",
+    "attention",
     "resampling",
     "loss",
     "distance",

@@ -26,6 +26,7 @@ _FILES = {
     "pooling": "pooling",
     "rnn": "rnn",
     "sparse": "embedding",
+    "transformer": "transformer",
     "upsampling": "resampling",
 }
 for _name, _file in _FILES.items():
