@@ -29,7 +29,7 @@ RECORD_OF_SLOT = {
     "convolution": "conv1d", "pool": "adaptive_max_pool1d", "normalize": "batch_norm",
     "warp": "affine_image", "activation": "elu", "columns": "fold", "scan": "cumsum", "sort": "sort",
     "search": "searchsorted", "recurrent": "recurrent_layer",
-    "search": "searchsorted", "attention": "scaled_dot_product_attention",
+    "attention": "scaled_dot_product_attention",
 }  # fmt: skip
 
 
