@@ -470,7 +470,7 @@ struct Attention {
   VG_SLOT(scan,         (ScanOp, DType, const Scan&))                        \
   VG_SLOT(sort,         (DType, const Sort&))                                \
   VG_SLOT(search,       (DType, const Search&))                              \
-  VG_SLOT(recurrent,    (RecurrentOp, DType, const Recurrent&))                \
+  VG_SLOT(recurrent,    (RecurrentOp, DType, const Recurrent&))                   \
   VG_SLOT(attention,    (AttentionOp, DType, const Attention&))
 // clang-format on
 
