@@ -919,6 +919,17 @@ class nn_functional:
         Raises RuntimeError if lower is greater than upper.
         """
     @staticmethod
+    def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, dropout_p: _float = 0.0, is_causal: _bool = False, *, scale: _float | None = None, enable_gqa: _bool = False) -> Tensor:
+        """softmax(scale * query key^T + mask) value, the softmax over the keys (Vaswani et al., arXiv 1706.03762, eq. 1), blocked as in Dao et al., arXiv 2205.14135 and Dao, arXiv 2307.08691: memory grows with the lengths, not with their product.
+
+        query [..., L, E], key [..., S, E], value [..., S, Ev], of one floating-point dtype; leading dimensions are broadcast. The result is [..., L, Ev].
+        attn_mask: broadcast to [..., L, S]; bool, True for the keys that take part, or a floating-point tensor that is added to the scores and may have a gradient, which does have L * S elements. A query without a key gives 0.
+        dropout_p: probability with which an element of the softmax becomes 0, others are divided by 1 - dropout_p; default 0. There is no `training`: it is always applied.
+        is_causal: query i sees the keys 0 to i; not together with a mask. scale: default 1 / sqrt(E). enable_gqa: dimension -3 of key and value divides that of query, and so many neighbouring heads of query share theirs.
+
+        Raises RuntimeError for dtypes, shapes or probabilities that do not fit and for a mask beside is_causal.
+        """
+    @staticmethod
     def selu(input: Tensor, inplace: _bool = False) -> Tensor:
         """scale * elu(x, alpha) with the constants that keep mean 0 and variance 1 (arXiv 1706.02515, eq. 14); with `inplace` in the input itself."""
     @staticmethod
