@@ -150,7 +150,7 @@ class RNNBase(Module):
     def _flat_weights(self) -> list[Parameter]:
         return [getattr(self, name) for name in self._flat_weights_names]
 
-    def _layer_weights(self, position: int) -> list[Tensor | None]:
+    def _layer_weights(self, position: int) -> list[Any]:
         """The arguments of ``recurrent_layer``: weight_ih, weight_hh, bias_ih, bias_hh, weight_hr."""
         given: list[Tensor | None] = [getattr(self, name) for name in self._all_weights[position]]
         if not self.bias:
@@ -272,10 +272,10 @@ class RNNBase(Module):
             outputs = []
             for direction in range(directions):
                 position = layer * directions + direction
-                h, c = (*first[position], None)[:2]
-                weights: list[Any] = self._layer_weights(position)
+                h, *cells = first[position]
+                options: dict[str, Any] = {"mode": self.mode, "reverse": direction == 1}
                 output, *final = _native.recurrent_layer(
-                    rows, sizes, h, c, *weights, mode=self.mode, reverse=direction == 1
+                    rows, sizes, h, cells[0] if cells else None, *self._layer_weights(position), **options
                 )
                 outputs.append(output)
                 last.append(final)

@@ -33,7 +33,8 @@ def sizes(sample: Sample) -> Sizes:
     batch = query.shape[:-2]
     if not argument(sample, 7, "enable_gqa", False):
         batch = np.broadcast_shapes(batch, key.shape[:-2], value.shape[:-2])
-    return Sizes(math.prod(batch), *query.shape[-2:-1], *key.shape[-2:], value.shape[-1])
+    length, width = key.shape[-2:]
+    return Sizes(math.prod(batch), query.shape[-2], length, width, value.shape[-1])
 
 
 def queries(sample: Sample, unit: int) -> Pairs:

@@ -54,8 +54,8 @@ def masked(s: Sampler) -> Iterator[Sample]:
     for shape in ((5, 6), (1, 6), (5, 1), (3, 5, 6), (2, 1, 5, 6), (2, 3, 5, 6), (2, 1, 1, 6), (1, 1)):
         yield call(*inputs(s, (2, 3), 5, 6), hidden(s, *shape))
         yield call(*inputs(s, (2, 3), 5, 6), attn_mask=s.array(*shape))
-    for shape in ((6,), ()):  # PyTorch takes them with some inputs only
-        yield call(*inputs(s, (2, 3), 5, 6), s.array(*shape), peer=False)
+    for few in ((6,), ()):  # PyTorch takes them with some inputs only
+        yield call(*inputs(s, (2, 3), 5, 6), s.array(*few), peer=False)
     infinite = s.array(5, 6)
     infinite[1, 2:] = infinite[3] = -np.inf
     yield call(*inputs(s, (2,), 5, 6), Const(infinite), note="minus infinity")
