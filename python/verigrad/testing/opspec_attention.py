@@ -118,6 +118,46 @@ def boundaries(s: Sampler) -> Iterator[Sample]:
     yield call(*inputs(s, (300,), 9, 17, 5), dropout_p=0.3, vary=False, peer=False, note="many small tasks")
 
 
+HEADS = 2
+
+
+def together(
+    lib: Library,
+    query: Any,
+    key: Any,
+    value: Any,
+    *weights: Any,
+    attn_mask: Any = None,
+    dropout_p: float = 0.0,
+) -> Any:
+    """The first result of the function, at a known place of the generator."""
+    in_weight, in_bias, out_weight, out_bias = weights
+    forward = lib.get("nn.functional.multi_head_attention_forward")
+    projections = in_weight, in_bias, None, None, False, dropout_p, out_weight, out_bias
+    options = {"attn_mask": attn_mask, "need_weights": False}
+    return seeded(lib, lambda: forward(query, key, value, query.shape[-1], HEADS, *projections, **options)[0])
+
+
+def heads_together(s: Sampler) -> Iterator[Sample]:
+    """A query of its own, masks, dropout; larger sizes."""
+    for width, queries, keys, batch in ((4, 3, 5, 2), (2, 1, 1, 1), (6, 5, 5, 3)):
+        shapes = (queries, batch, width), (keys, batch, width), (keys, batch, width)
+        weights = (3 * width, width), (3 * width,), (width, width), (width,)
+        tensors = [s.array(*shape, low=-0.8, high=0.8) for shape in (*shapes, *weights)]
+        yield call(*tensors)
+        yield call(*tensors, attn_mask=s.array(queries, keys))
+        out = s.rng.random((queries, keys)) < 0.3
+        out[:, 0] = False  # a key is left for each query
+        yield call(*tensors, attn_mask=Const(out))
+        yield call(*tensors, dropout_p=0.5, peer=False)
+
+
+def many_heads_together(s: Sampler) -> Iterator[Sample]:
+    """More than one thread's work in every product."""
+    shapes = (67, 5, 36), (131, 5, 36), (131, 5, 36), (108, 36), (108,), (36, 36), (36,)
+    yield call(*(s.array(*shape, low=-0.5, high=0.5) for shape in shapes), vary=False)
+
+
 Q, K = np.zeros((2, 3, 4)), np.zeros((2, 5, 4))
 
 SPECS = (
@@ -149,5 +189,17 @@ SPECS = (
             bad(RuntimeError, "must divide", np.zeros((3, 3, 4)), K, K, enable_gqa=True),
             bad(IndexError, "out of range", Q[0], K[0], K[0], enable_gqa=True),
         ),
+    ),
+    OpSpec(
+        "multi_head_attention_forward",
+        ref.multi_head_op(SEED, HEADS),
+        heads_together,
+        function=together,
+        dtypes=FLOATING,
+        composition=tapes.multi_head(SEED, HEADS),
+        boundary=many_heads_together,
+        scale="bound",
+        view=None,
+        registered=False,
     ),
 )

@@ -72,6 +72,38 @@ def factors(seed: int, shape: tuple[int, ...], p: float) -> Array:
     return kept(seed, math.prod(shape), p).reshape(shape) * scale
 
 
+def taking_part(mask: Any) -> Any:
+    """The mask of attention from that of multi_head_attention_forward, whose True leaves a key out."""
+    return ~mask if isinstance(mask, np.ndarray) and mask.dtype == bool else mask
+
+
+def multi_head_op(seed: int, heads: int) -> Any:
+    """The projections and heads of multi_head_attention_forward."""
+
+    def reference(
+        query: Array,
+        key: Array,
+        value: Array,
+        in_weight: Array,
+        in_bias: Array,
+        out_weight: Array,
+        out_bias: Array,
+        attn_mask: Array | None = None,
+        dropout_p: float = 0.0,
+    ) -> Array:
+        def apart(x: Array, weight: Array, bias: Array) -> Array:
+            projected = x.astype(np.float64) @ weight.T.astype(np.float64) + bias
+            return projected.reshape(*x.shape[:-1], heads, -1).transpose(1, 2, 0, 3)
+
+        weights, biases = np.split(in_weight, 3), np.split(in_bias, 3)
+        parts = [apart(*args) for args in zip((query, key, value), weights, biases, strict=True)]
+        attended = attention_op(seed)(*parts, taking_part(attn_mask), dropout_p)
+        joined = attended.transpose(2, 0, 1, 3).reshape(query.shape)
+        return promotion.cast(joined @ out_weight.T.astype(np.float64) + out_bias, query.dtype)
+
+    return reference
+
+
 def attention_op(seed: int) -> Any:
     """scaled_dot_product_attention with the dropout of the stream of the seed."""
 

@@ -60,3 +60,33 @@ def attention(seed: int) -> Callable[..., tape.Var]:
         return tape.matmul(weights, v)
 
     return composition
+
+
+def multi_head(seed: int, heads: int) -> Callable[..., tape.Var]:
+    """multi_head_attention_forward without its weights."""
+
+    def composition(
+        query: Any,
+        key: Any,
+        value: Any,
+        in_weight: Any,
+        in_bias: Any,
+        out_weight: Any,
+        out_bias: Any,
+        attn_mask: Any = None,
+        dropout_p: float = 0.0,
+    ) -> tape.Var:
+        q = tape.var(query)
+        length, batch, width = q.shape
+        weight, bias = tape.var(in_weight), tape.var(in_bias)
+
+        def apart(x: tape.Var, part: slice) -> tape.Var:
+            projected = tape.matmul(x, weight[part].swap()) + bias[part]
+            return projected.reshape(*x.shape[:-1], heads, width // heads).transpose(1, 2, 0, 3)
+
+        parts = [apart(tape.var(x), slice(i * width, (i + 1) * width)) for i, x in enumerate((q, key, value))]
+        attended = attention(seed)(*parts, ref.taking_part(attn_mask), dropout_p).transpose(2, 0, 1, 3)
+        joined = attended.reshape(length, batch, width)
+        return tape.matmul(joined, tape.var(out_weight).swap()) + tape.var(out_bias)
+
+    return composition
