@@ -150,9 +150,9 @@ class RNNBase(Module):
     def _flat_weights(self) -> list[Parameter]:
         return [getattr(self, name) for name in self._flat_weights_names]
 
-    def _layer_weights(self, position: int) -> list[Tensor | None]:
+    def _layer_weights(self, position: int) -> list[Any]:
         """The arguments of ``recurrent_layer``: weight_ih, weight_hh, bias_ih, bias_hh, weight_hr."""
-        given: list[Tensor | None] = [getattr(self, name) for name in self._all_weights[position]]
+        given: list[Any] = [getattr(self, name) for name in self._all_weights[position]]
         if not self.bias:
             given[2:2] = [None, None]
         return given if self.proj_size else [*given, None]
@@ -272,10 +272,10 @@ class RNNBase(Module):
             outputs = []
             for direction in range(directions):
                 position = layer * directions + direction
-                h, c = (*first[position], None)[:2]
-                weights: list[Any] = self._layer_weights(position)
+                h, c = first[position] if len(first[position]) > 1 else (first[position][0], None)
+                w_ih, w_hh, b_ih, b_hh, w_hr = self._layer_weights(position)
                 output, *final = _native.recurrent_layer(
-                    rows, sizes, h, c, *weights, mode=self.mode, reverse=direction == 1
+                    rows, sizes, h, c, w_ih, w_hh, b_ih, b_hh, w_hr, self.mode, direction == 1
                 )
                 outputs.append(output)
                 last.append(final)
