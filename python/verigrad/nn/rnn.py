@@ -152,7 +152,7 @@ class RNNBase(Module):
 
     def _layer_weights(self, position: int) -> list[Any]:
         """The arguments of ``recurrent_layer``: weight_ih, weight_hh, bias_ih, bias_hh, weight_hr."""
-        given: list[Tensor | None] = [getattr(self, name) for name in self._all_weights[position]]
+        given: list[Any] = [getattr(self, name) for name in self._all_weights[position]]
         if not self.bias:
             given[2:2] = [None, None]
         return given if self.proj_size else [*given, None]
@@ -272,10 +272,10 @@ class RNNBase(Module):
             outputs = []
             for direction in range(directions):
                 position = layer * directions + direction
-                h, *cells = first[position]
-                options: dict[str, Any] = {"mode": self.mode, "reverse": direction == 1}
+                h, c = first[position] if len(first[position]) > 1 else (first[position][0], None)
+                w_ih, w_hh, b_ih, b_hh, w_hr = self._layer_weights(position)
                 output, *final = _native.recurrent_layer(
-                    rows, sizes, h, cells[0] if cells else None, *self._layer_weights(position), **options
+                    rows, sizes, h, c, w_ih, w_hh, b_ih, b_hh, w_hr, self.mode, direction == 1
                 )
                 outputs.append(output)
                 last.append(final)

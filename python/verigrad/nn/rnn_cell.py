@@ -101,10 +101,9 @@ class RNNCellBase(Module):
             if list(part.shape) != expected:
                 what = "hidden" if states == 1 else f"hx[{i}]"
                 raise RuntimeError(f"{name}: expected {what} of shape {expected}, got {list(part.shape)}")
-        h, *cells = state
-        weights = self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh
+        h, c = state[0], state[1] if states == 2 else None
         _, *last = _native.recurrent_layer(
-            input, [batch], h, cells[0] if cells else None, *weights, mode=mode
+            input, [batch], h, c, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh, mode=mode
         )
         return last if batched else [part.squeeze(0) for part in last]
 
