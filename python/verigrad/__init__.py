@@ -161,6 +161,8 @@ from ._C import (
     inner,
     int32,
     int64,
+    is_anomaly_check_nan_enabled,
+    is_anomaly_enabled,
     is_grad_enabled,
     is_inference_mode_enabled,
     isclose,
@@ -318,9 +320,11 @@ from ._C import (
     zeros,
     zeros_like,
 )
+from ._exchange import array_wrap, from_dlpack
 from ._random import get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 from ._tensor_str import set_printoptions, tensor_format, tensor_str
 from .autograd import enable_grad, inference_mode, no_grad, set_grad_enabled
+from .linalg._names import cholesky, det, inverse, logdet, pinverse, qr, slogdet, svd
 from .serialization import load, save
 
 # PyTorch's other names. They stand last: inside this module they hide Python's own.
@@ -337,11 +341,15 @@ long = int64
 Tensor.__repr__ = tensor_str  # type: ignore[method-assign]
 Tensor.__str__ = tensor_str  # type: ignore[method-assign]
 Tensor.__format__ = tensor_format  # type: ignore[method-assign]
+Tensor.__array_wrap__ = array_wrap  # type: ignore[method-assign]
+for _function in (cholesky, det, inverse, logdet, pinverse, qr, slogdet, svd):
+    setattr(Tensor, "inverse" if _function is inverse else _function.__name__, _function)
+del _function
 
 if TYPE_CHECKING:
-    from . import compat, data, func, testing, training, vision
+    from . import compat, data, func, testing, training, vision, viz
 
-_LAZY = ("compat", "data", "func", "testing", "training", "vision")
+_LAZY = ("compat", "data", "func", "testing", "training", "vision", "viz")
 
 
 def __getattr__(name: str) -> Any:
@@ -426,6 +434,7 @@ __all__ = [
     "broadcast_tensors",
     "broadcast_to",
     "cartesian_prod",
+    "cholesky",
     "chunk",
     "ceil",
     "clamp",
@@ -454,6 +463,7 @@ __all__ = [
     "default_generator",
     "deg2rad",
     "detach",
+    "det",
     "device",
     "dist",
     "diag",
@@ -498,6 +508,7 @@ __all__ = [
     "fmin",
     "fmod",
     "frac",
+    "from_dlpack",
     "from_numpy",
     "full",
     "full_like",
@@ -529,9 +540,12 @@ __all__ = [
     "int",
     "int32",
     "int64",
+    "is_anomaly_check_nan_enabled",
+    "is_anomaly_enabled",
     "is_grad_enabled",
     "is_inference_mode_enabled",
     "is_tensor",
+    "inverse",
     "isclose",
     "isfinite",
     "isinf",
@@ -554,6 +568,7 @@ __all__ = [
     "log_softmax",
     "logaddexp",
     "logaddexp2",
+    "logdet",
     "logical_and",
     "logical_not",
     "logical_or",
@@ -602,10 +617,12 @@ __all__ = [
     "optim",
     "outer",
     "permute",
+    "pinverse",
     "positive",
     "pow",
     "prod",
     "promote_types",
+    "qr",
     "quantile",
     "put",
     "rad2deg",
@@ -652,6 +669,7 @@ __all__ = [
     "sin",
     "slice_scatter",
     "sinh",
+    "slogdet",
     "softmax",
     "sort",
     "split",
@@ -665,6 +683,7 @@ __all__ = [
     "sub",
     "subtract",
     "sum",
+    "svd",
     "swapaxes",
     "swapdims",
     "t",
@@ -698,6 +717,7 @@ __all__ = [
     "var_mean",
     "vdot",
     "vision",
+    "viz",
     "vsplit",
     "vstack",
     "where",
