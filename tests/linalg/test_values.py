@@ -299,6 +299,21 @@ def test_errors(name: str) -> None:
     assert type(found.value) is error
 
 
+class OnCuda(vg.Tensor):
+    """A tensor that says that it is elsewhere."""
+
+    is_cpu = False
+    device = "cuda:0"  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("name", sorted({"det", "inv", "svd", "eigh", "cholesky", "qr", "pinv", "slogdet"}))
+def test_a_cuda_tensor_is_refused_with_the_remedy(name: str) -> None:
+    with pytest.raises(
+        NotImplementedError, match=rf"linalg\.{name}: .* on the CPU, .* on cuda:0; call \.cpu\(\)"
+    ):
+        getattr(linalg, name)(OnCuda(vg.eye(2)))
+
+
 def test_the_error_is_a_runtime_error_as_in_pytorch() -> None:
     torch = pytest.importorskip("torch")
     assert issubclass(linalg.LinAlgError, RuntimeError)
