@@ -65,6 +65,7 @@ TYPES = [
 SIZES = ("empty", "ones", "rand", "randn", "zeros", "new_empty", "new_ones", "new_zeros", "broadcast_shapes")
 SIZES += ("broadcast_to", "expand", "flip", "permute", "repeat", "reshape", "tile", "view")
 VARIADIC = dict.fromkeys(SIZES, "_int | Sequence[_int]") | {"Tensor.__init__": "Any", "Tensor.to": "Any"}
+VARIADIC["_HookHandle.__exit__"] = "Any"
 VARIADIC |= {"einsum": "Any", "chain_matmul": "Tensor | Sequence[Tensor]"}
 VARIADIC |= dict.fromkeys(("block_diag", "broadcast_tensors", "cartesian_prod"), "Tensor")
 VARIADIC["meshgrid"] = "Tensor | Sequence[Tensor]"
@@ -74,6 +75,11 @@ TENSORS = "_tuple[Tensor, ...]"
 RETURNS = {
     "Node.next_functions": "_tuple[_tuple[Node | None, _int], ...]",
     "Node.variable": "Tensor",
+    "Node._input_metadata": "list[_GradMeta]",
+    "_GradMeta.shape": "Size",
+    "_HookHandle.__enter__": "Self",
+    "Tensor.__dlpack__": "object",
+    "Tensor.__dlpack_device__": "_tuple[_int, _int]",
     "Tensor.__array__": "_Array",
     "Tensor.__copy__": "Tensor",
     "Tensor.__int__": "_int",
@@ -93,7 +99,11 @@ VAGUE = dict.fromkeys(TUPLES, TENSORS)
 VAGUE |= dict.fromkeys(("unique", "unique_consecutive"), f"Tensor | {TENSORS}")
 VAGUE |= {name: f"return_types.{name}" for name in PAIRS}
 
+GRADIENTS = "_tuple[Tensor | None, ...]"
 PARAMETERS = {
+    "Node.register_hook": {"fn": f"Callable[[{GRADIENTS}, {GRADIENTS}], {GRADIENTS} | None]"},
+    "Node.register_prehook": {"fn": f"Callable[[{GRADIENTS}], {GRADIENTS} | None]"},
+    "Tensor.register_post_accumulate_grad_hook": {"hook": "Callable[[Tensor], None]"},
     "Tensor.register_hook": {"hook": "Callable[[Tensor], Tensor | None]"},
     "Tensor.backward": {"inputs": "Tensor | Sequence[Tensor] | None"},
 }
@@ -111,7 +121,16 @@ STATED = {
     "__repr__": ["(self) -> str"],
     "__format__": ["(self, spec: str, /) -> str"],
     "__str__": ["(self) -> str"],
-}
+    # Methods that are written in Python.
+    "Tensor.__array_wrap__": [
+        "(self, array: _Array, context: Any = None, return_scalar: _bool = False) -> Tensor | _Array"
+    ],
+    "Tensor.cholesky": ["(self, upper: _bool = False) -> Tensor"],
+    "Tensor.pinverse": ["(self, rcond: _float = 1e-15) -> Tensor"],
+    "Tensor.qr": ["(self, some: _bool = True) -> return_types.qr"],
+    "Tensor.slogdet": ["(self) -> return_types.linalg_slogdet"],
+    "Tensor.svd": ["(self, some: _bool = True, compute_uv: _bool = True) -> return_types.svd"],
+} | {f"Tensor.{name}": ["(self) -> Tensor"] for name in ("det", "inverse", "logdet")}
 for _key, _first in (("nonzero", "input: Tensor"), ("Tensor.nonzero", "self")):
     STATED[_key] = [
         f"({_first}, *, as_tuple: Literal[False] = False) -> Tensor",
@@ -151,7 +170,7 @@ HIDDEN = {
 }
 BASES = {"OutOfMemoryError": "RuntimeError", "Size": "_tuple[_int, ...]"}
 ORDER = ["OutOfMemoryError", "Size", "dtype", "device", "Generator"]
-ORDER += ["Node", "_HookHandle", "_NodeRef", "Tensor"]
+ORDER += ["_GradMeta", "Node", "_HookHandle", "_NodeRef", "Tensor"]
 
 
 def ours(annotation: ast.expr | None) -> str:

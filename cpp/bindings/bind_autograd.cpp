@@ -5,12 +5,48 @@ namespace verigrad::bindings {
 namespace {
 
 struct HookHandle {
-  std::weak_ptr<HookList> hooks;
-  std::uint64_t id;
-  void remove() {
-    if (const auto list = hooks.lock()) list->remove(id);
-  }
+  std::function<void()> remove;
 };
+
+template <class Hook>
+HookHandle add_hook(const std::shared_ptr<Hooks<Hook>>& hooks, Hook hook) {
+  const std::uint64_t id = hooks->add(std::move(hook));
+  return {[list = std::weak_ptr<Hooks<Hook>>(hooks), id] {
+    if (const auto now = list.lock()) now->remove(id);
+  }};
+}
+
+HookHandle add_after_hook(const Tensor& t, const py::object& hook) {
+  VG_CHECK(t.is_leaf(), RuntimeError, "post accumulate grad hooks cannot be registered on non-leaf tensors");
+  const std::shared_ptr<HookList> hooks = tensor_hooks(t);
+  return add_hook(std::shared_ptr<Hooks<GradHook>>(hooks, &hooks->after), make_hook(hook));
+}
+
+/// pack(tensor) at once, and unpack(what it returned) when the backward pass asks.
+PackHook make_pack_hook(const py::object& pack, const py::object& unpack) {
+  return [pack = shared_object(pack), unpack = shared_object(unpack)](const Tensor& tensor) -> Unpack {
+    const py::gil_scoped_acquire gil;
+    return [packed = shared_object((*pack)(tensor)), unpack] {
+      const py::gil_scoped_acquire held;
+      const py::object result = (*unpack)(*packed);
+      VG_CHECK(is_tensor(result.ptr()), TypeError,
+               "Output of saved tensor unpack_hook expected to be a Tensor but got result of type ",
+               Py_TYPE(result.ptr())->tp_name);
+      return unwrap(result.ptr());
+    };
+  };
+}
+
+std::string python_stack() {
+  const py::gil_scoped_acquire gil;
+  const py::list lines = py::module_::import("traceback").attr("format_stack")();
+  return py::str("").attr("join")(lines).cast<std::string>();
+}
+
+void python_warning(const std::string& text) {
+  const py::gil_scoped_acquire gil;
+  if (PyErr_WarnEx(PyExc_UserWarning, text.c_str(), 1) != 0) throw py::error_already_set();
+}
 
 TensorList optional_tensors(const std::vector<std::optional<Tensor>>& list) {
   TensorList out;
@@ -20,9 +56,25 @@ TensorList optional_tensors(const std::vector<std::optional<Tensor>>& list) {
 
 using OptTensors = std::vector<std::optional<Tensor>>;
 
+/// Whether the innermost pass of this thread sends gradients to all leaves, as a checkpoint that runs a pass of its own
+/// needs it.
+thread_local bool unrestricted = true;
+
+class Restriction {
+ public:
+  explicit Restriction(bool restricted) : before_(unrestricted) { unrestricted = !restricted; }
+  ~Restriction() { unrestricted = before_; }
+  Restriction(const Restriction&) = delete;
+  Restriction& operator=(const Restriction&) = delete;
+
+ private:
+  bool before_;
+};
+
 void run_backward(const TensorList& tensors, const OptTensors& grads, bool retain_graph, bool create_graph,
                   const TensorList& inputs) {
   const TensorList grad_list = optional_tensors(grads);
+  const Restriction restriction(!inputs.empty());
   const PassScope pass;
   backward(tensors, grad_list, retain_graph, create_graph, inputs);
 }
@@ -33,6 +85,7 @@ std::vector<std::optional<Tensor>> run_grad(const TensorList& outputs, const Ten
   const TensorList grad_list = optional_tensors(grads);
   TensorList found;
   {
+    const Restriction restriction(true);
     const PassScope pass;
     found = grad(outputs, inputs, grad_list, retain_graph, create_graph, allow_unused);
   }
@@ -44,6 +97,17 @@ std::vector<std::optional<Tensor>> run_grad(const TensorList& outputs, const Ten
 }  // namespace
 
 void bind_autograd(py::module_& m, TensorClass& cls) {
+  py::class_<GradMeta> meta(m, "_GradMeta", "What a gradient that arrives at a node must look like.",
+                            py::custom_type_setup(bind_new));
+  refuse_pickle(meta);
+  meta.def_property_readonly("shape", [](const GradMeta& self) { return self.shape; })
+      .def_property_readonly("dtype", [](const GradMeta& self) { return self.dtype; })
+      .def_property_readonly("device", [](const GradMeta& self) { return self.device; });
+  py::class_<HookHandle> handle(m, "_HookHandle", "Removes a hook.", py::custom_type_setup(bind_new));
+  handle.def("remove", [](const HookHandle& self) { self.remove(); })
+      .def("__enter__", [](const py::object& self) { return self; })
+      .def("__exit__", [](const HookHandle& self, const py::args&) { self.remove(); });
+  refuse_pickle(handle);
   py::class_<Node, Ref<Node>> node(m, "Node", "An op of the computational graph.", py::custom_type_setup(bind_new));
   refuse_pickle(node);
   node.def("name", &Node::name)
@@ -67,14 +131,32 @@ void bind_autograd(py::module_& m, TensorClass& cls) {
             return wrap(leaf->variable());
           },
           "The leaf of an AccumulateGrad node.")
+      .def_property_readonly(
+          "_input_metadata",
+          [](const Node& node) {
+            py::list out;
+            for (std::size_t i = 0; i < node.outputs.size(); ++i) out.append(node.outputs[i]);
+            return out;
+          },
+          "The shape, dtype and device of each of its outputs, and so of the gradients that come in.")
+      .def(
+          "register_hook",
+          [](Node& self, const py::object& fn) {
+            return add_hook(self.node_hooks(Node::Phase::After), make_node_hook(fn, Node::Phase::After));
+          },
+          py::arg("fn"),
+          "Calls fn(grad_inputs, grad_outputs) after the node has run; a tuple that it returns replaces grad_inputs.")
+      .def(
+          "register_prehook",
+          [](Node& self, const py::object& fn) {
+            return add_hook(self.node_hooks(Node::Phase::Before), make_node_hook(fn, Node::Phase::Before));
+          },
+          py::arg("fn"), "Calls fn(grad_outputs) before the node runs; a tuple that it returns replaces grad_outputs.")
       .def("__repr__", [](const Node& node) {
         std::ostringstream text;
         text << '<' << node.name() << " object at " << static_cast<const void*>(&node) << '>';
         return text.str();
       });
-  py::class_<HookHandle> handle(m, "_HookHandle", "Removes a hook.", py::custom_type_setup(bind_new));
-  handle.def("remove", &HookHandle::remove);
-  refuse_pickle(handle);
 
   cls.def_property("requires_grad", get<&Tensor::requires_grad>,
                    [](const Tensor& t, bool value) { t.set_requires_grad(value); })
@@ -103,11 +185,12 @@ void bind_autograd(py::module_& m, TensorClass& cls) {
       .def(
           "register_hook",
           [](const Tensor& t, const py::object& hook) {
-            const auto hooks = tensor_hooks(t);
-            return HookHandle{hooks, hooks->add(make_hook(hook))};
+            return add_hook(std::shared_ptr<Hooks<GradHook>>(tensor_hooks(t)), make_hook(hook));
           },
           py::arg("hook"),
           "Calls hook(grad) in the backward pass; what it returns, if not None, replaces the gradient.")
+      .def("register_post_accumulate_grad_hook", &add_after_hook, py::arg("hook"),
+           "Calls hook(tensor) when the gradient of this leaf has been added to its .grad.")
       .def("detach_",
            [](const py::object& self) {
              const Tensor t = unwrap(self.ptr());
@@ -148,6 +231,17 @@ void bind_autograd(py::module_& m, TensorClass& cls) {
         py::arg("create_graph"), py::arg("inputs"));
   m.def("_grad", &run_grad, py::arg("outputs"), py::arg("inputs"), py::arg("grad_outputs"), py::arg("retain_graph"),
         py::arg("create_graph"), py::arg("allow_unused"));
+  m.def(
+      "_push_saved_tensors_hooks",
+      [](const py::object& pack, const py::object& unpack) { push_pack_hook(make_pack_hook(pack, unpack)); },
+      py::arg("pack_hook"), py::arg("unpack_hook"));
+  m.def("_is_checkpoint_valid", [] { return unrestricted; });
+  m.def("_pop_saved_tensors_hooks", &pop_pack_hook);
+  m.def("_forbid_saved_tensors_hooks", &forbid_pack_hooks, py::arg("message"));
+  AnomalyMode::set_host({python_stack, python_warning});
+  m.def("is_anomaly_enabled", &AnomalyMode::enabled, "Whether nodes keep where they were recorded.");
+  m.def("is_anomaly_check_nan_enabled", &AnomalyMode::check_nan, "Whether a VJP that makes a NaN raises.");
+  m.def("_set_anomaly_enabled", &AnomalyMode::set, py::arg("mode"), py::arg("check_nan"));
   m.def("is_grad_enabled", &GradMode::enabled, "Whether ops are being recorded on this thread.");
   m.def("_set_grad_enabled", &GradMode::set_enabled, py::arg("mode"));
   m.def("is_inference_mode_enabled", &InferenceMode::enabled);

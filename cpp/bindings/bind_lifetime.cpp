@@ -106,12 +106,76 @@ struct PyHook {
   }
 };
 
-int visit_hooks(const std::shared_ptr<HookList>& list, visitproc visit, void* arg) {
-  if (!list) return 0;
-  const auto now = list->snapshot();
+py::tuple tuple_of(const TensorList& tensors) {
+  py::tuple out(tensors.size());
+  for (std::size_t i = 0; i < tensors.size(); ++i) out[i] = wrap(tensors[i]);
+  return out;
+}
+
+/// The same of a node.
+struct PyNodeHook {
+  std::shared_ptr<py::object> function;
+  Node::Phase phase;
+
+  void operator()(TensorList& grads, const TensorList& outputs) const {
+    const py::gil_scoped_acquire gil;
+    const py::object result =
+        phase == Node::Phase::Before ? (*function)(tuple_of(grads)) : (*function)(tuple_of(grads), tuple_of(outputs));
+    if (result.is_none()) return;
+    VG_CHECK(PyTuple_Check(result.ptr()), TypeError, "expected tuple, but hook returned '",
+             Py_TYPE(result.ptr())->tp_name, "'");
+    const auto given = py::reinterpret_borrow<py::tuple>(result);
+    VG_CHECK(given.size() == grads.size(), RuntimeError, "hook '", name(),
+             "' has returned an incorrect number of values (got ", given.size(), ", but expected ", grads.size(), ")");
+    TensorList next;
+    for (std::size_t i = 0; i < grads.size(); ++i) next.push_back(checked(given[i], grads[i]));
+    grads = std::move(next);
+  }
+
+ private:
+  std::string name() const {
+    return py::str(py::getattr(*function, "__name__", py::str("<unknown>"))).cast<std::string>();
+  }
+  Tensor checked(py::handle value, const Tensor& before) const {
+    if (value.is_none()) return {};
+    VG_CHECK(before.defined(), RuntimeError, "can't replace a None gradient with a non-None value");
+    VG_CHECK(is_tensor(value.ptr()), TypeError, "expected Variable, but hook returned '", Py_TYPE(value.ptr())->tp_name,
+             "'");
+    Tensor after = unwrap(value.ptr());
+    VG_CHECK(after.dtype() == before.dtype(), RuntimeError, "hook '", name(), "' has changed the type of value (was ",
+             before.dtype(), " got ", after.dtype(), ")");
+    VG_CHECK(after.device() == before.device(), RuntimeError, "hook '", name(), "' has changed the device of value");
+    VG_CHECK(after.shape() == before.shape(), RuntimeError, "hook '", name(), "' has changed the size of value");
+    return after;
+  }
+};
+
+template <class PythonHook, class Hook>
+int visit_list(const Hooks<Hook>& list, visitproc visit, void* arg) {
+  const auto now = list.snapshot();
   if (!now) return 0;
   for (const auto& [id, hook] : now->hooks) {
-    if (const PyHook* python = hook.target<PyHook>()) Py_VISIT(python->function->ptr());
+    if (const auto* python = hook.template target<PythonHook>()) Py_VISIT(python->function->ptr());
+  }
+  return 0;
+}
+
+int visit_hooks(const std::shared_ptr<HookList>& list, visitproc visit, void* arg) {
+  if (!list) return 0;
+  if (const int stop = visit_list<PyHook>(*list, visit, arg)) return stop;
+  return visit_list<PyHook>(list->after, visit, arg);
+}
+
+constexpr Node::Phase kPhases[] = {Node::Phase::Before, Node::Phase::After};
+
+/// Hooks of the node that made the tensor, where the tensor alone owns it.
+template <class Visit>
+int each_node_hooks(const AutogradMeta& meta, const Visit& visit) {
+  if (!meta.grad_fn || meta.grad_fn->use_count() > 1) return 0;
+  for (const Node::Phase phase : kPhases) {
+    const auto list = meta.grad_fn->find_node_hooks(phase);
+    if (!list) continue;
+    if (const int stop = visit(*list)) return stop;
   }
   return 0;
 }
@@ -128,6 +192,8 @@ int visit_tensor(const TensorImpl* impl, visitproc visit, void* arg) {
     if (impl->companion) Py_VISIT(preserved(*impl)->object());
     if (!impl->meta) return 0;
     if (const int stop = visit_hooks(own_hooks(*impl->meta), visit, arg)) return stop;
+    const auto visit_node = [&](const Hooks<NodeHook>& list) { return visit_list<PyNodeHook>(list, visit, arg); };
+    if (const int stop = each_node_hooks(*impl->meta, visit_node)) return stop;
     const TensorImpl* grad = impl->meta->grad.impl();
     impl = grad && grad->use_count() == 1 ? grad : nullptr;
   }
@@ -154,7 +220,14 @@ int tensor_clear(PyObject* self) {
   TensorImpl* impl = slot.vh ? slot.holder<Ref<TensorImpl>>().get() : nullptr;
   if (impl && impl->use_count() == 1 && PassScope::running == 0) {
     if (impl->meta) {
-      if (const auto hooks = own_hooks(*impl->meta)) hooks->clear();
+      if (const auto hooks = own_hooks(*impl->meta)) {
+        hooks->clear();
+        hooks->after.clear();
+      }
+      each_node_hooks(*impl->meta, [](Hooks<NodeHook>& list) {
+        list.clear();
+        return 0;
+      });
       impl->meta->store_grad({});
     }
     if (impl->companion) {
@@ -216,11 +289,18 @@ PyObject* attributes(PyObject* object) {
   return dict && PyDict_GET_SIZE(dict) > 0 ? dict : nullptr;
 }
 
-GradHook make_hook(py::object function) {
-  return PyHook{{new py::object(std::move(function)), [](py::object* object) {
-                   const py::gil_scoped_acquire gil;
-                   delete object;
-                 }}};
+std::shared_ptr<py::object> shared_object(py::object object) {
+  return {new py::object(std::move(object)), [](py::object* last) {
+            if (!Py_IsInitialized()) return;
+            const py::gil_scoped_acquire gil;
+            delete last;
+          }};
+}
+
+GradHook make_hook(py::object function) { return PyHook{shared_object(std::move(function))}; }
+
+NodeHook make_node_hook(py::object function, Node::Phase phase) {
+  return PyNodeHook{shared_object(std::move(function)), phase};
 }
 
 void bind_lifetime(PyHeapTypeObject* heap_type) {

@@ -1,6 +1,7 @@
 // The class Tensor: attributes, conversion, subscripts. Ops are bound in the files of their families.
 #include "core/backend.h"
 #include "python.h"
+#include "verigrad/rearrange.h"
 
 namespace verigrad::bindings {
 
@@ -234,6 +235,7 @@ TensorClass bind_tensor(py::module_& m) {
                   py::custom_type_setup([](PyHeapTypeObject* type) {
                     bind_operators(type);
                     bind_lifetime(type);
+                    bind_buffer(type);
                   }));
   set_tensor_type(reinterpret_cast<PyTypeObject*>(cls.ptr()));
   cls.attr("__module__") = "verigrad";
@@ -293,7 +295,11 @@ TensorClass bind_tensor(py::module_& m) {
             py::object array = tensor_to_numpy(t);
             if (!dtype.is_none()) {
               const py::object target = py::module_::import("numpy").attr("dtype")(dtype);
-              if (!target.equal(array.attr("dtype"))) return py::object(array.attr("astype")(target));
+              if (!target.equal(array.attr("dtype"))) {
+                VG_CHECK(copy.is_none() || copy.cast<bool>(), ValueError, "__array__: expected dtype ", t.dtype(),
+                         " with copy=False, got ", py::str(target).cast<std::string>());
+                return py::object(array.attr("astype")(target));
+              }
             }
             return copy.is_none() || !copy.cast<bool>() ? array : py::object(array.attr("copy")());
           },
@@ -324,8 +330,14 @@ TensorClass bind_tensor(py::module_& m) {
                       "only integer tensors of a single element can be converted to an index");
              return ops::item(t).to<std::int64_t>();
            })
-      .def("__contains__", [](const Tensor& t, const Operand& value) {
-        const Tensor hit = value.is_tensor() ? ops::eq(t, value.tensor) : ops::eq(t, value.scalar);
+      .def("__reversed__", [](const Tensor& t) { return t.ndim() == 0 ? ops::clone(t) : ops::flip(t, {0}); })
+      .def("__contains__", [](const Tensor& t, const py::object& value) {
+        py::detail::make_caster<Operand> operand;
+        VG_CHECK(operand.load(value, true), RuntimeError,
+                 "Tensor.__contains__ only supports Tensor or scalar, but you passed in a ",
+                 py::str(py::type::of(value)).cast<std::string>(), ".");
+        const auto& found = py::detail::cast_op<const Operand&>(operand);
+        const Tensor hit = found.is_tensor() ? ops::eq(t, found.tensor) : ops::eq(t, found.scalar);
         return ops::item(ops::any(hit)).to<bool>();
       });
   cls.def("__deepcopy__", &deep_copy, py::arg("memo")).def("__copy__", [](const py::object& self) {

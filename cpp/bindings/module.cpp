@@ -54,6 +54,7 @@ PYBIND11_MODULE(_C, m) {
   bind_warp(m, tensor);
   bind_autograd(m, tensor);
   bind_function(m);
+  bind_exchange(m, tensor);
   bind_optim(m);
   bind_cuda(m);
   bind_testing(m);

@@ -36,6 +36,12 @@ void bind_lifetime(PyHeapTypeObject* type);
 PyObject* attributes(PyObject* object);
 /// A Python callable as a hook: freed and called from code that runs without the GIL, seen by the garbage collector.
 GradHook make_hook(py::object function);
+/// The same of a node: called with the gradients by its outputs before it runs, by its inputs and outputs after.
+NodeHook make_node_hook(py::object function, Node::Phase phase);
+/// A Python object that is let go without the GIL, or on any thread.
+std::shared_ptr<py::object> shared_object(py::object object);
+/// The buffer protocol, as slots of the type.
+void bind_buffer(PyHeapTypeObject* type);
 
 /// Releases the GIL for a backward pass. While one runs, the garbage collector takes all that tensors own for in use.
 class PassScope {
@@ -189,6 +195,7 @@ void bind_resampling(py::module_& m, TensorClass& cls);
 void bind_warp(py::module_& m, TensorClass& cls);
 void bind_autograd(py::module_& m, TensorClass& cls);
 void bind_function(py::module_& m);
+void bind_exchange(py::module_& m, TensorClass& cls);
 void bind_optim(py::module_& m);
 void bind_cuda(py::module_& m);
 void bind_testing(py::module_& m);

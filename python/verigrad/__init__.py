@@ -161,6 +161,8 @@ from ._C import (
     inner,
     int32,
     int64,
+    is_anomaly_check_nan_enabled,
+    is_anomaly_enabled,
     is_grad_enabled,
     is_inference_mode_enabled,
     isclose,
@@ -318,9 +320,11 @@ from ._C import (
     zeros,
     zeros_like,
 )
+from ._exchange import array_wrap, from_dlpack
 from ._random import get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 from ._tensor_str import set_printoptions, tensor_format, tensor_str
 from .autograd import enable_grad, inference_mode, no_grad, set_grad_enabled
+from .linalg._names import cholesky, det, inverse, logdet, pinverse, qr, slogdet, svd
 from .serialization import load, save
 
 # PyTorch's other names. They stand last: inside this module they hide Python's own.
@@ -337,11 +341,15 @@ long = int64
 Tensor.__repr__ = tensor_str  # type: ignore[method-assign]
 Tensor.__str__ = tensor_str  # type: ignore[method-assign]
 Tensor.__format__ = tensor_format  # type: ignore[method-assign]
+Tensor.__array_wrap__ = array_wrap  # type: ignore[method-assign]
+for _function in (cholesky, det, inverse, logdet, pinverse, qr, slogdet, svd):
+    setattr(Tensor, "inverse" if _function is inverse else _function.__name__, _function)
+del _function
 
 if TYPE_CHECKING:
-    from . import compat, data, func, testing, training, vision
+    from . import compat, data, func, testing, training, vision, viz
 
-_LAZY = ("compat", "data", "func", "testing", "training", "vision")
+_LAZY = ("compat", "data", "func", "testing", "training", "vision", "viz")
 
 
 def __getattr__(name: str) -> Any:
@@ -370,37 +378,39 @@ __all__ = [
     "baddbmm", "bincount", "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or",
     "bitwise_right_shift", "bitwise_xor", "block_diag", "bmm", "bool", "broadcast_shapes",
     "broadcast_tensors", "broadcast_to", "bucketize", "cartesian_prod", "cat", "cdist", "ceil",
-    "chain_matmul", "chunk", "clamp", "clamp_max", "clamp_min", "clip", "clone", "column_stack",
+    "chain_matmul", "cholesky", "chunk", "clamp", "clamp_max", "clamp_min", "clip", "clone", "column_stack",
     "combinations", "compat", "concat", "concatenate", "copysign", "corrcoef", "cos", "cosh",
     "count_nonzero", "cov", "cross", "cuda", "cummax", "cummin", "cumprod", "cumsum", "data",
-    "default_generator", "deg2rad", "detach", "device", "diag", "diag_embed", "diagflat", "diagonal",
+    "default_generator", "deg2rad", "det", "detach", "device", "diag", "diag_embed", "diagflat", "diagonal",
     "diagonal_scatter", "dist", "div", "divide", "dot", "double", "dsplit", "dstack", "dtype", "einsum",
     "empty", "empty_like", "enable_grad", "eq", "equal", "erf", "erfc", "erfinv", "exp", "exp2", "expm1",
     "eye", "fill", "fill_", "fix", "flatten", "flip", "fliplr", "flipud", "float", "float32", "float64",
-    "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "frac", "from_numpy", "full",
-    "full_like", "func", "gather", "ge", "Generator", "ger", "get_default_device", "get_default_dtype",
-    "get_float32_matmul_precision", "get_num_threads", "get_rng_state", "greater", "greater_equal", "gt",
-    "heaviside", "histc", "hsplit", "hstack", "hypot", "index_add", "index_copy", "index_fill", "index_put",
-    "index_select", "inference_mode", "initial_seed", "inner", "int", "int32", "int64", "is_grad_enabled",
+    "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "frac", "from_dlpack", "from_numpy",
+    "full", "full_like", "func", "gather", "ge", "Generator", "ger", "get_default_device",
+    "get_default_dtype", "get_float32_matmul_precision", "get_num_threads", "get_rng_state", "greater",
+    "greater_equal", "gt", "heaviside", "histc", "hsplit", "hstack", "hypot", "index_add", "index_copy",
+    "index_fill", "index_put", "index_select", "inference_mode", "initial_seed", "inner", "int", "int32",
+    "int64", "inverse", "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "is_grad_enabled",
     "is_inference_mode_enabled", "is_tensor", "isclose", "isfinite", "isinf", "isnan", "isneginf",
     "isposinf", "kron", "kthvalue", "le", "lerp", "less", "less_equal", "linalg", "linspace", "load", "log",
-    "log10", "log1p", "log2", "log_softmax", "logaddexp", "logaddexp2", "logical_and", "logical_not",
-    "logical_or", "logical_xor", "logit", "logsumexp", "long", "lt", "manual_seed", "masked_fill",
-    "masked_scatter", "masked_select", "matmul", "matrix_power", "max", "maximum", "mean", "median",
-    "meshgrid", "min", "minimum", "mm", "moveaxis", "movedim", "msort", "mul", "multiply", "mv",
+    "log10", "log1p", "log2", "log_softmax", "logaddexp", "logaddexp2", "logdet", "logical_and",
+    "logical_not", "logical_or", "logical_xor", "logit", "logsumexp", "long", "lt", "manual_seed",
+    "masked_fill", "masked_scatter", "masked_select", "matmul", "matrix_power", "max", "maximum", "mean",
+    "median", "meshgrid", "min", "minimum", "mm", "moveaxis", "movedim", "msort", "mul", "multiply", "mv",
     "nan_to_num", "nanmean", "nanmedian", "nanquantile", "nansum", "narrow", "ne", "neg", "negative", "nn",
     "no_grad", "nonzero", "norm", "not_equal", "numel", "ones", "ones_like", "optim", "outer",
-    "OutOfMemoryError", "permute", "positive", "pow", "prod", "promote_types", "put", "quantile", "rad2deg",
-    "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm", "ravel",
-    "reciprocal", "relu", "remainder", "repeat_interleave", "reshape", "result_type", "return_types",
-    "roll", "rot90", "round", "row_stack", "rsqrt", "rsub", "save", "scatter", "scatter_add",
-    "scatter_reduce", "searchsorted", "seed", "select", "select_scatter", "set_default_device",
-    "set_default_dtype", "set_float32_matmul_precision", "set_grad_enabled", "set_num_threads",
-    "set_printoptions", "set_rng_state", "sgn", "sigmoid", "sign", "signbit", "sin", "sinh", "Size",
-    "slice_scatter", "softmax", "sort", "split", "split_with_sizes", "sqrt", "square", "squeeze", "stack",
-    "std", "std_mean", "sub", "subtract", "sum", "swapaxes", "swapdims", "t", "take", "take_along_dim",
-    "tan", "tanh", "Tensor", "tensor", "tensor_split", "tensordot", "testing", "tile", "topk", "trace",
-    "training", "transpose", "tril", "tril_indices", "triu", "triu_indices", "true_divide", "trunc",
-    "uint8", "unbind", "unflatten", "unique", "unique_consecutive", "unsqueeze", "utils", "var", "var_mean",
-    "vdot", "vision", "vsplit", "vstack", "where", "xlogy", "zero_", "zeros", "zeros_like",
+    "OutOfMemoryError", "permute", "pinverse", "positive", "pow", "prod", "promote_types", "put", "qr",
+    "quantile", "rad2deg", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like",
+    "randperm", "ravel", "reciprocal", "relu", "remainder", "repeat_interleave", "reshape", "result_type",
+    "return_types", "roll", "rot90", "round", "row_stack", "rsqrt", "rsub", "save", "scatter",
+    "scatter_add", "scatter_reduce", "searchsorted", "seed", "select", "select_scatter",
+    "set_default_device", "set_default_dtype", "set_float32_matmul_precision", "set_grad_enabled",
+    "set_num_threads", "set_printoptions", "set_rng_state", "sgn", "sigmoid", "sign", "signbit", "sin",
+    "sinh", "Size", "slice_scatter", "slogdet", "softmax", "sort", "split", "split_with_sizes", "sqrt",
+    "square", "squeeze", "stack", "std", "std_mean", "sub", "subtract", "sum", "svd", "swapaxes",
+    "swapdims", "t", "take", "take_along_dim", "tan", "tanh", "Tensor", "tensor", "tensor_split",
+    "tensordot", "testing", "tile", "topk", "trace", "training", "transpose", "tril", "tril_indices",
+    "triu", "triu_indices", "true_divide", "trunc", "uint8", "unbind", "unflatten", "unique",
+    "unique_consecutive", "unsqueeze", "utils", "var", "var_mean", "vdot", "vision", "viz", "vsplit",
+    "vstack", "where", "xlogy", "zero_", "zeros", "zeros_like",
 ]  # fmt: skip

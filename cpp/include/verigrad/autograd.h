@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "verigrad/lock.h"
@@ -21,6 +22,13 @@ using TensorList = std::vector<Tensor>;
 /// Receives a gradient, returns its replacement or an undefined tensor to leave it.
 using GradHook = std::function<Tensor(const Tensor&)>;
 
+/// Of a node: changes `grads` in place, which are those by its outputs before it runs, and by its inputs after.
+/// `outputs` are those by its outputs as the node got them. Undefined gradients are zero or not wanted.
+using NodeHook = std::function<void(TensorList& grads, const TensorList& outputs)>;
+/// Makes of a tensor that is about to be saved what is kept in its place: a function that gives the tensor back.
+using Unpack = std::function<Tensor()>;
+using PackHook = std::function<Unpack(const Tensor&)>;
+
 struct Edge {
   Ref<Node> node;
   int output_nr = 0;
@@ -29,15 +37,15 @@ struct Edge {
 
 /// Hooks with handles for removal. A change makes a new snapshot, so that threads may run, add and remove at once, and
 /// a hook may do so itself: a run ends with the hooks that it began with.
-class HookList {
+template <class Hook>
+class Hooks {
  public:
   struct Snapshot final : RefCounted {
-    std::vector<std::pair<std::uint64_t, GradHook>> hooks;
+    std::vector<std::pair<std::uint64_t, Hook>> hooks;
   };
-  std::uint64_t add(GradHook hook);
+  std::uint64_t add(Hook hook);
   void remove(std::uint64_t id);
   void clear();
-  Tensor run(Tensor grad) const;
   /// The hooks as they are now; null if there are none.
   Ref<Snapshot> snapshot() const;
 
@@ -48,6 +56,13 @@ class HookList {
   mutable Lock lock_;
   std::atomic<std::uint64_t> next_id_{1};
   Ref<Snapshot> hooks_;
+};
+
+class HookList : public Hooks<GradHook> {
+ public:
+  Tensor run(Tensor grad) const;
+  /// Of a leaf: these get the leaf itself, once its gradient has been added.
+  Hooks<GradHook> after;
 };
 
 /// A pointer that does not keep its tensor alive.
@@ -63,7 +78,7 @@ class WeakTensor {
 };
 
 /// A tensor kept for the backward pass as it is now: replacing its .data later does not reach it, and a change in place
-/// is noticed by the version.
+/// is noticed by the version. Where a pack hook is set, what that made is kept instead, whose changes nobody notices.
 class SavedTensor {
  public:
   SavedTensor() = default;
@@ -72,12 +87,33 @@ class SavedTensor {
   Tensor unpack(Node& owner) const;
 
  private:
-  Tensor data_;                       // an alias without history
+  Ref<RefCounted> kept_;              // an alias without history, or what a hook made of it
   Ref<Node> grad_fn_;                 // the history of a saved input that is not a leaf
   const TensorImpl* leaf_ = nullptr;  // a saved leaf, which the accumulator behind an edge of the owner keeps alive
   int output_nr_ = 0;
   std::uint32_t version_ = 0;
   bool is_output_ = false;
+  bool packed_ = false;  // by a hook
+};
+
+/// The pack hooks of the calling thread: the one that was set last packs what ops save.
+void push_pack_hook(PackHook hook);
+void pop_pack_hook();
+/// Raises RuntimeError with that message where hooks are set, now or later; none: allows them again. Returns what was
+/// set.
+std::optional<std::string> forbid_pack_hooks(std::optional<std::string> message);
+
+/// Nodes keep where they were recorded, and the engine raises where a VJP makes a NaN. Of the whole process.
+struct AnomalyMode {
+  static bool enabled();
+  static bool check_nan();
+  static void set(bool enabled, bool check_nan);
+  /// How the caller's stack is written down, and where a report goes.
+  struct Host {
+    std::string (*stack)();
+    void (*warn)(const std::string& text);
+  };
+  static void set_host(Host host);
 };
 
 /// What a gradient that arrives at a node must look like.
@@ -143,6 +179,15 @@ class Node : public RefCounted {
   /// Adds the gradient to .grad of every tensor whose retain_grad() was called for this output.
   void store_retained(int output_nr, const Tensor& grad) const;
 
+  /// Whether it has neither hooks nor tensors that keep their gradients.
+  bool bare() const { return !extras_.load(std::memory_order_acquire); }
+  enum class Phase { Before, After };
+  // Of the node as a whole, before or after it runs; created on first use.
+  std::shared_ptr<Hooks<NodeHook>> node_hooks(Phase phase);
+  std::shared_ptr<Hooks<NodeHook>> find_node_hooks(Phase phase) const;
+  /// The stack of the call that made the node; empty but in anomaly mode.
+  std::string trace() const;
+
  protected:
   void destroy() override { destroy_in_turn(); }
 
@@ -151,6 +196,8 @@ class Node : public RefCounted {
     Lock lock;
     std::vector<std::pair<int, std::shared_ptr<HookList>>> hooks;
     std::vector<std::pair<int, std::shared_ptr<WeakTensor>>> retained;
+    std::shared_ptr<Hooks<NodeHook>> around[2];  // by phase
+    std::string trace;                           // never changes once the node is made
   };
   const char* name_;
   std::uint64_t sequence_;

@@ -35,8 +35,14 @@ void add_gradient(Tensor& into, Tensor grad) {
 TensorList AccumulateGrad::apply(TensorList&& grads) {
   Tensor grad = std::move(grads[0]);
   grads.clear();
-  if (const auto hooks = variable_.impl()->meta->load_hooks()) grad = hooks->run(std::move(grad));
+  const auto hooks = variable_.impl()->meta->load_hooks();
+  if (hooks) grad = hooks->run(std::move(grad));
   accumulate(grad);
+  if (hooks) {
+    if (const auto after = hooks->after.snapshot()) {
+      for (const auto& [id, hook] : after->hooks) hook(variable_);
+    }
+  }
   return {};
 }
 

@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "autograd/accumulate.h"
+#include "autograd/anomaly.h"
 #include "autograd/node_filter.h"
 #include "autograd/node_map.h"
 #include "core/backend.h"
@@ -108,6 +109,17 @@ class BackwardPass {
     add_gradient(buffer[static_cast<std::size_t>(output_nr)], std::move(grad));
   }
 
+  using NodeHooks = Ref<Hooks<NodeHook>::Snapshot>;
+  static NodeHooks hooks_of(const Node& node, Node::Phase phase) {
+    if (node.bare()) [[likely]]
+      return {};
+    const auto list = node.find_node_hooks(phase);
+    return list ? list->snapshot() : NodeHooks();
+  }
+  static void run(const Hooks<NodeHook>::Snapshot& list, TensorList& grads, const TensorList& outputs) {
+    for (const auto& [id, hook] : list.hooks) hook(grads, outputs);
+  }
+
   void process(Node& node) {
     Task& task = tasks_.at(&node);
     std::optional<StreamGuard> on_stream;
@@ -136,12 +148,26 @@ class BackwardPass {
     const bool has_receiver = node.edges.empty() || std::any_of(node.edges.begin(), node.edges.end(),
                                                                 [](const Edge& edge) { return edge.valid(); });
     if (task.execute && any && has_receiver) {
+      const auto before = hooks_of(node, Node::Phase::Before), after = hooks_of(node, Node::Phase::After);
+      if (before) run(*before, grads, TensorList(grads));
+      const TensorList outputs = after ? grads : TensorList();
       for (std::size_t i = 0; i < grads.size(); ++i) {
         if (!grads[i].defined() && node.materializes)
           grads[i] = ops::zeros(node.outputs[i].shape, node.outputs[i].dtype, node.outputs[i].device);
       }
-      results = filter_ ? filter_->apply(node, std::move(grads)) : node.apply(std::move(grads));
+      const auto apply = [&] {
+        return filter_ ? filter_->apply(node, std::move(grads)) : node.apply(std::move(grads));
+      };
+      if (AnomalyMode::enabled()) [[unlikely]] {
+        results = watched(node, apply);
+      } else {
+        results = apply();
+      }
       if (!keep_graph_) node.release_saved();
+      if (after) {
+        results.resize(node.edges.size());
+        run(*after, results, outputs);
+      }
     }
     for (std::size_t i = 0; i < node.edges.size(); ++i) {
       const Edge& edge = node.edges[i];

@@ -1,18 +1,21 @@
 #include <atomic>
 #include <mutex>
 
+#include "autograd/anomaly.h"
 #include "verigrad/autograd.h"
 #include "verigrad/ops.h"
 
 namespace verigrad {
 
-Ref<HookList::Snapshot> HookList::snapshot() const {
+template <class Hook>
+Ref<typename Hooks<Hook>::Snapshot> Hooks<Hook>::snapshot() const {
   const std::lock_guard guard(lock_);
   return hooks_;
 }
 
+template <class Hook>
 template <class Change>
-void HookList::change(Change change) {
+void Hooks<Hook>::change(Change change) {
   for (;;) {
     const Ref<Snapshot> before = snapshot();
     Ref<Snapshot> after = make_ref<Snapshot>();
@@ -27,19 +30,25 @@ void HookList::change(Change change) {
   }
 }
 
-std::uint64_t HookList::add(GradHook hook) {
+template <class Hook>
+std::uint64_t Hooks<Hook>::add(Hook hook) {
   const std::uint64_t id = next_id_.fetch_add(1, std::memory_order_relaxed);
   change([&](auto& hooks) { hooks.emplace_back(id, hook); });
   return id;
 }
 
-void HookList::remove(std::uint64_t id) {
+template <class Hook>
+void Hooks<Hook>::remove(std::uint64_t id) {
   change([id](auto& hooks) { std::erase_if(hooks, [id](const auto& entry) { return entry.first == id; }); });
 }
 
-void HookList::clear() {
+template <class Hook>
+void Hooks<Hook>::clear() {
   change([](auto& hooks) { hooks.clear(); });
 }
+
+template class Hooks<GradHook>;
+template class Hooks<NodeHook>;
 
 Tensor HookList::run(Tensor grad) const {
   const Ref<Snapshot> now = snapshot();
@@ -66,13 +75,67 @@ void WeakTensor::expire() {
   impl_ = nullptr;
 }
 
+namespace {
+
+std::atomic<int> threads_with_pack_hooks{0};  // so that where there are none, no thread looks at its own
+thread_local std::vector<PackHook> pack_hooks;
+thread_local std::optional<std::string> pack_hooks_forbidden;
+
+struct Packed final : RefCounted {
+  explicit Packed(Unpack function) : unpack(std::move(function)) {}
+  Unpack unpack;
+};
+
+Unpack pack(const Tensor& tensor) {
+  const NoGradGuard guard;
+  const std::uint32_t version = tensor.version();
+  const PackHook hook = pack_hooks.back();  // it may set others itself
+  Unpack unpack = hook(tensor);
+  VG_CHECK(
+      tensor.version() == version, RuntimeError,
+      "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook can not be "
+      "modified by in-place operations as this can lead to unexpected side-effects.");
+  return unpack;
+}
+
+void check_pack_hooks_allowed() {
+  if (pack_hooks_forbidden) throw RuntimeError(*pack_hooks_forbidden);
+}
+
+}  // namespace
+
+void push_pack_hook(PackHook hook) {
+  check_pack_hooks_allowed();
+  pack_hooks.push_back(std::move(hook));
+  if (pack_hooks.size() == 1) ++threads_with_pack_hooks;
+}
+
+void pop_pack_hook() {
+  if (pack_hooks.size() == 1) --threads_with_pack_hooks;
+  pack_hooks.pop_back();
+}
+
+std::optional<std::string> forbid_pack_hooks(std::optional<std::string> message) {
+  std::optional<std::string> before = std::exchange(pack_hooks_forbidden, std::move(message));
+  if (!pack_hooks.empty() && pack_hooks_forbidden) {
+    std::swap(before, pack_hooks_forbidden);
+    throw RuntimeError(*before);
+  }
+  return before;
+}
+
 SavedTensor::SavedTensor(const Tensor& tensor, bool is_output) : version_(tensor.version()), is_output_(is_output) {
   VG_CHECK(!tensor.impl()->inference, RuntimeError,
            "Inference tensors cannot be saved for backward. To work around you can make a clone to get a normal tensor "
            "and use it in autograd.");
   // Kept apart from the tensor itself: its history may later lead through this very node (that of an output does now),
   // and its .data may be replaced.
-  data_ = alias(tensor);
+  if (threads_with_pack_hooks.load(std::memory_order_relaxed) > 0 && !pack_hooks.empty()) [[unlikely]] {
+    kept_ = make_ref<Packed>(pack(is_output ? alias(tensor) : tensor));
+    packed_ = true;
+  } else {
+    kept_ = alias(tensor).ref();
+  }
   if (!tensor.impl()->meta) return;
   output_nr_ = tensor.impl()->meta->output_nr;
   if (is_output) return;
@@ -81,18 +144,20 @@ SavedTensor::SavedTensor(const Tensor& tensor, bool is_output) : version_(tensor
 }
 
 Tensor SavedTensor::unpack(Node& owner) const {
-  if (!data_.defined()) return {};
-  VG_CHECK(data_.version() == version_, RuntimeError,
+  if (!kept_) return {};
+  const Tensor data = packed_ ? static_cast<const Packed&>(*kept_).unpack()
+                              : Tensor(Ref<TensorImpl>(static_cast<TensorImpl*>(kept_.get())));
+  VG_CHECK(packed_ || data.version() == version_, RuntimeError,
            "one of the variables needed for gradient computation has been modified by an inplace operation: [",
-           data_.dtype(), " ", data_.shape(), "], which is ", is_output_ ? "an output" : "an input", " of ",
-           owner.name(), ", is at version ", data_.version(), "; expected version ", version_, " instead.");
-  if (!GradMode::enabled() || !(is_output_ || grad_fn_ || leaf_)) return data_;
-  Tensor out = alias(data_);
+           data.dtype(), " ", data.shape(), "], which is ", is_output_ ? "an output" : "an input", " of ", owner.name(),
+           ", is at version ", data.version(), "; expected version ", version_, " instead.");
+  if (!GradMode::enabled() || (!packed_ && !(is_output_ || grad_fn_ || leaf_))) return data;
+  Tensor out = alias(data);
   if (is_output_) {
     set_history(out, Ref<Node>(&owner), output_nr_);
   } else if (grad_fn_) {
     set_history(out, grad_fn_, output_nr_);
-  } else {
+  } else if (leaf_) {
     for (const Edge& edge : owner.edges) {
       const auto* accumulator = dynamic_cast<const AccumulateGrad*>(edge.node.get());
       if (accumulator && accumulator->variable().impl() == leaf_) set_history(out, edge.node, 0);
@@ -105,7 +170,12 @@ namespace {
 std::atomic<std::uint64_t> next_sequence{0};
 }
 
-Node::Node(const char* name) : name_(name), sequence_(next_sequence.fetch_add(1, std::memory_order_relaxed)) {}
+Node::Node(const char* name) : name_(name), sequence_(next_sequence.fetch_add(1, std::memory_order_relaxed)) {
+  if (AnomalyMode::enabled()) [[unlikely]] {
+    std::string stack = recorded_stack();
+    extras().trace = std::move(stack);
+  }
+}
 
 Node::~Node() { delete extras_.load(std::memory_order_acquire); }
 
@@ -131,6 +201,26 @@ Node::Extras& Node::extras() {
   if (found) return *found;
   auto fresh = std::make_unique<Extras>();
   return extras_.compare_exchange_strong(found, fresh.get(), std::memory_order_acq_rel) ? *fresh.release() : *found;
+}
+
+std::shared_ptr<Hooks<NodeHook>> Node::node_hooks(Phase phase) {
+  Extras& own = extras();
+  const std::lock_guard guard(own.lock);
+  auto& list = own.around[static_cast<int>(phase)];
+  if (!list) list = std::make_shared<Hooks<NodeHook>>();
+  return list;
+}
+
+std::shared_ptr<Hooks<NodeHook>> Node::find_node_hooks(Phase phase) const {
+  Extras* const own = extras_.load(std::memory_order_acquire);
+  if (!own) return nullptr;
+  const std::lock_guard guard(own->lock);
+  return own->around[static_cast<int>(phase)];
+}
+
+std::string Node::trace() const {
+  const Extras* const own = extras_.load(std::memory_order_acquire);
+  return own ? own->trace : std::string();
 }
 
 std::shared_ptr<HookList> Node::shared_hooks(int output_nr) {

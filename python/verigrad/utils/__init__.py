@@ -1,6 +1,7 @@
-"""Tools around models, `summary`, and PyTorch's path for the data tools, `verigrad.utils.data`.
+"""Tools around models, `summary`; `checkpoint`, which saves memory; and `dlpack` and `data` by PyTorch's
+paths.
 
-Both are imported on first use.
+All are imported on first use.
 """
 
 from __future__ import annotations
@@ -8,17 +9,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import data
+    from . import checkpoint, data, dlpack
     from ._summary import summary
 
-__all__ = ["data", "summary"]
+__all__ = ["checkpoint", "data", "dlpack", "summary"]
 
 
 def __getattr__(name: str) -> Any:
     import importlib
 
-    if name == "data":
-        return importlib.import_module(f"{__name__}.data")
+    if name in ("checkpoint", "data", "dlpack"):
+        return importlib.import_module(f"{__name__}.{name}")
     if name == "summary":
         return importlib.import_module(f"{__name__}._summary").summary
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
