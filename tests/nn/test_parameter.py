@@ -71,3 +71,10 @@ def test_data_must_be_a_tensor(data):
 def test_integers_cannot_require_grad():
     with pytest.raises(RuntimeError, match="floating point dtype can require gradients"):
         nn.Parameter(vg.ones(2, dtype=vg.int64))
+
+
+def test_str_is_repr() -> None:
+    parameter = nn.Parameter(vg.tensor([1.0, 2.0]))
+    expected = "Parameter containing:\ntensor([1., 2.], requires_grad=True)"
+    assert str(parameter) == repr(parameter) == f"{parameter}" == expected
+    assert f"{vg.tensor(1.5):.2f} {vg.tensor(1.5)}" == "1.50 1.5"

@@ -307,11 +307,16 @@ class Module:
         """
         return self._apply(conversion(*args, **kwargs))
 
-    def type(self: _M, dst_type: _C.dtype) -> _M:
+    def type(self: _M, dst_type: Any) -> _M:
         """Casts all parameters and buffers to ``dst_type`` and returns the module.
 
+        Args:
+            dst_type: a dtype, or a typed constructor such as ``verigrad.DoubleTensor`` or its name, which
+                stands for a kind of device as well.
+
         Raises:
-            TypeError: ``dst_type`` is no dtype.
+            TypeError: ``dst_type`` is none of these.
+            ValueError: no constructor has this name.
             RuntimeError: a parameter requires grad and ``dst_type`` is not floating point.
         """
         return self._apply(cast_to(dst_type, self.parameters()))
