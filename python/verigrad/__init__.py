@@ -18,14 +18,14 @@ from . import _C as _C
 from . import _absent, _methods, _tensor_str, _types
 from . import autograd as autograd
 from . import cuda as cuda
-from . import linalg as linalg  # type: ignore[no-redef]
+from . import linalg as linalg
 from . import nn as nn
 from . import optim as optim
 from . import utils as utils
 from ._C import Tensor as Tensor
 from ._draws import *  # noqa: F403
 from ._environment import *  # noqa: F403
-from ._ops import *  # noqa: F403
+from ._ops import *  # type: ignore[no-redef]  # noqa: F403
 from ._random import *  # noqa: F403
 from ._tensor_str import set_printoptions as set_printoptions
 from ._types import *  # noqa: F403
