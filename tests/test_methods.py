@@ -36,6 +36,8 @@ def test_as_subclass() -> None:
     assert type(named) is Named and named.data_ptr() == x.data_ptr()
     with pytest.raises(TypeError, match="as_subclass: expected a subclass of Tensor"):
         x.as_subclass(int)
+    with pytest.raises(RuntimeError, match="requires no gradient"):
+        x.requires_grad_().as_subclass(Named)
 
 
 @pytest.mark.parametrize("shape", [(1,), (3,), (1, 3), (2, 1), (2, 3), (), (4, 2, 3)])

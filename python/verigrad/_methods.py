@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from . import _C, _draws, _types
+from . import _C, _draws, _pickling, _types
 from ._C import Tensor
 
 __all__ = ["attach"]
@@ -50,14 +50,19 @@ def _mapped(name: str, self: Tensor, other: Tensor, function: Callable[[Any, Any
 
 
 def as_subclass(self: Tensor, cls: type[Tensor]) -> Tensor:
-    """A tensor of a subclass of `Tensor` over the same memory, made by ``cls(tensor)``.
+    """A tensor of a subclass of `Tensor` over the same memory; ``__init__`` of the subclass is not called.
 
     Raises:
         TypeError: *cls* is no subclass of `Tensor`.
+        RuntimeError: the tensor requires a gradient, which the new one could not pass on.
     """
     if not isinstance(cls, type) or not issubclass(cls, Tensor):
         raise TypeError(f"as_subclass: expected a subclass of Tensor, got {cls!r}")
-    return cls(self)
+    if self.requires_grad:
+        raise RuntimeError("as_subclass: expected a tensor that requires no gradient, got one that does")
+    made = cls.__new__(cls)
+    Tensor.__init__(made, self)
+    return made
 
 
 def get_device(self: Tensor) -> int:
@@ -178,5 +183,6 @@ def attach() -> None:
         setattr(Tensor, method.__name__, method)
     setattr(Tensor, "type", _types.tensor_type)  # noqa: B010 - the stub may not know it
     setattr(Tensor, "__reversed__", reversed_)  # noqa: B010
+    _pickling.attach()
     for name, why in _KINDS.items():
         setattr(Tensor, name, _never(name, why))
