@@ -13,11 +13,12 @@ from __future__ import annotations
 import argparse
 import ast
 import difflib
+import inspect
 import re
 import sys
 import textwrap
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 # The package first: it adds to the classes of the module.
@@ -288,8 +289,23 @@ def function_stub(value: Any, key: str, indent: str = "", decorator: str = "") -
     return out
 
 
+def python_stub(value: FunctionType, name: str) -> str:
+    """A method that is written in Python, whose annotations are texts."""
+    # Methods of these names hide the types inside of the class.
+    hidden = r"\b(?<![._])(bool|float|int|dtype)\b"
+    text = re.sub(hidden, r"_\1", str(inspect.signature(value)).replace("'", ""))
+    text = re.sub(
+        r"\b_(bool|float|int)(?=: |=)", r"\1", text.replace("_C.", "").replace("self: Tensor", "self")
+    )
+    return f"    def {name}{text}:\n{docstring(inspect.cleandoc(value.__doc__ or ''), ' ' * 8)}"
+
+
 def property_stub(value: property, key: str) -> str:
     name = key.rpartition(".")[2]
+    if isinstance(value.fget, FunctionType):
+        result = inspect.signature(value.fget).return_annotation
+        text = docstring((value.__doc__ or "").strip(), " " * 8)
+        return f"    @property\n    def {name}(self) -> _{result}:\n{text}"
     first, _, rest = (value.fget.__doc__ or "").strip().partition("\n")
     result = signature(first.replace("arg0", "self", 1), key).rpartition(" -> ")[2]
     text = docstring(
@@ -308,10 +324,12 @@ def class_stub(cls: type) -> str:
     # Properties last: their decorator is a name that a method may hide.
     for name, value in sorted(vars(cls).items(), key=lambda item: (isinstance(item[1], property), item[0])):
         key = f"{cls.__name__}.{name}"
-        if name in HIDDEN or name.startswith("_pybind11_"):
+        if name in HIDDEN or name.startswith("_pybind11_") or not hasattr(cls, name):
             continue
         if isinstance(value, property):
             out += property_stub(value, key)
+        elif isinstance(value, FunctionType) and key not in STATED and name not in STATED:
+            out += python_stub(value, name)
         elif not callable(value):
             out += f"    {name}: _{type(value).__name__}\n"
         elif name != "__init__" or "See help(type(self))" not in (value.__doc__ or ""):

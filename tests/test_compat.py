@@ -86,6 +86,10 @@ try:
     torch.no_such
 except AttributeError as error:
     print(error)
+try:
+    torch.hub
+except AttributeError as error:
+    print(error)
 compat.uninstall()
 assert not compat.installed() and "torch" not in sys.modules
 compat.uninstall()
@@ -98,6 +102,8 @@ compat.uninstall()
         "No module named 'torchvision.ops': verigrad answers to torchvision, and has no verigrad.vision.ops "
         "torchvision.ops",
         "module 'torch' has no attribute 'no_such': verigrad answers to it, as verigrad, and has none",
+        "module 'torch' has no attribute 'hub': verigrad answers to it, as verigrad, and has none: "
+        "no code is fetched from elsewhere; install the package that has the model",
     ]
 
 

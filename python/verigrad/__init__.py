@@ -2,415 +2,116 @@
 
 Tensors, the computational graph and the kernels are native; every kernel has an independent reference and a
 gradient check, which ``verigrad verify`` runs on this machine.
+
+Every op that the core binds is a function here (see ``_ops``); other names come from the modules below.
 """
 
 from __future__ import annotations
 
+from math import e as e
+from math import inf as inf
+from math import nan as nan
+from math import pi as pi
 from typing import TYPE_CHECKING, Any
 
-from . import _C, autograd, cuda, linalg, nn, optim, utils
-from ._C import (
-    Generator,
-    OutOfMemoryError,
-    Size,
-    Tensor,
-    abs,
-    absolute,
-    acos,
-    acosh,
-    add,
-    addbmm,
-    addcdiv,
-    addcmul,
-    addmm,
-    addmv,
-    addr,
-    adjoint,
-    all,
-    allclose,
-    amax,
-    amin,
-    aminmax,
-    any,
-    arange,
-    arccos,
-    arccosh,
-    arcsin,
-    arcsinh,
-    arctan,
-    arctan2,
-    arctanh,
-    argmax,
-    argmin,
-    argsort,
-    argwhere,
-    as_tensor,
-    asin,
-    asinh,
-    atan,
-    atan2,
-    atanh,
-    atleast_1d,
-    atleast_2d,
-    atleast_3d,
-    baddbmm,
-    bincount,
-    bitwise_and,
-    bitwise_left_shift,
-    bitwise_not,
-    bitwise_or,
-    bitwise_right_shift,
-    bitwise_xor,
-    block_diag,
-    bmm,
-    bool,
-    broadcast_shapes,
-    broadcast_tensors,
-    broadcast_to,
-    bucketize,
-    cartesian_prod,
-    cat,
-    cdist,
-    ceil,
-    chain_matmul,
-    chunk,
-    clamp,
-    clamp_max,
-    clamp_min,
-    clip,
-    clone,
-    column_stack,
-    combinations,
-    copysign,
-    corrcoef,
-    cos,
-    cosh,
-    count_nonzero,
-    cov,
-    cross,
-    cummax,
-    cummin,
-    cumprod,
-    cumsum,
-    default_generator,
-    deg2rad,
-    detach,
-    device,
-    diag,
-    diag_embed,
-    diagflat,
-    diagonal,
-    diagonal_scatter,
-    dist,
-    div,
-    divide,
-    dot,
-    dsplit,
-    dstack,
-    dtype,
-    einsum,
-    empty,
-    empty_like,
-    eq,
-    equal,
-    erf,
-    erfc,
-    erfinv,
-    exp,
-    exp2,
-    expm1,
-    eye,
-    fill,
-    fix,
-    flatten,
-    flip,
-    fliplr,
-    flipud,
-    float32,
-    float64,
-    float_power,
-    floor,
-    floor_divide,
-    fmax,
-    fmin,
-    fmod,
-    frac,
-    from_numpy,
-    full,
-    full_like,
-    gather,
-    ge,
-    ger,
-    get_default_device,
-    get_default_dtype,
-    get_float32_matmul_precision,
-    get_num_threads,
-    greater,
-    greater_equal,
-    gt,
-    heaviside,
-    histc,
-    hsplit,
-    hstack,
-    hypot,
-    index_add,
-    index_copy,
-    index_fill,
-    index_put,
-    index_select,
-    inner,
-    int32,
-    int64,
-    is_anomaly_check_nan_enabled,
-    is_anomaly_enabled,
-    is_grad_enabled,
-    is_inference_mode_enabled,
-    isclose,
-    isfinite,
-    isinf,
-    isnan,
-    isneginf,
-    isposinf,
-    kron,
-    kthvalue,
-    le,
-    lerp,
-    less,
-    less_equal,
-    linspace,
-    log,
-    log1p,
-    log2,
-    log10,
-    log_softmax,
-    logaddexp,
-    logaddexp2,
-    logical_and,
-    logical_not,
-    logical_or,
-    logical_xor,
-    logit,
-    logsumexp,
-    lt,
-    masked_fill,
-    masked_scatter,
-    masked_select,
-    matmul,
-    matrix_power,
-    max,
-    maximum,
-    mean,
-    median,
-    meshgrid,
-    min,
-    minimum,
-    mm,
-    moveaxis,
-    movedim,
-    msort,
-    mul,
-    multiply,
-    mv,
-    nan_to_num,
-    nanmean,
-    nanmedian,
-    nanquantile,
-    nansum,
-    narrow,
-    ne,
-    neg,
-    negative,
-    nonzero,
-    norm,
-    not_equal,
-    numel,
-    ones,
-    ones_like,
-    outer,
-    permute,
-    positive,
-    pow,
-    prod,
-    promote_types,
-    put,
-    quantile,
-    rad2deg,
-    rand,
-    rand_like,
-    randint,
-    randint_like,
-    randn,
-    randn_like,
-    randperm,
-    ravel,
-    reciprocal,
-    relu,
-    remainder,
-    repeat_interleave,
-    reshape,
-    result_type,
-    return_types,
-    roll,
-    rot90,
-    round,
-    rsqrt,
-    rsub,
-    scatter,
-    scatter_add,
-    scatter_reduce,
-    searchsorted,
-    select,
-    select_scatter,
-    set_default_device,
-    set_default_dtype,
-    set_float32_matmul_precision,
-    set_num_threads,
-    sgn,
-    sigmoid,
-    sign,
-    signbit,
-    sin,
-    sinh,
-    slice_scatter,
-    softmax,
-    sort,
-    split,
-    split_with_sizes,
-    sqrt,
-    square,
-    squeeze,
-    stack,
-    std,
-    std_mean,
-    sub,
-    subtract,
-    sum,
-    swapdims,
-    t,
-    take,
-    take_along_dim,
-    tan,
-    tanh,
-    tensor,
-    tensor_split,
-    tensordot,
-    tile,
-    topk,
-    trace,
-    transpose,
-    tril,
-    tril_indices,
-    triu,
-    triu_indices,
-    true_divide,
-    trunc,
-    uint8,
-    unbind,
-    unflatten,
-    unique,
-    unique_consecutive,
-    unsqueeze,
-    var,
-    var_mean,
-    vdot,
-    vsplit,
-    vstack,
-    where,
-    xlogy,
-    zeros,
-    zeros_like,
-)
-from ._exchange import array_wrap, from_dlpack
-from ._random import get_rng_state, initial_seed, manual_seed, seed, set_rng_state
-from ._tensor_str import set_printoptions, tensor_format, tensor_str
-from .autograd import enable_grad, inference_mode, no_grad, set_grad_enabled
-from .linalg._names import cholesky, det, inverse, logdet, pinverse, qr, slogdet, svd
-from .serialization import load, save
+from . import _C as _C
+from . import _absent, _exchange, _methods, _tensor_str, _types
+from . import autograd as autograd
+from . import cuda as cuda
+from . import linalg as linalg
+from . import nn as nn
+from . import optim as optim
+from . import utils as utils
+from ._C import Tensor as Tensor
+from ._draws import *  # noqa: F403
+from ._environment import *  # noqa: F403
+from ._exchange import from_dlpack as from_dlpack
+from ._ops import *  # type: ignore[no-redef]  # noqa: F403
+from ._random import *  # noqa: F403
+from ._tensor_str import set_printoptions as set_printoptions
+from ._types import *  # noqa: F403
+from .autograd._modes import *  # noqa: F403
+from .linalg import _names as _linalg_names
+from .linalg._names import *  # noqa: F403
+from .serialization import load as load
+from .serialization import save as save
+
+newaxis = None
+FloatTensor = _types.CPU_TYPES["FloatTensor"]
+DoubleTensor = _types.CPU_TYPES["DoubleTensor"]
+LongTensor = _types.CPU_TYPES["LongTensor"]
+IntTensor = _types.CPU_TYPES["IntTensor"]
+ByteTensor = _types.CPU_TYPES["ByteTensor"]
+BoolTensor = _types.CPU_TYPES["BoolTensor"]
+
+Tensor.__repr__ = _tensor_str.tensor_str  # type: ignore[method-assign]
+Tensor.__format__ = _tensor_str.tensor_format  # type: ignore[method-assign]
+Tensor.__array_wrap__ = _exchange.array_wrap  # type: ignore[method-assign]
+_methods.attach()
+_linalg_names.attach()
+_absent.hide_absent_methods()
 
 # PyTorch's other names. They stand last: inside this module they hide Python's own.
-concat = concatenate = cat
-row_stack = vstack
-swapaxes = transpose
+concat = concatenate = _C.cat
+row_stack = _C.vstack
 fill_ = Tensor.fill_
 zero_ = Tensor.zero_
-float = float32
-double = float64
-int = int32
-long = int64
-
-Tensor.__repr__ = tensor_str  # type: ignore[method-assign]
-Tensor.__str__ = tensor_str  # type: ignore[method-assign]
-Tensor.__format__ = tensor_format  # type: ignore[method-assign]
-Tensor.__array_wrap__ = array_wrap  # type: ignore[method-assign]
-for _function in (cholesky, det, inverse, logdet, pinverse, qr, slogdet, svd):
-    setattr(Tensor, "inverse" if _function is inverse else _function.__name__, _function)
-del _function
+float = _C.float32
+double = _C.float64
+int = _C.int32
+long = _C.int64
 
 if TYPE_CHECKING:
-    from . import compat, data, func, testing, training, vision, viz
+    from . import accelerator as accelerator
+    from . import amp as amp
+    from . import backends as backends
+    from . import compat as compat
+    from . import data as data
+    from . import distributions as distributions
+    from . import func as func
+    from . import jit as jit
+    from . import multiprocessing as multiprocessing
+    from . import onnx as onnx
+    from . import testing as testing
+    from . import training as training
+    from . import version as version
+    from . import vision as vision
+    from . import viz as viz
+    from .amp import GradScaler as GradScaler
+    from .amp import autocast as autocast
 
-_LAZY = ("compat", "data", "func", "testing", "training", "vision", "viz")
+# Imported on first use.
+_LAZY = (
+    "accelerator",
+    "amp",
+    "backends",
+    "compat",
+    "data",
+    "distributions",
+    "func",
+    "jit",
+    "multiprocessing",
+    "onnx",
+    "testing",
+    "training",
+    "version",
+    "vision",
+    "viz",
+)
+_HELPERS = {"Any", "TYPE_CHECKING", "annotations"}
+__all__ = sorted({name for name in globals() if not name.startswith("_")} - _HELPERS | {*_LAZY})
 
 
 def __getattr__(name: str) -> Any:
-    """Submodules that programs may not need are imported on first use."""
+    """What programs may not need, and what verigrad refuses by its name."""
     import importlib
 
     if name in _LAZY:
         return importlib.import_module(f"{__name__}.{name}")
+    if name in ("GradScaler", "autocast"):
+        return getattr(importlib.import_module(f"{__name__}.amp"), name)
     if name == "__version__":
         from importlib.metadata import version
 
         return version("verigrad")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def is_tensor(obj: object) -> _C.Tensor | Any:
-    """Whether ``obj`` is a tensor."""
-    return isinstance(obj, Tensor)
-
-
-__all__ = [
-    "abs", "absolute", "acos", "acosh", "add", "addbmm", "addcdiv", "addcmul", "addmm", "addmv", "addr",
-    "adjoint", "all", "allclose", "amax", "amin", "aminmax", "any", "arange", "arccos", "arccosh", "arcsin",
-    "arcsinh", "arctan", "arctan2", "arctanh", "argmax", "argmin", "argsort", "argwhere", "as_tensor",
-    "asin", "asinh", "atan", "atan2", "atanh", "atleast_1d", "atleast_2d", "atleast_3d", "autograd",
-    "baddbmm", "bincount", "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or",
-    "bitwise_right_shift", "bitwise_xor", "block_diag", "bmm", "bool", "broadcast_shapes",
-    "broadcast_tensors", "broadcast_to", "bucketize", "cartesian_prod", "cat", "cdist", "ceil",
-    "chain_matmul", "cholesky", "chunk", "clamp", "clamp_max", "clamp_min", "clip", "clone", "column_stack",
-    "combinations", "compat", "concat", "concatenate", "copysign", "corrcoef", "cos", "cosh",
-    "count_nonzero", "cov", "cross", "cuda", "cummax", "cummin", "cumprod", "cumsum", "data",
-    "default_generator", "deg2rad", "det", "detach", "device", "diag", "diag_embed", "diagflat", "diagonal",
-    "diagonal_scatter", "dist", "div", "divide", "dot", "double", "dsplit", "dstack", "dtype", "einsum",
-    "empty", "empty_like", "enable_grad", "eq", "equal", "erf", "erfc", "erfinv", "exp", "exp2", "expm1",
-    "eye", "fill", "fill_", "fix", "flatten", "flip", "fliplr", "flipud", "float", "float32", "float64",
-    "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "frac", "from_dlpack", "from_numpy",
-    "full", "full_like", "func", "gather", "ge", "Generator", "ger", "get_default_device",
-    "get_default_dtype", "get_float32_matmul_precision", "get_num_threads", "get_rng_state", "greater",
-    "greater_equal", "gt", "heaviside", "histc", "hsplit", "hstack", "hypot", "index_add", "index_copy",
-    "index_fill", "index_put", "index_select", "inference_mode", "initial_seed", "inner", "int", "int32",
-    "int64", "inverse", "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "is_grad_enabled",
-    "is_inference_mode_enabled", "is_tensor", "isclose", "isfinite", "isinf", "isnan", "isneginf",
-    "isposinf", "kron", "kthvalue", "le", "lerp", "less", "less_equal", "linalg", "linspace", "load", "log",
-    "log10", "log1p", "log2", "log_softmax", "logaddexp", "logaddexp2", "logdet", "logical_and",
-    "logical_not", "logical_or", "logical_xor", "logit", "logsumexp", "long", "lt", "manual_seed",
-    "masked_fill", "masked_scatter", "masked_select", "matmul", "matrix_power", "max", "maximum", "mean",
-    "median", "meshgrid", "min", "minimum", "mm", "moveaxis", "movedim", "msort", "mul", "multiply", "mv",
-    "nan_to_num", "nanmean", "nanmedian", "nanquantile", "nansum", "narrow", "ne", "neg", "negative", "nn",
-    "no_grad", "nonzero", "norm", "not_equal", "numel", "ones", "ones_like", "optim", "outer",
-    "OutOfMemoryError", "permute", "pinverse", "positive", "pow", "prod", "promote_types", "put", "qr",
-    "quantile", "rad2deg", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like",
-    "randperm", "ravel", "reciprocal", "relu", "remainder", "repeat_interleave", "reshape", "result_type",
-    "return_types", "roll", "rot90", "round", "row_stack", "rsqrt", "rsub", "save", "scatter",
-    "scatter_add", "scatter_reduce", "searchsorted", "seed", "select", "select_scatter",
-    "set_default_device", "set_default_dtype", "set_float32_matmul_precision", "set_grad_enabled",
-    "set_num_threads", "set_printoptions", "set_rng_state", "sgn", "sigmoid", "sign", "signbit", "sin",
-    "sinh", "Size", "slice_scatter", "slogdet", "softmax", "sort", "split", "split_with_sizes", "sqrt",
-    "square", "squeeze", "stack", "std", "std_mean", "sub", "subtract", "sum", "svd", "swapaxes",
-    "swapdims", "t", "take", "take_along_dim", "tan", "tanh", "Tensor", "tensor", "tensor_split",
-    "tensordot", "testing", "tile", "topk", "trace", "training", "transpose", "tril", "tril_indices",
-    "triu", "triu_indices", "true_divide", "trunc", "uint8", "unbind", "unflatten", "unique",
-    "unique_consecutive", "unsqueeze", "utils", "var", "var_mean", "vdot", "vision", "viz", "vsplit",
-    "vstack", "where", "xlogy", "zero_", "zeros", "zeros_like",
-]  # fmt: skip
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}{_absent.why_absent(name)}")

@@ -40,10 +40,11 @@ class _Shadow(ModuleType):
         target = self.__dict__["_target"]
         try:
             found = getattr(target, name)
-        except AttributeError:
+        except AttributeError as error:
+            _, _, reason = str(error).partition(f"{name!r}: ")  # of what is refused by its name
             raise AttributeError(
                 f"module {self.__name__!r} has no attribute {name!r}: verigrad answers to it, as "
-                f"{target.__name__}, and has none"
+                f"{target.__name__}, and has none" + (f": {reason}" if reason else "")
             ) from None
         if isinstance(found, ModuleType) and found.__name__.partition(".")[0] == "verigrad":
             return importlib.import_module(f"{self.__name__}.{name}")

@@ -15,7 +15,7 @@ import os
 import re
 import sys
 import zlib
-from collections import OrderedDict
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, Any
 
@@ -33,6 +33,12 @@ __all__ = ["load", "save"]
 
 _VERSION = 1
 _MAX_DEPTH = 100  # of containers; also what stops a list that contains itself
+# What a defaultdict may make, by name; all else would have to be imported.
+_FACTORIES: dict[str | None, Any] = {
+    None: None,
+    **{kind.__name__: kind for kind in (list, dict, set, int, float, str, bool, tuple)},
+}
+_ARRAY_DTYPES = ("bool", "uint8", "int32", "int64", "float32", "float64")
 _MAX_VALUES = 5_000_000  # of a structure, so that shared lists cannot grow without bound when written out
 
 
@@ -42,8 +48,11 @@ def save(obj: object, f: str | os.PathLike[str] | IO[bytes], *, format: str = "s
     Args:
         obj: tensors, `nn.Parameter` s, None, bools, ints (of any size), floats (NaN and infinities too),
             strings; dicts and `OrderedDict` s (with keys of these plain types or tuples of them), lists,
-            tuples and `Size` s of all these, nested up to 100 deep. Exactly these types: a subclass would
-            come back as something else. (`numpy.float64`, which is a Python float, is written as one.)
+            tuples and `Size` s of all these, nested up to 100 deep; with format "safetensors" also sets and
+            frozensets of plain values, `Counter` s, `defaultdict` s (of list, dict, set, int, float, str,
+            bool, tuple or None), `argparse.Namespace` s, and numpy arrays and numbers (bool, integers,
+            floating point, complex, texts). Exactly these types: a subclass would come back as something
+            else. (`numpy.float64`, which is a Python float, is written as one.)
         f: a path, or an object with ``write(bytes)``. One whose ``write`` takes less than it is given, as
             unbuffered files may, is asked again for the rest.
         format: "safetensors" (the default), or "torch" for a file that ``torch.load(weights_only=True)``
@@ -275,6 +284,9 @@ class _Encoder:
             notes = getattr(value, "_metadata", None) if self._annotated else None
             more = [self.encode(notes, _join(path, "_metadata"), depth + 1)] if notes else []
             return ["dict" if kind is dict else "OrderedDict", pairs, *more]
+        extra = None if self._annotated else self._extra(value, path, depth + 1)
+        if extra is not None:
+            return extra
         if kind in (list, tuple, verigrad.Size):
             items = [self.encode(item, _join(path, i), depth + 1) for i, item in enumerate(value)]
             return [kind.__name__, items]
@@ -282,6 +294,44 @@ class _Encoder:
             f"save: expected tensors, None, bools, numbers, strings, dicts, lists and tuples, "
             f"got {kind.__module__}.{kind.__qualname__} at {path or 'the top'}{_hint(value)}"
         )
+
+    def _extra(self, value: Any, path: str, depth: int) -> Any:
+        """What files of torch.save cannot hold: sets, dicts of other classes, numpy's arrays and numbers."""
+        kind = type(value)
+        if kind is set or kind is frozenset:
+            # A set has no order, a file depends on its content alone.
+            return [kind.__name__, sorted((self._key(item, path, depth) for item in value), key=repr)]
+        argparse, numpy = sys.modules.get("argparse"), sys.modules.get("numpy")
+        if kind is Counter or kind is defaultdict or (argparse and kind is argparse.Namespace):
+            items = vars(value) if kind.__name__ == "Namespace" else value
+            pairs = [
+                [self._key(key, path, depth), self.encode(item, _join(path, key), depth)]
+                for key, item in items.items()
+            ]
+            if kind is not defaultdict:
+                return [kind.__name__, pairs]
+            factory = getattr(value.default_factory, "__name__", None)
+            if value.default_factory is not _FACTORIES.get(factory):
+                raise TypeError(
+                    f"save: expected a defaultdict of one of {', '.join(map(str, _FACTORIES))}, "
+                    f"got {value.default_factory!r} at {path or 'the top'}"
+                )
+            return ["defaultdict", pairs, factory]
+        if numpy is None or not (kind is numpy.ndarray or isinstance(value, numpy.generic)):
+            return None
+        if value.dtype.kind not in "biufcSU":
+            raise TypeError(
+                f"save: expected an array of numbers or texts, got {value.dtype} at {path or 'the top'}"
+            )
+        array = numpy.array(value, value.dtype.newbyteorder("="), order="C")
+        if kind is not numpy.ndarray:
+            return ["scalar", array.dtype.str, array.tobytes().hex()]
+        name = self._unique(path)
+        stored = (
+            array if array.dtype.name in _ARRAY_DTYPES else numpy.frombuffer(array.tobytes(), "u1").copy()
+        )
+        self.tensors[name] = verigrad.from_numpy(stored)
+        return ["array", name, array.dtype.str, list(array.shape)]
 
     def _key(self, key: Any, path: str, depth: int) -> Any:
         if isinstance(key, verigrad.Tensor) or not _is_plain(key):
@@ -343,6 +393,14 @@ class _Decoder:
             raise DamagedFileError(f"expected at most {_MAX_DEPTH} levels of containers, got more")
         if len(node) in (3, 4) and node[0] in ("tensor", "Parameter"):
             return self._tensor(node)
+        if len(node) == 4 and node[0] == "array":
+            return self._array(node)
+        if len(node) == 3 and node[0] == "scalar":
+            return self._scalar(node)
+        if len(node) == 3 and node[0] == "defaultdict" and isinstance(node[1], list):
+            if not isinstance(node[2], str | None) or node[2] not in _FACTORIES:
+                raise self._bad(node)
+            return defaultdict(_FACTORIES[node[2]], self._dict("dict", node[1], depth + 1))
         if len(node) != 2 or not isinstance(node[0], str):
             raise self._bad(node)
         kind, content = node
@@ -352,14 +410,27 @@ class _Decoder:
             raise self._bad(node)
         if kind in ("dict", "OrderedDict"):
             return self._dict(kind, content, depth + 1)
+        if kind == "Counter":
+            return Counter(self._dict("dict", content, depth + 1))
+        if kind == "Namespace":
+            from argparse import Namespace
+
+            attributes = self._dict("dict", content, depth + 1)
+            if not all(isinstance(name, str) for name in attributes):
+                raise self._bad(node)
+            return Namespace(**attributes)
         sequences: dict[str, Callable[[list[Any]], Any]] = {
             "list": list,
             "tuple": tuple,
             "Size": verigrad.Size,
+            "set": set,
+            "frozenset": frozenset,
         }
         if kind not in sequences:
             raise self._bad(node)
         items = [self.decode(item, depth + 1) for item in content]
+        if "set" in kind and not (all(map(_is_plain, items)) and len(set(items)) == len(items)):
+            raise self._bad(node)
         if kind == "Size" and not all(type(item) is int and 0 <= item < 2**63 for item in items):
             raise self._bad(node)
         return sequences[kind](items)
@@ -402,6 +473,44 @@ class _Decoder:
         if kind == "Parameter":
             return verigrad.nn.Parameter(tensor, requires_grad=flag)
         return tensor.requires_grad_(flag)
+
+    def _array(self, node: list[Any]) -> Any:
+        _, name, dtype, shape = node
+        sizes_fit = isinstance(shape, list) and all(type(size) is int and size >= 0 for size in shape)
+        if not isinstance(name, str) or name not in self._tensors or not sizes_fit:
+            raise self._bad(node)
+        self.unused.discard(name)
+        array = self._tensors[name].numpy()
+        if array.dtype.str != dtype:
+            kind = self._numpy_dtype(dtype, node)
+            if array.dtype.str != "|u1" or array.nbytes != kind.itemsize * math.prod(shape):
+                raise self._bad(node)
+            array = array.view(kind) if array.size else array.astype(kind)
+        if array.size != math.prod(shape):
+            raise self._bad(node)
+        return array.reshape(shape)
+
+    def _scalar(self, node: list[Any]) -> Any:
+        import numpy
+
+        kind = self._numpy_dtype(node[1], node)
+        try:
+            content = bytes.fromhex(node[2])
+        except (TypeError, ValueError):
+            raise self._bad(node) from None
+        if len(content) != kind.itemsize:
+            raise self._bad(node)
+        return numpy.frombuffer(content, kind)[0] if content else kind.type()
+
+    def _numpy_dtype(self, text: Any, node: list[Any]) -> Any:
+        import numpy
+
+        if not isinstance(text, str) or not re.fullmatch(r"[<>|=]?[biufcSU]\d{1,6}", text):
+            raise self._bad(node)
+        try:
+            return numpy.dtype(text)
+        except TypeError:
+            raise self._bad(node) from None
 
     def _bad(self, node: Any) -> DamagedFileError:
         return DamagedFileError(f"expected a structure written by verigrad.save, got {_shown(node)} in it")

@@ -507,3 +507,20 @@ def test_running_statistics_that_share_memory_are_refused(function: Callable[...
         with pytest.raises(RuntimeError, match="single memory"):
             function(x, *statistics, **training)
         assert [t.tolist() for t in statistics] == [[0.0] * 3] * 2
+
+
+LAYERS = [lambda: nn.BatchNorm1d(2), lambda: nn.InstanceNorm1d(2, track_running_stats=True)]
+
+
+@pytest.mark.parametrize("make", LAYERS)
+def test_old_state_dicts_have_no_number_of_batches(make):
+    layer = make()
+    model = nn.Sequential(nn.Linear(2, 2), layer)
+    state = model.state_dict()
+    assert state._metadata["1"] == {"version": 2}
+    old = {key: value + 1 for key, value in state.items() if "num_batches" not in key}
+    assert not any(model.load_state_dict(old))
+    assert layer.running_mean.tolist() == [1.0, 1.0] and layer.num_batches_tracked.item() == 0
+    del state["1.num_batches_tracked"]  # of a dict that says that it is new
+    with pytest.raises(RuntimeError, match="Missing key.*num_batches_tracked"):
+        model.load_state_dict(state)

@@ -71,3 +71,32 @@ def test_data_must_be_a_tensor(data):
 def test_integers_cannot_require_grad():
     with pytest.raises(RuntimeError, match="floating point dtype can require gradients"):
         nn.Parameter(vg.ones(2, dtype=vg.int64))
+
+
+def test_str_is_repr() -> None:
+    parameter = nn.Parameter(vg.tensor([1.0, 2.0]))
+    expected = "Parameter containing:\ntensor([1., 2.], requires_grad=True)"
+    assert str(parameter) == repr(parameter) == f"{parameter}" == expected
+    assert f"{vg.tensor(1.5):.2f} {vg.tensor(1.5)}" == "1.50 1.5"
+
+
+def test_buffer():
+    data = vg.ones(2)
+    buffer = nn.Buffer(data)
+    assert (
+        isinstance(buffer, nn.Buffer) and type(buffer) is vg.Tensor and buffer.data_ptr() == data.data_ptr()
+    )
+    assert not isinstance(data, nn.Buffer) and not isinstance(buffer, nn.Parameter)
+    assert nn.Buffer().shape == (0,)
+    module = nn.Module()
+    module.kept, module.left_out = buffer, nn.Buffer(vg.zeros(1), persistent=False)
+    assert [name for name, _ in module.named_buffers()] == ["kept", "left_out"]
+    assert list(module.state_dict()) == ["kept"]
+    module.kept = vg.zeros(3)  # stays a buffer
+    assert "kept" in module.state_dict()
+    module.kept = nn.Buffer(vg.zeros(3), persistent=False)
+    assert not module.state_dict()
+    with pytest.raises(TypeError, match="Buffer: expected data to be a Tensor, got list"):
+        nn.Buffer([1.0])
+    with pytest.raises(AttributeError, match="before Module.__init__"):
+        object.__new__(nn.Module).kept = buffer

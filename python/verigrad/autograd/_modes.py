@@ -9,6 +9,8 @@ from typing import Any, TypeVar, overload
 from .. import _C
 from .._C import is_grad_enabled, is_inference_mode_enabled
 
+__all__ = ["enable_grad", "inference_mode", "no_grad", "set_grad_enabled"]
+
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 

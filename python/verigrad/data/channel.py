@@ -24,6 +24,7 @@ from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 import verigrad
+from verigrad._pickling import reduce_for_process
 
 _INLINE = 16 << 10  # bytes; below the least that a socket's buffer takes
 _HEADER = struct.Struct("<qqqq")  # size of the content, slot (-1: in the packet), dropped slot, freed slots
@@ -213,43 +214,7 @@ def _copy(span: memoryview) -> memoryview:
     return memory
 
 
-# Pickling. Tensors refuse it elsewhere; between a loader and its workers they may travel.
-
-
-def _rebuild_tensor(array: Any, device: str, requires_grad: bool, kind: type | None) -> Any:
-    tensor = verigrad.from_numpy(array)
-    if device != "cpu":
-        tensor = tensor.to(device)
-    if kind is not None:
-        return kind(tensor, requires_grad)
-    return tensor.requires_grad_() if requires_grad else tensor
-
-
-def _rebuild_generator(device: Any, state: Any) -> Any:
-    generator = verigrad.Generator(device)
-    generator.set_state(state)
-    return generator
-
-
-def _reduce(value: Any) -> Any:
-    if isinstance(value, verigrad.Tensor):
-        if value.requires_grad and not value.is_leaf:
-            raise RuntimeError(
-                "Cowardly refusing to serialize non-leaf tensor which requires_grad, since autograd does "
-                "not support crossing process boundaries. If you just want to transfer the data, call "
-                "detach() on the tensor before serializing (e.g., putting it on the queue)."
-            )
-        kind = type(value)
-        parts = (
-            value.detach().cpu().contiguous().numpy(),
-            str(value.device),
-            value.requires_grad,
-            kind if issubclass(kind, verigrad.nn.Parameter) else None,
-        )
-        return _rebuild_tensor, parts
-    if isinstance(value, verigrad.Generator):
-        return _rebuild_generator, (value.device, value.get_state())
-    return NotImplemented
+# Pickling: results of recorded ops cannot travel, and shared memory travels as its file.
 
 
 class _Pickler(pickle.Pickler):
@@ -257,14 +222,16 @@ class _Pickler(pickle.Pickler):
         super().__init__(file, 5, buffer_callback=take)
 
     def reducer_override(self, value: Any) -> Any:
-        return _reduce(value)
+        if isinstance(value, verigrad.Tensor) and value.requires_grad and not value.is_leaf:
+            return reduce_for_process(value)
+        return NotImplemented
 
 
 class _StartPickler(ForkingPickler):
     """Also knows what multiprocessing sends to a process that is started, such as locks and queues."""
 
     def reducer_override(self, value: Any) -> Any:
-        return _reduce(value)
+        return reduce_for_process(value) if isinstance(value, verigrad.Tensor) else NotImplemented
 
 
 class Shipped:

@@ -45,3 +45,9 @@ def svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> Any:
         return svd_result(input.new_zeros((*batch, m, m)), values, input.new_zeros((*batch, n, n)))
     u, s, vh = _decompositions.svd(input, full_matrices=not some)
     return svd_result(u, s, adjoint(vh))
+
+
+def attach() -> None:
+    """Gives them to `Tensor` as methods."""
+    for name in __all__:
+        setattr(Tensor, name, globals()[name])

@@ -8,6 +8,7 @@ from typing import Any
 from .. import _C
 from .._C import Tensor
 from .._text import short
+from .._types import cast_of
 from ..autograd import no_grad
 from ._registry import BUFFERS, PARAMETERS
 from .parameter import Parameter, is_lazy
@@ -80,20 +81,20 @@ def conversion(*args: Any, **kwargs: Any) -> Callable[[Tensor], Tensor]:
     return converted
 
 
-def cast_to(dtype: _C.dtype, parameters: Iterable[Parameter]) -> Callable[[Tensor], Tensor]:
-    """The cast of tensors to any dtype.
+def cast_to(dst_type: Any, parameters: Iterable[Parameter]) -> Callable[[Tensor], Tensor]:
+    """The cast of tensors to any dtype, by a typed constructor or its name also to the CPU or to CUDA.
 
     Raises:
         TypeError: it is no dtype.
+        ValueError: no constructor has this name.
         RuntimeError: it is not floating-point, and one of the parameters requires a gradient.
     """
-    if not isinstance(dtype, _C.dtype):
-        raise TypeError(f"Module.type: expected a dtype, got {short(dtype)}")
+    dtype, _ = cast_of("Module.type", dst_type)
     if not dtype.is_floating_point and any(parameter.requires_grad for parameter in parameters):
         raise RuntimeError(
             f"data set to a tensor that requires gradients must be floating point, got {dtype}"
         )
-    return lambda tensor: tensor.to(dtype)
+    return lambda tensor: tensor.type(dst_type)
 
 
 def _parse_to(*args: Any, **kwargs: Any) -> tuple[Any, Any, bool]:

@@ -145,9 +145,21 @@ def add_buffer(owner: object, name: str, tensor: Tensor | None, persistent: bool
             f"cannot assign '{type(tensor).__name__}' object to buffer '{name}' "
             "(verigrad.Tensor or None required)"
         )
-    place(owner.__dict__, BUFFERS, name, tensor)
+    place_buffer(owner.__dict__, name, tensor, persistent)
+
+
+def assign_buffer(attributes: dict[str, Any], name: str, buffer: Any) -> None:
+    """Registers an ``nn.Buffer`` that is assigned. Raises AttributeError before ``Module.__init__``."""
+    if BUFFERS not in attributes:
+        raise AttributeError("cannot assign buffer before Module.__init__() call")
+    place_buffer(attributes, name, buffer, buffer.persistent)
+
+
+def place_buffer(attributes: dict[str, Any], name: str, tensor: Tensor | None, persistent: bool) -> None:
+    """Makes the tensor a buffer, which the state dict holds if it is persistent."""
+    place(attributes, BUFFERS, name, tensor)
     if not persistent:
-        owner.__dict__[UNSAVED].add(name)
+        attributes[UNSAVED].add(name)
 
 
 def check_leaf(name: str, param: Parameter) -> None:

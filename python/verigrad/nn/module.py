@@ -39,7 +39,7 @@ class Module:
     training: bool
     # The version of the layout of the state dict, kept in its metadata.
     _version: int = 1
-    # Both stay None until the first hook, so that a module without hooks pays for one look.
+    # None until the first hook, so that a module without hooks pays for one look.
     _call_hooks: OrderedDict[int, Hook] | None = None
     _state_hooks: OrderedDict[int, Hook] | None = None
 
@@ -75,9 +75,8 @@ class Module:
         return Registry(self.__dict__[MODULES], self.__dict__)
 
     def __getattr__(self, name: str) -> Any:
-        # Reached only where ordinary lookup failed, or by super().__getattr__(name) in a subclass. Looking
-        # once more answers the latter, and raises Python's own error, also one that a property raised, for
-        # the former.
+        # Reached where ordinary lookup failed, which then raises Python's own error, also one that a property
+        # raised, or by super().__getattr__(name) in a subclass, which this answers.
         return object.__getattribute__(self, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -93,6 +92,8 @@ class Module:
                     _registry.check_leaf(name, value)
                 _registry.place(attributes, kind, name, value)
                 return
+        if isinstance(value, Tensor) and hasattr(value, "_is_buffer"):
+            return _registry.assign_buffer(attributes, name, value)
         _registry.check_value(attributes, name, value)
         object.__setattr__(self, name, value)
 
@@ -227,12 +228,7 @@ class Module:
         return found
 
     def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
-        """Puts ``module`` in the place with the dotted name ``target``.
-
-        Args:
-            target: the name; all but its last part must exist.
-            module: the new module.
-            strict: demand that the last part exists, too; default False.
+        """Puts ``module`` in a place, whose dotted name must exist but for its last part, or ``strict``ly.
 
         Raises:
             ValueError: ``target`` is empty, or ``module`` is no Module.
@@ -307,11 +303,14 @@ class Module:
         """
         return self._apply(conversion(*args, **kwargs))
 
-    def type(self: _M, dst_type: _C.dtype) -> _M:
+    def type(self: _M, dst_type: Any) -> _M:
         """Casts all parameters and buffers to ``dst_type`` and returns the module.
 
+        It is what `Tensor.type` takes.
+
         Raises:
-            TypeError: ``dst_type`` is no dtype.
+            TypeError: ``dst_type`` is no dtype and no typed constructor.
+            ValueError: no constructor has this name.
             RuntimeError: a parameter requires grad and ``dst_type`` is not floating point.
         """
         return self._apply(cast_to(dst_type, self.parameters()))
@@ -331,6 +330,11 @@ class Module:
     def cpu(self: _M) -> _M:
         """Moves parameters and buffers to the CPU and returns the module."""
         return self.to("cpu")
+
+    def share_memory(self: _M) -> _M:
+        """Calls ``share_memory_`` of all parameters and buffers and returns the module."""
+        list(map(Tensor.share_memory_, (*self.parameters(), *self.buffers())))
+        return self
 
     def train(self: _M, mode: bool = True) -> _M:
         """Sets ``training`` for the whole tree and returns the module.
@@ -559,6 +563,7 @@ class Module:
             prefix = f"{path}." if path else ""
             for hook in functions(module._state_hooks, "load_pre"):
                 hook(module, plan.values, prefix, plan.metadata(path), strict, *plan.keys, plan.errors)
+            module._upgrade_state_dict(plan.values, prefix, plan.metadata(path))
             for name, current in _registry.saved(module.__dict__):
                 plan.take_tensor(prefix + name, current, partial(setattr, module, name))
             if type(module).set_extra_state is not Module.set_extra_state:
@@ -570,13 +575,14 @@ class Module:
         ]
         return plan.finish(type(self).__name__, strict, afterwards)
 
+    def _upgrade_state_dict(self, values: dict[str, Any], prefix: str, metadata: dict[str, Any]) -> None:
+        """Makes a dict of an older version one of this version; a layer whose layout changed defines it."""
+
     def __copy__(self: _M) -> _M:
-        # A copy shares the values but may register and forget names, and hooks, on its own.
+        # It shares the values, but registers and forgets names, and hooks, on its own.
         other: _M = object.__new__(type(self))
         other.__dict__.update(_registry.copied(self.__dict__, "_call_hooks", "_state_hooks"))
         return other
-
-    # -- printing ----------------------------------------------------------------------------------------
 
     def _get_name(self) -> str:
         return type(self).__name__

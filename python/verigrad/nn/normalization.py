@@ -54,6 +54,8 @@ class _ChannelNorm(_Affine):
     running_mean: Tensor | None
     running_var: Tensor | None
     num_batches_tracked: Tensor | None
+    # As in PyTorch: dicts of version 1 have no num_batches_tracked.
+    _version = 2
 
     def __init__(
         self,
@@ -82,6 +84,10 @@ class _ChannelNorm(_Affine):
             for name in ("running_mean", "running_var", "num_batches_tracked"):
                 self.register_buffer(name, None)
         self.reset_parameters()
+
+    def _upgrade_state_dict(self, values: dict[str, Any], prefix: str, metadata: dict[str, Any]) -> None:
+        if metadata.get("version", 1) < 2 and self.num_batches_tracked is not None:
+            values.setdefault(f"{prefix}num_batches_tracked", self.num_batches_tracked)
 
     def reset_running_stats(self) -> None:
         """Sets the running mean to 0, the running variance to 1 and the number of batches to 0."""

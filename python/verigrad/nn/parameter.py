@@ -8,7 +8,7 @@ from typing import Any
 from .. import _C
 from .._C import Tensor
 
-__all__ = ["Parameter", "UninitializedBuffer", "UninitializedParameter", "is_lazy"]
+__all__ = ["Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter", "is_lazy"]
 
 
 class Parameter(Tensor):
@@ -46,6 +46,35 @@ class Parameter(Tensor):
         return "Parameter containing:\n" + super().__repr__()
 
 
+class _BufferMeta(type):
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, Tensor) and hasattr(instance, "_is_buffer")
+
+
+class Buffer(metaclass=_BufferMeta):
+    """``Buffer(data, persistent=True)`` is a tensor that becomes a buffer of the Module it is assigned to.
+
+    It is an ordinary tensor on the same memory, of which ``isinstance(tensor, Buffer)`` is true.
+
+    Args:
+        data: the tensor; default an empty one.
+        persistent: whether the state dict holds it.
+
+    Raises:
+        TypeError: *data* is no Tensor.
+    """
+
+    def __new__(cls, data: Tensor | None = None, *, persistent: bool = True) -> Any:
+        if data is None:
+            data = _C.empty(0)
+        elif not isinstance(data, Tensor):
+            raise TypeError(f"Buffer: expected data to be a Tensor, got {type(data).__name__}")
+        buffer: Any = data.detach().requires_grad_(data.requires_grad)
+        buffer.persistent = persistent
+        buffer._is_buffer = True
+        return buffer
+
+
 # What an uninitialized tensor still answers; everything else of Tensor needs its elements.
 _ANSWERS = frozenset(
     [
@@ -63,6 +92,7 @@ _ANSWERS = frozenset(
         "grad_fn",
     ]
     + [
+        "is_complex",
         "is_cpu",
         "is_cuda",
         "is_floating_point",
@@ -139,6 +169,10 @@ class UninitializedTensorMixin:
         if name in _REFUSED:
             _refuse(self, name)
         return object.__getattribute__(self, name)
+
+    def __reduce__(self) -> Any:
+        tensor: Any = self
+        return type(self), (tensor.requires_grad, tensor.device, tensor.dtype)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"

@@ -9,15 +9,24 @@ does.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import importlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from . import _C
-from ._C import OutOfMemoryError
+from .. import _C
+from .._absent import why_absent
+from .._C import OutOfMemoryError
+from .._types import CUDA_TYPES
 
 __all__ = [
+    "BoolTensor",
+    "ByteTensor",
+    "DoubleTensor",
     "Event",
+    "FloatTensor",
+    "IntTensor",
+    "LongTensor",
     "OutOfMemoryError",
     "Stream",
     "current_device",
@@ -30,8 +39,12 @@ __all__ = [
     "get_device_name",
     "get_device_properties",
     "get_rng_state",
+    "get_rng_state_all",
+    "init",
     "initial_seed",
     "is_available",
+    "is_bf16_supported",
+    "is_initialized",
     "manual_seed",
     "manual_seed_all",
     "max_memory_allocated",
@@ -40,13 +53,22 @@ __all__ = [
     "reset_peak_memory_stats",
     "seed",
     "set_device",
+    "seed_all",
     "set_rng_state",
+    "set_rng_state_all",
     "set_stream",
     "stream",
     "synchronize",
 ]
 
 _cuda = _C._cuda
+
+FloatTensor = CUDA_TYPES["FloatTensor"]
+DoubleTensor = CUDA_TYPES["DoubleTensor"]
+LongTensor = CUDA_TYPES["LongTensor"]
+IntTensor = CUDA_TYPES["IntTensor"]
+ByteTensor = CUDA_TYPES["ByteTensor"]
+BoolTensor = CUDA_TYPES["BoolTensor"]
 
 DeviceLike = Any  # a verigrad.device, "cuda:1", an index or None
 
@@ -59,6 +81,27 @@ def is_available() -> bool:
 def device_count() -> int:
     """The number of CUDA devices that can be used."""
     return _cuda.device_count()
+
+
+def is_bf16_supported(including_emulation: bool = True) -> bool:
+    """False: there are no tensors of 16 bits."""
+    return False
+
+
+def init() -> None:
+    """Does nothing: the first use of a device prepares it."""
+
+
+def is_initialized() -> bool:
+    """Whether there are devices; they are ready when they are used."""
+    return is_available()
+
+
+def __getattr__(name: str) -> Any:
+    """``cuda.amp`` is imported on first use."""
+    if name == "amp":
+        return importlib.import_module(f"{__name__}.amp")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}{why_absent(name)}")
 
 
 def _index(device: DeviceLike) -> int:
@@ -200,6 +243,12 @@ def seed() -> None:
         _generator(None).seed()
 
 
+def seed_all() -> None:
+    """Seeds the generators of all devices from the operating system."""
+    for index in range(device_count()):
+        _generator(index).seed()
+
+
 def initial_seed() -> int:
     """The seed of the current device's generator."""
     return _generator(None).initial_seed()
@@ -213,6 +262,17 @@ def get_rng_state(device: DeviceLike = None) -> _C.Tensor:
 def set_rng_state(new_state: _C.Tensor, device: DeviceLike = None) -> None:
     """Puts a device's generator at a position that `get_rng_state` gave."""
     _generator(device).set_state(new_state)
+
+
+def get_rng_state_all() -> list[_C.Tensor]:
+    """The positions of the generators of all devices."""
+    return [get_rng_state(index) for index in range(device_count())]
+
+
+def set_rng_state_all(new_states: Iterable[_C.Tensor]) -> None:
+    """Puts the generators of all devices at positions that `get_rng_state_all` gave."""
+    for index, state in enumerate(new_states):
+        set_rng_state(state, index)
 
 
 # -- streams and events --------------------------------------------------------------------------------------

@@ -1,0 +1,182 @@
+"""Kullback and Leibler's divergence, sum p log(p / q), between pairs of distributions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from .. import _C
+from .._C import Tensor
+from .bernoulli import Bernoulli
+from .categorical import Categorical
+from .cauchy import Cauchy
+from .distribution import Distribution
+from .exponential import Exponential
+from .geometric import Geometric
+from .half_normal import HalfNormal
+from .independent import Independent
+from .laplace import Laplace
+from .log_normal import LogNormal
+from .multivariate_normal import MultivariateNormal
+from .normal import Normal
+from .one_hot_categorical import OneHotCategorical
+from .transformed_distribution import TransformedDistribution
+from .uniform import Uniform
+from .utils import solve_lower, sum_rightmost
+
+__all__ = ["kl_divergence", "register_kl"]
+
+_F = TypeVar("_F", bound=Callable[..., Tensor])
+_FORMULAS: dict[tuple[type, type], Callable[[Any, Any], Tensor]] = {}
+
+
+def register_kl(type_p: type, type_q: type) -> Callable[[_F], _F]:
+    """A decorator: the function of (p, q) is the divergence for these classes and their subclasses.
+
+    Raises:
+        TypeError: one of them is no class of distributions.
+    """
+    for kind in (type_p, type_q):
+        if not isinstance(kind, type) or not issubclass(kind, Distribution):
+            raise TypeError(f"Expected a subclass of Distribution but got {kind}")
+
+    def register(function: _F) -> _F:
+        _FORMULAS[type_p, type_q] = function
+        return function
+
+    return register
+
+
+def kl_divergence(p: Distribution, q: Distribution) -> Tensor:
+    """The divergence of q from p, with their batch shape.
+
+    Raises:
+        NotImplementedError: no formula is registered for their classes.
+    """
+    kinds = type(p).__mro__, type(q).__mro__
+    found = [
+        (kinds[0].index(a) + kinds[1].index(b), kinds[0].index(a), function)
+        for (a, b), function in _FORMULAS.items()
+        if a in kinds[0] and b in kinds[1]
+    ]
+    if not found:
+        raise NotImplementedError(
+            f"No KL(p || q) is implemented for p type {type(p).__name__} and q type {type(q).__name__}"
+        )
+    return min(found, key=lambda each: each[:2])[2](p, q)
+
+
+@register_kl(Normal, Normal)
+def _normal(p: Normal, q: Normal) -> Tensor:
+    ratio: Tensor = (p.scale / q.scale) ** 2
+    return 0.5 * (ratio + ((p.loc - q.loc) / q.scale) ** 2 - 1 - ratio.log())
+
+
+@register_kl(HalfNormal, HalfNormal)
+def _half_normal(p: HalfNormal, q: HalfNormal) -> Tensor:
+    return _normal(p.base_dist, q.base_dist)
+
+
+@register_kl(Bernoulli, Bernoulli)
+def _bernoulli(p: Bernoulli, q: Bernoulli) -> Tensor:
+    def part(a: Tensor, b: Tensor) -> Tensor:
+        # Nothing where p is 0, infinite where q alone is.
+        found = _C.where(b == 0, math.inf, a * (a / b).log())
+        return _C.where(a == 0, 0.0, found)
+
+    return part(p.probs, q.probs) + part(1 - p.probs, 1 - q.probs)
+
+
+@register_kl(Categorical, Categorical)
+def _categorical(p: Categorical, q: Categorical) -> Tensor:
+    found = p.probs * (p.logits - q.logits)
+    found = _C.where((q.probs == 0).expand(found.shape), math.inf, found)
+    return _C.where((p.probs == 0).expand(found.shape), 0.0, found).sum(-1)
+
+
+@register_kl(OneHotCategorical, OneHotCategorical)
+def _one_hot(p: OneHotCategorical, q: OneHotCategorical) -> Tensor:
+    return _categorical(p._categorical, q._categorical)
+
+
+@register_kl(Exponential, Exponential)
+def _exponential(p: Exponential, q: Exponential) -> Tensor:
+    ratio = q.rate / p.rate
+    return ratio - ratio.log() - 1
+
+
+@register_kl(Geometric, Geometric)
+def _geometric(p: Geometric, q: Geometric) -> Tensor:
+    return -p.entropy() - _C.log1p(-q.probs) / p.probs - q.logits
+
+
+@register_kl(Laplace, Laplace)
+def _laplace(p: Laplace, q: Laplace) -> Tensor:
+    ratio, distance = p.scale / q.scale, (p.loc - q.loc).abs()
+    return -ratio.log() + distance / q.scale + ratio * _C.exp(-distance / p.scale) - 1
+
+
+@register_kl(Cauchy, Cauchy)
+def _cauchy(p: Cauchy, q: Cauchy) -> Tensor:
+    # F. Chyzak, F. Nielsen, "A closed-form formula for the Kullback-Leibler divergence between Cauchy
+    # distributions" (arXiv 1905.10965).
+    above = (p.scale + q.scale) ** 2 + (p.loc - q.loc) ** 2
+    return above.log() - (4 * p.scale * q.scale).log()
+
+
+@register_kl(Uniform, Uniform)
+def _uniform(p: Uniform, q: Uniform) -> Tensor:
+    found = ((q.high - q.low) / (p.high - p.low)).log()
+    return _C.where((q.low > p.low) | (q.high < p.high), math.inf, found)
+
+
+@register_kl(Uniform, Normal)
+def _uniform_normal(p: Uniform, q: Normal) -> Tensor:
+    width = p.high - p.low
+    second = width**2 / 12 + ((p.high + p.low) / 2 - q.loc) ** 2
+    return (math.sqrt(2 * math.pi) * q.scale / width).log() + second / (2 * q.scale**2)
+
+
+@register_kl(Exponential, Normal)
+def _exponential_normal(p: Exponential, q: Normal) -> Tensor:
+    second = 2 / p.rate**2 - 2 * q.loc / p.rate + q.loc**2
+    return (p.rate * q.scale * math.sqrt(2 * math.pi)).log() - 1 + second / (2 * q.scale**2)
+
+
+@register_kl(Laplace, Normal)
+def _laplace_normal(p: Laplace, q: Normal) -> Tensor:
+    second = 2 * p.scale**2 + (p.loc - q.loc) ** 2
+    return (math.sqrt(2 * math.pi) * q.scale / (2 * p.scale)).log() - 1 + second / (2 * q.scale**2)
+
+
+@register_kl(MultivariateNormal, MultivariateNormal)
+def _multivariate_normal(p: MultivariateNormal, q: MultivariateNormal) -> Tensor:
+    if p.event_shape != q.event_shape:
+        raise ValueError(
+            "KL-divergence between two Multivariate Normals with different event shapes cannot be computed"
+        )
+    ratio = solve_lower(q.scale_tril, p.scale_tril)
+    z = solve_lower(q.scale_tril, (p.loc - q.loc).unsqueeze(-1))
+    squares = (ratio**2).sum((-2, -1)) + (z**2).sum((-2, -1))
+    return q._half_log_det() - p._half_log_det() + 0.5 * (squares - p.event_shape[0])
+
+
+@register_kl(Independent, Independent)
+def _independent(p: Independent, q: Independent) -> Tensor:
+    if p.reinterpreted_batch_ndims != q.reinterpreted_batch_ndims:
+        raise NotImplementedError("KL of Independent distributions with other numbers of dimensions")
+    return sum_rightmost(kl_divergence(p.base_dist, q.base_dist), p.reinterpreted_batch_ndims)
+
+
+@register_kl(TransformedDistribution, TransformedDistribution)
+def _transformed(p: TransformedDistribution, q: TransformedDistribution) -> Tensor:
+    if p.transforms != q.transforms or p.event_shape != q.event_shape:
+        raise NotImplementedError("KL of transformed distributions with other transforms or shapes")
+    extra = len(p.event_shape) - len(p.base_dist.event_shape)
+    return sum_rightmost(kl_divergence(p.base_dist, q.base_dist), max(extra, 0))
+
+
+@register_kl(LogNormal, LogNormal)
+def _log_normal(p: LogNormal, q: LogNormal) -> Tensor:
+    return _normal(p.base_dist, q.base_dist)
