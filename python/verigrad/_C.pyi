@@ -181,7 +181,6 @@ class Tensor:
     def __rtruediv__(self, other: _Operand | _Array) -> Tensor: ...
     def __rxor__(self, other: _Operand | _Array) -> Tensor: ...
     def __setitem__(self, arg0: Any, arg1: Any) -> None: ...
-    def __str__(self) -> str: ...
     def __sub__(self, other: _Operand | _Array) -> Tensor: ...
     def __truediv__(self, other: _Operand | _Array) -> Tensor: ...
     def __xor__(self, other: _Operand | _Array) -> Tensor: ...
@@ -236,6 +235,13 @@ class Tensor:
     def any(self, dim: _int | Sequence[_int] | None = None, keepdim: _bool = False) -> Tensor: ...
     @overload
     def any(self, axis: _int | Sequence[_int] | None, keepdims: _bool = False) -> Tensor: ...
+    def apply_(self, callable: Callable[[Any], Any]) -> Tensor:
+        """Replaces each element by what a function of Python's makes of it; for CPU tensors, and slow.
+
+        Raises:
+            RuntimeError: the tensor requires a gradient.
+            TypeError: it is not on the CPU.
+        """
     def arccos(self) -> Tensor: ...
     def arccos_(self) -> Self: ...
     def arccosh(self) -> Tensor: ...
@@ -261,6 +267,13 @@ class Tensor:
     def argsort(self, dim: _int = -1, descending: _bool = False, stable: _bool = False) -> Tensor: ...
     def argwhere(self) -> Tensor:
         """The indices of the elements that are not zero, a row each."""
+    def as_subclass(self, cls: type[Tensor]) -> Tensor:
+        """A tensor of a subclass of `Tensor` over the same memory; ``__init__`` of the subclass is not called.
+
+        Raises:
+            TypeError: *cls* is no subclass of `Tensor`.
+            RuntimeError: the tensor requires a gradient, which the new one could not pass on.
+        """
     def asin(self) -> Tensor: ...
     def asin_(self) -> Self: ...
     def asinh(self) -> Tensor: ...
@@ -279,6 +292,14 @@ class Tensor:
     def baddbmm(self, batch1: Tensor, batch2: Tensor, *, beta: _Number = 1, alpha: _Number = 1) -> Tensor:
         """beta * input + alpha * (batch1 @ batch2)."""
     def baddbmm_(self, batch1: Tensor, batch2: Tensor, *, beta: _Number = 1, alpha: _Number = 1) -> Self: ...
+    def bernoulli(self, p: _float | None = None, *, generator: Generator | None = None) -> Tensor:
+        """See `verigrad.bernoulli`."""
+    def bernoulli_(self, p: Tensor | _float = 0.5, *, generator: Generator | None = None) -> Tensor:
+        """Ones with probability *p*, a number or a tensor that broadcasts, zeros otherwise.
+
+        Raises:
+            RuntimeError: a probability is outside of 0 to 1.
+        """
     def bincount(self, weights: Tensor | None = None, minlength: _int = 0) -> Tensor:
         """How often each number from 0 on occurs, or the sum of its weights."""
     def bitwise_and(self, other: _Operand) -> Tensor: ...
@@ -297,6 +318,12 @@ class Tensor:
     def bool(self) -> Tensor: ...
     def broadcast_to(self, *args: _int | Sequence[_int], size: Any = None) -> Tensor: ...
     def byte(self) -> Tensor: ...
+    def cauchy_(self, median: _float = 0.0, sigma: _float = 1.0, *, generator: Generator | None = None) -> Tensor:
+        """Numbers of density 1 / (pi sigma (1 + ((x - median) / sigma)^2)).
+
+        Raises:
+            RuntimeError: *sigma* is not above 0, or the tensor is not floating point.
+        """
     def ceil(self) -> Tensor: ...
     def ceil_(self) -> Self: ...
     def cholesky(self, upper: _bool = False) -> Tensor: ...
@@ -404,7 +431,23 @@ class Tensor:
     def expand_as(self, other: Tensor) -> Tensor: ...
     def expm1(self) -> Tensor: ...
     def expm1_(self) -> Self: ...
+    def exponential_(self, lambd: _float = 1.0, *, generator: Generator | None = None) -> Tensor:
+        """Numbers >= 0 of density lambd exp(-lambd x).
+
+        Raises:
+            RuntimeError: *lambd* is not above 0, or the tensor is not floating point.
+        """
     def fill_(self, value: _Operand) -> Self: ...
+    def fill_diagonal_(self, fill_value: _float, wrap: _bool = False) -> Tensor:
+        """Sets the main diagonal: the elements whose indices are all equal.
+
+        Args:
+            fill_value: the number.
+            wrap: of a matrix with more rows than columns, begin again after the columns and a row between.
+
+        Raises:
+            RuntimeError: fewer than two dimensions, or more than two that are not of equal length.
+        """
     def fix(self) -> Tensor: ...
     def fix_(self) -> Self: ...
     def flatten(self, start_dim: _int = 0, end_dim: _int = -1) -> Tensor: ...
@@ -429,7 +472,15 @@ class Tensor:
     def gather(self, dim: _int, index: Tensor) -> Tensor: ...
     def ge(self, other: _Operand) -> Tensor: ...
     def ge_(self, other: _Operand) -> Self: ...
+    def geometric_(self, p: _float, *, generator: Generator | None = None) -> Tensor:
+        """The number of trials 1, 2, ... until the first success with probability *p*.
+
+        Raises:
+            RuntimeError: *p* is not between 0 and 1.
+        """
     def ger(self, vec2: Tensor) -> Tensor: ...
+    def get_device(self) -> _int:
+        """The index of its CUDA device; -1 on the CPU."""
     def greater(self, other: _Operand) -> Tensor: ...
     def greater_(self, other: _Operand) -> Self: ...
     def greater_equal(self, other: _Operand) -> Tensor: ...
@@ -465,11 +516,37 @@ class Tensor:
     def inner(self, other: Tensor) -> Tensor: ...
     def int(self) -> Tensor: ...
     def inverse(self) -> Tensor: ...
+    def is_complex(input: Tensor) -> _bool:
+        """False: there are no complex dtypes. Raises TypeError for what is no tensor."""
+    def is_conj(input: Tensor) -> _bool:
+        """False: there are no complex dtypes. Raises TypeError for what is no tensor."""
     def is_contiguous(self) -> _bool: ...
+    def is_distributed(self) -> _bool:
+        """False: a tensor is in one process."""
     def is_floating_point(self) -> _bool: ...
     def is_inference(self) -> _bool: ...
+    def is_neg(input: Tensor) -> _bool:
+        """False: a view never negates. Raises TypeError for what is no tensor."""
+    def is_nonzero(input: Tensor) -> _bool:
+        """Whether the only element is not zero.
+
+        Raises:
+            TypeError: *input* is no tensor.
+            RuntimeError: it has no element, or several.
+        """
     def is_pinned(self, device: Any = None) -> _bool:
         """Whether its memory is page-locked. Views are as their base is."""
+    def is_same_size(input: Tensor, other: Tensor) -> _bool:
+        """Whether two tensors have the same shape. Raises TypeError for what is no tensor."""
+    def is_set_to(self, tensor: Tensor) -> _bool:
+        """Whether both are the same view of the same memory."""
+    def is_shared(self) -> _bool:
+        """Whether other processes can see its memory: after `share_memory_`, and on a CUDA device."""
+    def is_signed(input: Tensor | dtype) -> _bool:
+        """Whether the dtype, or a tensor's, holds negative numbers: all but bool and uint8.
+
+        Raises TypeError for what is neither.
+        """
     def isclose(self, other: Tensor, rtol: _float = 1e-05, atol: _float = 1e-08, equal_nan: _bool = False) -> Tensor: ...
     def isfinite(self) -> Tensor: ...
     def isinf(self) -> Tensor: ...
@@ -501,6 +578,12 @@ class Tensor:
     def log2(self) -> Tensor: ...
     def log2_(self) -> Self: ...
     def log_(self) -> Self: ...
+    def log_normal_(self, mean: _float = 1.0, std: _float = 2.0, *, generator: Generator | None = None) -> Tensor:
+        """Numbers whose logarithms are normal with this mean and standard deviation.
+
+        Raises:
+            RuntimeError: *std* is not above 0, or the tensor is not floating point.
+        """
     def log_softmax(self, dim: _int, dtype: _dtype | None = None) -> Tensor: ...
     def logaddexp(self, other: Tensor) -> Tensor: ...
     def logaddexp2(self, other: Tensor) -> Tensor: ...
@@ -524,6 +607,13 @@ class Tensor:
     def long(self) -> Tensor: ...
     def lt(self, other: _Operand) -> Tensor: ...
     def lt_(self, other: _Operand) -> Self: ...
+    def map_(self, other: Tensor, callable: Callable[[Any, Any], Any]) -> Tensor:
+        """Replaces each element by a function of it and that of *other*, which broadcasts; CPU only, and slow.
+
+        Raises:
+            RuntimeError: the tensor requires a gradient, or *other* does not broadcast.
+            TypeError: it is not on the CPU.
+        """
     def masked_fill(self, mask: Tensor, value: _Operand) -> Tensor: ...
     def masked_fill_(self, mask: Tensor, value: _Operand) -> Self: ...
     def masked_scatter(self, mask: Tensor, source: Tensor) -> Tensor:
@@ -571,6 +661,8 @@ class Tensor:
     def msort(self) -> Tensor: ...
     def mul(self, other: _Operand) -> Tensor: ...
     def mul_(self, other: _Operand) -> Self: ...
+    def multinomial(self, num_samples: _int, replacement: _bool = False, *, generator: Generator | None = None) -> Tensor:
+        """See `verigrad.multinomial`."""
     def multiply(self, other: _Operand) -> Tensor: ...
     def multiply_(self, other: _Operand) -> Self: ...
     def mv(self, vec: Tensor) -> Tensor: ...
@@ -595,6 +687,10 @@ class Tensor:
     @overload
     def nansum(self, axis: _int | Sequence[_int] | None, keepdims: _bool = False, *, dtype: _dtype | None = None) -> Tensor: ...
     def narrow(self, dim: _int, start: _int, length: _int) -> Tensor: ...
+    def narrow_copy(self, dim: _int, start: _int, length: _int) -> Tensor:
+        """`narrow` with memory of its own."""
+    def ndimension(self) -> _int:
+        """The same as ``dim()``."""
     def ne(self, other: _Operand) -> Tensor: ...
     def ne_(self, other: _Operand) -> Self: ...
     def neg(self) -> Tensor: ...
@@ -602,6 +698,8 @@ class Tensor:
     def negative(self) -> Tensor: ...
     def negative_(self) -> Self: ...
     def nelement(self) -> _int: ...
+    def new(self, *args: Any, size: Any = None, device: Any = None) -> Tensor:
+        """What the typed constructor of this tensor's dtype and device makes of the arguments."""
     def new_empty(self, *args: _int | Sequence[_int], size: Any = None, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False, pin_memory: _bool | None = False) -> Tensor:
         """Uninitialised elements, of the dtype and on the device of the tensor."""
     def new_full(self, size: Sequence[_int], fill_value: _Number, *, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False, pin_memory: _bool | None = False) -> Tensor:
@@ -655,6 +753,15 @@ class Tensor:
         """
     def rad2deg(self) -> Tensor: ...
     def rad2deg_(self) -> Self: ...
+    def random_(self, from_: _int | None = None, to: _int | None = None, *, generator: Generator | None = None) -> Tensor:
+        """Whole numbers from *from_* to *to* - 1, each as likely. With one argument: from 0 to it.
+
+        Without arguments up to the largest number, or up to 2^24 (float32) or 2^53 (float64), where the numbers
+        have no gaps.
+
+        Raises:
+            RuntimeError: there is no number to draw, or the dtype does not hold them.
+        """
     def ravel(self) -> Tensor: ...
     def reciprocal(self) -> Tensor: ...
     def reciprocal_(self) -> Self: ...
@@ -729,6 +836,16 @@ class Tensor:
         """A copy with `src` where select(dim, index) looks."""
     def sgn(self) -> Tensor: ...
     def sgn_(self) -> Self: ...
+    def share_memory_(self) -> Tensor:
+        """Moves the elements to memory that processes started from now on see, and that may be sent to others.
+
+        A forked process has the same memory; `verigrad.multiprocessing` sends it to others by its file. What is
+        written in one process is seen in all. Views that were made before keep the old memory. Does nothing for
+        shared and for CUDA tensors.
+
+        Raises:
+            OSError: there is no memory left for it.
+        """
     def sigmoid(self) -> Tensor: ...
     def sigmoid_(self) -> Self: ...
     def sign(self) -> Tensor: ...
@@ -783,6 +900,12 @@ class Tensor:
     def sum(self, dim: _int | Sequence[_int] | None = None, keepdim: _bool = False, *, dtype: _dtype | None = None) -> Tensor: ...
     @overload
     def sum(self, axis: _int | Sequence[_int] | None, keepdims: _bool = False, *, dtype: _dtype | None = None) -> Tensor: ...
+    def sum_to_size(self, *size: Any) -> Tensor:
+        """Sums the dimensions that broadcasting from this size would have repeated.
+
+        Raises:
+            RuntimeError: this size does not broadcast to the tensor's.
+        """
     def svd(self, some: _bool = True, compute_uv: _bool = True) -> return_types.svd: ...
     def swapaxes(self, axis0: _int, axis1: _int) -> Tensor: ...
     def swapaxes_(self, axis0: _int, axis1: _int) -> Self: ...
@@ -822,6 +945,20 @@ class Tensor:
     def true_divide_(self, other: _Operand) -> Self: ...
     def trunc(self) -> Tensor: ...
     def trunc_(self) -> Self: ...
+    def type(self, _dtype: Any = None, non_blocking: _bool = False) -> Any:
+        """The name of the tensor's type, such as "verigrad.FloatTensor"; with *dtype* the tensor cast to it.
+
+        Args:
+            dtype: a dtype, a typed constructor, or its name ("torch.FloatTensor" is understood as well). A
+                constructor also says where: on the CPU or on the current CUDA device. None asks for the name.
+            non_blocking: as in `Tensor.to`.
+
+        The tensor itself comes back where nothing changes.
+
+        Raises:
+            TypeError: *dtype* is none of these.
+            ValueError: no constructor has this name.
+        """
     def type_as(self, other: Tensor) -> Tensor: ...
     def unbind(self, dim: _int = 0) -> _tuple[Tensor, ...]: ...
     def unflatten(self, dim: _int, sizes: Sequence[_int]) -> Tensor:
@@ -886,6 +1023,30 @@ class Tensor:
     def is_cuda(self) -> _bool: ...
     @property
     def is_leaf(self) -> _bool: ...
+    @property
+    def is_meta(self) -> _bool:
+        """False: every tensor has memory."""
+    @property
+    def is_mkldnn(self) -> _bool:
+        """False: there is no such layout."""
+    @property
+    def is_mps(self) -> _bool:
+        """False: there is no such device."""
+    @property
+    def is_nested(self) -> _bool:
+        """False: every tensor has one shape."""
+    @property
+    def is_quantized(self) -> _bool:
+        """False: there are no quantized tensors."""
+    @property
+    def is_sparse(self) -> _bool:
+        """False: every tensor is dense."""
+    @property
+    def is_sparse_csr(self) -> _bool:
+        """False: every tensor is dense."""
+    @property
+    def is_xpu(self) -> _bool:
+        """False: there is no such device."""
     @property
     def itemsize(self) -> _int: ...
     @property
@@ -1295,6 +1456,14 @@ class nn_functional:
         Raises RuntimeError for another number of weights.
         """
     @staticmethod
+    def recurrent_layer(input: Tensor, batch_sizes: Sequence[_int], h: Tensor, c: Tensor | None, weight_ih: Tensor, weight_hh: Tensor, bias_ih: Tensor | None = None, bias_hh: Tensor | None = None, weight_hr: Tensor | None = None, mode: str = 'LSTM', reverse: _bool = False) -> list[Tensor]:
+        """One layer of a recurrent network in one direction: [output, last h] or, of an LSTM, [output, last h, last c].
+
+        input [rows, I] holds one step after the other; step t has the first batch_sizes[t] sequences, a number that never grows. With G gates of H units and R outputs, H without a projection: h [batch, R], c [batch, H] of an LSTM and else None, weight_ih [G H, I], weight_hh [G H, R], biases [G H], both or none, weight_hr [R, H] of an LSTM; output [rows, R]. mode: 'RNN_TANH', 'RNN_RELU' (G = 1), 'LSTM' (4, in the order i, f, g, o) or 'GRU' (3: r, z, n), with PyTorch's formulas. `reverse` begins with the last step. All of one floating-point dtype.
+
+        Raises ValueError for another mode, RuntimeError for sizes, dtypes or devices that do not fit.
+        """
+    @staticmethod
     def relu6(input: Tensor, inplace: _bool = False) -> Tensor:
         """hardtanh from 0 to 6."""
     @staticmethod
@@ -1308,6 +1477,17 @@ class nn_functional:
         """leaky_relu whose slope is drawn from [lower, upper) for each element while training, else their mean (arXiv 1505.00853, section 2.4); with `inplace` in the input itself.
 
         Raises RuntimeError if lower is greater than upper.
+        """
+    @staticmethod
+    def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, dropout_p: _float = 0.0, is_causal: _bool = False, *, scale: _float | None = None, enable_gqa: _bool = False) -> Tensor:
+        """softmax(scale * query key^T + mask) value, the softmax over the keys (Vaswani et al., arXiv 1706.03762, eq. 1), blocked as in Dao et al., arXiv 2205.14135 and Dao, arXiv 2307.08691: memory grows with the lengths, not with their product.
+
+        query [..., L, E], key [..., S, E], value [..., S, Ev], of one floating-point dtype; leading dimensions are broadcast. The result is [..., L, Ev].
+        attn_mask: broadcast to [..., L, S]; bool, True for the keys that take part, or a floating-point tensor that is added to the scores and may have a gradient, which does have L * S elements. A query without a key gives 0.
+        dropout_p: probability with which an element of the softmax becomes 0, others are divided by 1 - dropout_p; default 0. There is no `training`: it is always applied.
+        is_causal: query i sees the keys 0 to i; not together with a mask. scale: default 1 / sqrt(E). enable_gqa: dimension -3 of key and value divides that of query, and so many neighbouring heads of query share theirs.
+
+        Raises RuntimeError for dtypes, shapes or probabilities that do not fit and for a mask beside is_causal.
         """
     @staticmethod
     def selu(input: Tensor, inplace: _bool = False) -> Tensor:
