@@ -185,7 +185,7 @@ SPECS = (
             bad(RuntimeError, "broadcast", Q, K, K, np.ones((4, 2, 3, 5), bool)),
             bad(RuntimeError, "between 0 and 1", Q, K, K, dropout_p=1.5),
             bad(RuntimeError, "between 0 and 1", Q, K, K, dropout_p=-0.5, peer=False),
-            bad(RuntimeError, "must divide", Q, K[:0], K[:0], enable_gqa=True),
+            bad(RuntimeError, "must divide", Q, K[:0], K[:0], enable_gqa=True, peer=False),
             bad(RuntimeError, "must divide", np.zeros((3, 3, 4)), K, K, enable_gqa=True),
             bad(IndexError, "out of range", Q[0], K[0], K[0], enable_gqa=True),
         ),
