@@ -18,7 +18,7 @@ from ._pickling import _register_with_multiprocessing
 
 _register_with_multiprocessing()
 
-__all__ = [*_python.__all__, "ProcessContext", "ProcessExitedException", "ProcessRaisedException"]  # type: ignore[attr-defined]
+__all__ = [*_python.__all__, "ProcessContext", "ProcessExitedException", "ProcessRaisedException"]
 __all__ += ["get_all_sharing_strategies", "get_sharing_strategy", "set_sharing_strategy", "spawn"]
 __all__ += ["start_processes"]
 
@@ -87,7 +87,7 @@ class ProcessContext:
             ProcessExitedException: one ended otherwise.
         """
         for sentinel in _connection.wait(list(self._left), timeout) if self._left else []:
-            index = self._left.pop(sentinel)  # type: ignore[arg-type]
+            index = self._left.pop(sentinel)
             process = self.processes[index]
             process.join()
             if process.exitcode:
