@@ -574,7 +574,7 @@ def test_the_weights_of_resnet18_travel_both_ways(tmp_path):
     state = verigrad.load(tmp_path / "resnet18.pth")
     assert len(state) == 122 and sum(one.numel() for one in ours.parameters()) == 11_689_512
     assert sorted(state) == sorted(ours.state_dict())
-    small = verigrad.vision.models.resnet18().state_dict()
+    small = verigrad.vision.models.small_resnet18().state_dict()
     assert sorted(small) == sorted(state)  # the network for small images has the same names
     ours.load_state_dict(state)
     ours.eval()

@@ -23,6 +23,7 @@ from . import nn as nn
 from . import optim as optim
 from . import utils as utils
 from ._C import Tensor as Tensor
+from ._composed import *  # noqa: F403
 from ._draws import *  # noqa: F403
 from ._environment import *  # noqa: F403
 from ._exchange import from_dlpack as from_dlpack

@@ -40,6 +40,11 @@ LEFT_OUT = {
     "is_grad_enabled",
     "set_grad_enabled",
     "save",
+    # What they set is global, or they are for Python's own objects.
+    "set_default_tensor_type",
+    "use_deterministic_algorithms",
+    "set_deterministic_debug_mode",
+    "set_warn_always",
 }
 
 
@@ -113,7 +118,8 @@ def _public() -> tuple[list[str], list[str]]:
             module = getattr(module, part)
         listed = getattr(module, "__all__", None) or [n for n in vars(module) if not n.startswith("_")]
         found += [f"{path}.{n}" for n in listed if callable(getattr(module, n))]
-    methods = [n for n in dir(verigrad.Tensor) if not n.startswith("_") and n not in LEFT_OUT]
+    kind = verigrad.Tensor
+    methods = [n for n in dir(kind) if not n.startswith("_") and n not in LEFT_OUT and hasattr(kind, n)]
     slots = [n for n in dir(verigrad.Tensor) if n.startswith("__") and n in KEPT_SLOTS]
     return found, [*methods, *slots]
 

@@ -46,7 +46,7 @@ def test_a_new_head():
     assert tuple(model(verigrad.zeros(5, 2, dtype=verigrad.float64)).shape) == (5, 7)
     bare = nn.Sequential(nn.Linear(2, 4, bias=False))
     assert replace_head(bare, 2).bias is None
-    resnet = models.resnet18(10, in_channels=1)
+    resnet = models.small_resnet18(10, in_channels=1)
     assert replace_head(resnet, 3) is resnet.fc
     for bad in (0, 2.0):
         with pytest.raises(ValueError, match="replace_head: expected outputs"):

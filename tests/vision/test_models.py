@@ -11,7 +11,7 @@ from verigrad.vision import models
 MAKERS = {
     "lenet": (models.LeNet5, (28, 28)),
     "cnn": (models.MNISTCNN, (28, 28)),
-    "resnet": (models.resnet18, (16, 12)),
+    "resnet": (models.small_resnet18, (16, 12)),
 }
 
 
@@ -41,7 +41,7 @@ def test_parameters_counted_by_hand():
     ):
         blocks += 9 * width * (before + width) + 4 * width
         blocks += (before * width + 2 * width) if before != width else 0
-    assert count(models.resnet18()) == 9 * 3 * 64 + 128 + blocks + 513 * 10 == 11173962
+    assert count(models.small_resnet18()) == 9 * 3 * 64 + 128 + blocks + 513 * 10 == 11173962
     # GoogLeNet's block 3a (table 1 of the paper).
     weights = 192 * 64 + 192 * 96 + 9 * 96 * 128 + 192 * 16 + 25 * 16 * 32 + 192 * 32
     assert count(models.InceptionBlock(192, 64, 96, 128, 16, 32, 32)) == weights + 2 * (
@@ -70,7 +70,7 @@ def test_names_of_the_state_dict():
             if stage > 1 and block == 0:
                 resnet.append(f"layer{stage}.0.downsample.0.weight")
                 resnet += [f"layer{stage}.0.downsample.1.{part}" for part in norm]
-    assert list(models.resnet18().state_dict()) == [*resnet, "fc.weight", "fc.bias"]
+    assert list(models.small_resnet18().state_dict()) == [*resnet, "fc.weight", "fc.bias"]
     inception = []
     for branch in ("branch1", "branch2.0", "branch2.1", "branch3.0", "branch3.1", "branch4.1"):
         inception += [f"{branch}.conv.weight", *(f"{branch}.bn.{part}" for part in norm)]
@@ -100,13 +100,13 @@ def test_the_inception_block():
 
 
 def test_images_of_another_size_or_depth():
-    assert tuple(models.resnet18(in_channels=1).eval()(verigrad.zeros(1, 1, 28, 28)).shape) == (1, 10)
+    assert tuple(models.small_resnet18(in_channels=1).eval()(verigrad.zeros(1, 1, 28, 28)).shape) == (1, 10)
     for make in (models.LeNet5, models.MNISTCNN):
         with pytest.raises(RuntimeError):
             make().eval()(verigrad.zeros(1, 1, 32, 32))
     with pytest.raises(ValueError, match="expected the blocks of 4 stages"):
         models.ResNet(models.BasicBlock, (2, 2))
-    small = models.ResNet(models.BasicBlock, (1, 1, 1, 1), 3, 1)
+    small = models.SmallResNet(models.BasicBlock, (1, 1, 1, 1), 3, 1)
     assert len(small.layer2) == 1 and small.layer2[0].stride == 2
     assert tuple(small.eval()(verigrad.zeros(1, 1, 8, 8)).shape) == (1, 3)
 
@@ -123,7 +123,7 @@ def test_dropout_is_where_it_is_said():
 
 def test_initialisation_of_the_resnet():
     verigrad.manual_seed(0)
-    weight = models.resnet18().layer3[1].conv1.weight
+    weight = models.small_resnet18().layer3[1].conv1.weight
     assert weight.detach().numpy().std() == pytest.approx(np.sqrt(2 / (256 * 9)), rel=0.01)
 
 
@@ -278,3 +278,44 @@ def test_the_gradients_are_pytorchs(name):
     for key, parameter in model.named_parameters():
         scale = np.abs(gradients[key]).max()
         assert np.abs(parameter.grad.numpy() - gradients[key]).max() <= 1e-9 * max(scale, 1e-3), key
+
+
+@pytest.mark.parametrize(
+    ("name", "block", "layers"),
+    [("resnet18", 1, (2, 2, 2, 2)), ("resnet34", 1, (3, 4, 6, 3)), ("resnet50", 4, (3, 4, 6, 3))],
+)
+def test_the_imagenet_family(name, block, layers):
+    """The weights that the paper's table 1 asks for, and the shape of the answer."""
+    model = getattr(models, name)(num_classes=7)
+    expected, inplanes = 7 * 7 * 3 * 64 + 2 * 64, 64
+    for stage, count_of_blocks in enumerate(layers):
+        planes = 64 * 2**stage
+        for _ in range(count_of_blocks):
+            out = planes * block
+            if block == 1:
+                expected += 9 * planes * (inplanes + planes) + 4 * planes
+            else:
+                expected += planes * inplanes + 9 * planes * planes + planes * out + 4 * planes + 2 * out
+            if inplanes != out:
+                expected += inplanes * out + 2 * out
+            inplanes = out
+    assert count(model) == expected + (inplanes + 1) * 7
+    assert tuple(model.eval()(verigrad.zeros(1, 3, 40, 40)).shape) == (1, 7)
+    assert isinstance(model.maxpool, nn.MaxPool2d) and model.conv1.kernel_size == (7, 7)
+    keys = list(model.state_dict())
+    parts = ["conv1", "bn1", "conv2", "bn2"] + ["conv3", "bn3"] * (block == 4)
+    assert {key.split(".")[2] for key in keys if key.startswith("layer2.0.")} == {*parts, "downsample"}
+    zeroed = getattr(models, name)(zero_init_residual=True).layer1[0]
+    last = zeroed.bn2 if block == 1 else zeroed.bn3
+    assert last.weight.sum().item() == 0 and zeroed.bn1.weight.min().item() == 1
+
+
+def test_weights_are_not_downloaded():
+    for name in ("resnet18", "resnet34", "resnet50"):
+        with pytest.raises(
+            ValueError, match=f"{name}: expected weights=None.* got 'DEFAULT'; load_state_dict"
+        ):
+            getattr(models, name)(weights="DEFAULT")
+    with pytest.raises(ValueError, match="only supports groups=1"):
+        models.resnet18(groups=2)
+    assert models.resnet50(groups=32, width_per_group=4).layer1[0].conv2.groups == 32

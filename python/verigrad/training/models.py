@@ -47,7 +47,9 @@ MODELS: dict[str, ModelInfo] = {
     "mlp": ModelInfo(lambda classes, dropout: mlp(out_features=classes, dropout=dropout)),
     "lenet": ModelInfo(lambda classes, dropout: models.LeNet5(classes, dropout=dropout)),
     "cnn": ModelInfo(lambda classes, dropout: models.MNISTCNN(classes, dropout=dropout), 0.25),
-    "resnet": ModelInfo(lambda classes, dropout: models.resnet18(classes, in_channels=1, dropout=dropout)),
+    "resnet": ModelInfo(
+        lambda classes, dropout: models.small_resnet18(classes, in_channels=1, dropout=dropout)
+    ),
 }
 
 #: What `verigrad train` trains without --model.
