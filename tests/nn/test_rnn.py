@@ -80,6 +80,7 @@ def compare(ours, theirs, x, state, packing=(None, None)):
 
 
 def test_the_layers_of_a_network_are_those_of_torch():
+    pytest.importorskip("torch")
     for name, layers, bias, batch_first, bidirectional in itertools.product(
         LAYERS, (1, 3), (True, False), (True, False), (True, False)
     ):
@@ -95,6 +96,7 @@ def test_the_layers_of_a_network_are_those_of_torch():
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("layers", [1, 2])
 def test_projections_are_those_of_torch(layers, bidirectional):
+    pytest.importorskip("torch")
     ours, theirs = pair("LSTM", 4, 6, layers, proj_size=3, bidirectional=bidirectional)
     compare(ours, theirs, numbers(5, 3, 4), None)
     compare(ours, theirs, numbers(5, 3, 4), state_of(ours, 3))
@@ -102,6 +104,7 @@ def test_projections_are_those_of_torch(layers, bidirectional):
 
 
 def test_relu_is_that_of_torch():
+    pytest.importorskip("torch")
     ours, theirs = pair("RNN", 4, 5, 2, "relu", bidirectional=True)
     compare(ours, theirs, numbers(5, 3, 4), state_of(ours, 3))
 
@@ -109,6 +112,7 @@ def test_relu_is_that_of_torch():
 @pytest.mark.parametrize("batch_first", [False, True])
 @pytest.mark.parametrize("name", LAYERS)
 def test_a_single_sequence_needs_no_batch(name, batch_first):
+    pytest.importorskip("torch")
     ours, theirs = pair(name, 4, 5, 2, batch_first=batch_first, bidirectional=True)
     compare(ours, theirs, numbers(6, 4), None)
     compare(ours, theirs, numbers(6, 4), state_of(ours, None))
@@ -421,6 +425,7 @@ BAD_CELLS = [
 
 @pytest.mark.parametrize(("error", "match", "name", "shape", "state"), BAD_CELLS)
 def test_calls_of_cells_that_are_refused(error, match, name, shape, state):
+    pytest.importorskip("torch")
     test_calls_that_are_refused(error, match, name, shape, state)
 
 
