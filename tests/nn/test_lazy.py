@@ -282,3 +282,12 @@ def test_a_lazy_network():
     assert net(vg.ones(2, 1, 6, 6, dtype=vg.float64)).shape == (2, 2)
     assert [tuple(p.shape) for p in net.parameters()] == [(4, 1, 3, 3), (4,), (4,), (4,), (2, 64), (2,)]
     assert net[1].running_mean.dtype == vg.float64 and net[1].num_batches_tracked.item() == 1
+
+
+def test_a_buffer_without_a_shape_is_registered_on_assignment():
+    for persistent in (True, False):
+        module = nn.Module()
+        module.sums = nn.UninitializedBuffer(persistent=persistent)
+        assert dict(module.named_buffers()).keys() == {"sums"}
+        module.sums.materialize((2,))
+        assert ("sums" in module.state_dict()) == persistent

@@ -509,10 +509,10 @@ def test_running_statistics_that_share_memory_are_refused(function: Callable[...
         assert [t.tolist() for t in statistics] == [[0.0] * 3] * 2
 
 
-LAYERS = [lambda: nn.BatchNorm1d(2), lambda: nn.InstanceNorm1d(2, track_running_stats=True)]
+STATEFUL = [lambda: nn.BatchNorm1d(2), lambda: nn.InstanceNorm1d(2, track_running_stats=True)]
 
 
-@pytest.mark.parametrize("make", LAYERS)
+@pytest.mark.parametrize("make", STATEFUL)
 def test_old_state_dicts_have_no_number_of_batches(make):
     layer = make()
     model = nn.Sequential(nn.Linear(2, 2), layer)

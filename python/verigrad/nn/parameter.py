@@ -237,27 +237,34 @@ class _Buffer(Tensor):
 
 
 class UninitializedBuffer(UninitializedTensorMixin, _Buffer):
-    """A tensor for ``Module.register_buffer`` whose shape is not known yet; as ``UninitializedParameter``.
+    """A buffer whose shape is not known yet, as ``UninitializedParameter``; a Module that gets it registers it.
 
     Args:
         requires_grad: default False.
         device: where it will live; default the CPU.
         dtype: what it will hold; default the default dtype.
+        persistent: whether the state dict holds it; default True.
     """
 
     cls_to_become = _Buffer
 
     def __init__(
-        self, requires_grad: bool = False, device: Any = None, dtype: _C.dtype | None = None
+        self,
+        requires_grad: bool = False,
+        device: Any = None,
+        dtype: _C.dtype | None = None,
+        persistent: bool = True,
     ) -> None:
         super().__init__(_C.empty(0, device=device, dtype=dtype))
         self.requires_grad_(requires_grad)
+        self.persistent = persistent
+        self._is_buffer = True
 
     __hash__ = Tensor.__hash__
 
     def __deepcopy__(self, memo: dict[Any, Any]) -> UninitializedBuffer:
         known: UninitializedBuffer | None = memo.get(id(self))
         if known is None:
-            known = type(self)(self.requires_grad, self.device, self.dtype)
+            known = type(self)(self.requires_grad, self.device, self.dtype, self.persistent)
             memo[id(self)] = known
         return known
