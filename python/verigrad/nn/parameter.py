@@ -237,7 +237,7 @@ class _Buffer(Tensor):
 
 
 class UninitializedBuffer(UninitializedTensorMixin, _Buffer):
-    """A buffer whose shape is not known yet, as ``UninitializedParameter``; a Module that gets it registers it.
+    """A buffer without a shape yet, as ``UninitializedParameter``; Modules register it when assigned.
 
     Args:
         requires_grad: default False.
