@@ -8,16 +8,14 @@ from typing import Any
 from .. import _C
 from .._C import Tensor
 from .._types import finfo
-from . import constraints
-from .distribution import Distribution
-from .utils import broadcast_all
+from ._location_scale import LocationScale
 
 __all__ = ["Gumbel"]
 
 _EULER = 0.57721566490153286061  # Euler and Mascheroni's constant
 
 
-class Gumbel(Distribution):
+class Gumbel(LocationScale):
     """exp(-z - exp(-z)) / scale with z = (x - loc) / scale.
 
     Args:
@@ -26,21 +24,9 @@ class Gumbel(Distribution):
         validate_args: see `Distribution`.
     """
 
-    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
-    support = constraints.real
-    has_rsample = True
-
-    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
-        self.loc, self.scale = broadcast_all(loc, scale)
-        super().__init__(self.loc.shape, validate_args=validate_args)
-
     @property
     def mean(self) -> Tensor:
         return self.loc + self.scale * _EULER
-
-    @property
-    def mode(self) -> Tensor:
-        return self.loc
 
     @property
     def stddev(self) -> Tensor:

@@ -67,6 +67,28 @@ def _masks(
     return added_mask(padding, like), added_mask(mask, like)
 
 
+def _attended(
+    attention: Module,
+    x: Tensor,
+    memory: Tensor,
+    mask: Tensor | None,
+    padding: Tensor | None,
+    is_causal: bool,
+) -> Tensor:
+    """What the queries `x` find in `memory`."""
+    found = attention(
+        x,
+        memory,
+        memory,
+        attn_mask=mask,
+        key_padding_mask=padding,
+        need_weights=False,
+        is_causal=is_causal,
+    )
+    out: Tensor = found[0]
+    return out
+
+
 class TransformerEncoderLayer(Module):
     """Self-attention and two linear maps, each with dropout, the input added and normalised.
 
@@ -144,16 +166,7 @@ class TransformerEncoderLayer(Module):
         return x
 
     def _sa_block(self, x: Tensor, mask: Tensor | None, padding: Tensor | None, is_causal: bool) -> Tensor:
-        out = self.self_attn(
-            x,
-            x,
-            x,
-            attn_mask=mask,
-            key_padding_mask=padding,
-            need_weights=False,
-            is_causal=is_causal,
-        )
-        dropped: Tensor = self.dropout1(out[0])
+        dropped: Tensor = self.dropout1(_attended(self.self_attn, x, x, mask, padding, is_causal))
         return dropped
 
     def _ff_block(self, x: Tensor) -> Tensor:
@@ -253,25 +266,13 @@ class TransformerDecoderLayer(Module):
         return x
 
     def _sa_block(self, x: Tensor, mask: Tensor | None, padding: Tensor | None, is_causal: bool) -> Tensor:
-        out = self.self_attn(
-            x, x, x, attn_mask=mask, key_padding_mask=padding, is_causal=is_causal, need_weights=False
-        )
-        dropped: Tensor = self.dropout1(out[0])
+        dropped: Tensor = self.dropout1(_attended(self.self_attn, x, x, mask, padding, is_causal))
         return dropped
 
     def _mha_block(
         self, x: Tensor, memory: Tensor, mask: Tensor | None, padding: Tensor | None, is_causal: bool
     ) -> Tensor:
-        out = self.multihead_attn(
-            x,
-            memory,
-            memory,
-            attn_mask=mask,
-            key_padding_mask=padding,
-            is_causal=is_causal,
-            need_weights=False,
-        )
-        dropped: Tensor = self.dropout2(out[0])
+        dropped: Tensor = self.dropout2(_attended(self.multihead_attn, x, memory, mask, padding, is_causal))
         return dropped
 
     def _ff_block(self, x: Tensor) -> Tensor:
