@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from verigrad.testing.opspec import FLOATING, NUMERIC, OpSpec, bad
+from verigrad.testing.opspec import FLOATING, NUMERIC, ErrorInput, OpSpec, bad
 from verigrad.testing.reference import elementwise as ref
 from verigrad.testing.reference import formulas, slopes
 from verigrad.testing.samples import LENGTHS, SHARED, Array, Same, Sample, Sampler, call
@@ -108,6 +108,24 @@ def large_sums(gap: float) -> Callable[[Sampler], Iterator[Sample]]:
 CANCELS: dict[str, Any] = {"scale": "bound", "tolerance": 1.0}
 INTEGERS = np.array([1, 2])
 
+
+def added(name: str, gap: float, dtypes: tuple[str, ...], *errors: ErrorInput) -> OpSpec:
+    """A record of a tensor to which one made of two others is added; `gap` as in `sums`."""
+    return OpSpec(
+        name,
+        ref.ternary_op(getattr(formulas, name)),
+        sums(gap),
+        composition=getattr(slopes, name),
+        method=name,
+        inplace=f"{name}_",
+        out=True,
+        boundary=large_sums(gap),
+        dtypes=dtypes,
+        errors=(MISMATCH, NO_TENSOR, *errors),
+        **CANCELS,
+    )
+
+
 SPECS = (
     OpSpec(
         "lerp",
@@ -128,39 +146,17 @@ SPECS = (
         ),
         **CANCELS,
     ),
-    OpSpec(
+    added(
         "addcmul",
-        ref.ternary_op(formulas.addcmul),
-        sums(0.0),
-        composition=slopes.addcmul,
-        method="addcmul",
-        inplace="addcmul_",
-        out=True,
-        boundary=large_sums(0.0),
-        dtypes=NUMERIC,
-        errors=(
-            MISMATCH,
-            NO_TENSOR,
-            bad(NotImplementedError, "numeric dtype, got bool", *[np.array([True, False])] * 3),
-        ),
-        **CANCELS,
+        0.0,
+        NUMERIC,
+        bad(NotImplementedError, "numeric dtype, got bool", *[np.array([True, False])] * 3),
     ),
-    OpSpec(
+    added(
         "addcdiv",
-        ref.ternary_op(formulas.addcdiv),
-        sums(0.5),
-        composition=slopes.addcdiv,
-        method="addcdiv",
-        inplace="addcdiv_",
-        out=True,
-        boundary=large_sums(0.5),
-        dtypes=FLOATING,
-        errors=(
-            MISMATCH,
-            NO_TENSOR,
-            bad(RuntimeError, "Integer division", INTEGERS, INTEGERS, INTEGERS),
-            bad(RuntimeError, "Integer division", MATRIX, np.zeros(3, np.int64), np.ones(3, bool)),
-        ),
-        **CANCELS,
+        0.5,
+        FLOATING,
+        bad(RuntimeError, "Integer division", INTEGERS, INTEGERS, INTEGERS),
+        bad(RuntimeError, "Integer division", MATRIX, np.zeros(3, np.int64), np.ones(3, bool)),
     ),
 )
