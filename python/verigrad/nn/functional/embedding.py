@@ -149,7 +149,7 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
                 "one_hot: Can not infer total number of classes from empty tensor, "
                 f"got num_classes {num_classes}"
             )
-    elif input.is_cuda and num_classes != -1:
+    elif input.is_cuda and num_classes > 0:
         _native.check_index("one_hot", input, num_classes)
     else:
         least, greatest = int(input.min().item()), int(input.max().item())
