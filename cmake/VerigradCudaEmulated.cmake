@@ -33,8 +33,10 @@ set_target_properties(verigrad_cuda_emulated PROPERTIES
   BUILD_WITH_INSTALL_RPATH ON
   INSTALL_RPATH "${_origin}"
   LIBRARY_OUTPUT_DIRECTORY "${VERIGRAD_PACKAGE_DIR}")
-# Fibres jump between stacks, which the checked longjmp of glibc takes for an error.
-target_compile_options(verigrad_cuda_emulated PRIVATE -U_FORTIFY_SOURCE)
+# threadIdx and its like are variables of a host thread, read at every turn: by descriptors instead of calls.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  target_compile_options(verigrad_cuda_emulated PRIVATE -mtls-dialect=gnu2)
+endif()
 
 if(VERIGRAD_BUILD_TESTS)
   file(GLOB _emulation_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/emulation/*.cpp")

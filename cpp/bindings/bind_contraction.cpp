@@ -139,7 +139,7 @@ void bind_contraction(py::module_& m, TensorClass& cls) {
   py::module_ linalg = m.def_submodule("linalg");
   const auto def_linalg = [&](const char* name, const char* recorded, auto f, const auto&... extra) {
     linalg.def(name, f, extra...);
-    registry().push_back({recorded, true, false});
+    register_op(recorded, true);
   };
   def_linalg("cross", "linalg_cross", &ops::linalg_cross, py::arg("input"), py::arg("other"), py::kw_only(),
              py::arg("dim") = -1, "Cross products of vectors of 3 along `dim`, broadcast.");

@@ -26,7 +26,7 @@ void def_moment(py::module_& m, TensorClass* cls, const char* name, F f, const c
   def(along, py::arg("dim"), unbiased, py::arg("keepdim") = false);
   def(whole, unbiased);
   def(corrected, py::arg("axis"), py::kw_only(), correction, py::arg("keepdims") = false);
-  registry().push_back({name, true, false});
+  register_op(name, true);
 }
 
 ops::DistanceMode parse_mode(const std::string& mode) {
@@ -116,7 +116,7 @@ void bind_statistics(py::module_& m, TensorClass& cls) {
   py::module_ linalg = m.def_submodule("linalg", "The native functions of verigrad.linalg.");
   const auto def_linalg = [&](const char* name, const char* recorded, auto f, const auto&... extra) {
     linalg.def(name, f, extra...);
-    registry().push_back({recorded, true, false});
+    register_op(recorded, true);
   };
   def_linalg(
       "norm", "linalg_norm",

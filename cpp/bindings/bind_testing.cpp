@@ -10,9 +10,16 @@
 
 namespace verigrad::bindings {
 
-std::vector<OpInfo>& registry() {
+namespace {
+std::vector<OpInfo>& mutable_registry() {
   static std::vector<OpInfo> ops;
   return ops;
+}
+}  // namespace
+
+const std::vector<OpInfo>& registry() { return mutable_registry(); }
+void register_op(const char* name, bool differentiable, bool inplace) {
+  mutable_registry().push_back({name, differentiable, inplace});
 }
 
 void bind_testing(py::module_& m) {

@@ -135,7 +135,9 @@ struct OpInfo {
   bool differentiable;
   bool inplace;
 };
-std::vector<OpInfo>& registry();
+/// All that have been bound so far.
+const std::vector<OpInfo>& registry();
+void register_op(const char* name, bool differentiable, bool inplace = false);
 
 /// A const member function of Tensor as a function, since Python's class is that of the implementation.
 template <auto f>
@@ -148,22 +150,22 @@ template <class F, class... Extra>
 void def_op(py::module_& m, TensorClass& cls, const char* name, bool differentiable, F f, const Extra&... extra) {
   m.def(name, f, py::arg("input"), extra...);
   cls.def(name, f, extra...);
-  registry().push_back({name, differentiable, false});
+  register_op(name, differentiable);
 }
 template <class F, class... Extra>
 void def_function(py::module_& m, const char* name, bool differentiable, F f, const Extra&... extra) {
   m.def(name, f, extra...);
-  registry().push_back({name, differentiable, false});
+  register_op(name, differentiable);
 }
 template <class F, class... Extra>
 void def_method(TensorClass& cls, const char* name, bool differentiable, F f, const Extra&... extra) {
   cls.def(name, f, extra...);
-  registry().push_back({name, differentiable, false});
+  register_op(name, differentiable);
 }
 template <class F, class... Extra>
 void def_inplace(TensorClass& cls, const char* name, bool differentiable, F f, const Extra&... extra) {
   cls.def(name, f, py::call_guard<Uninterrupted>(), extra...);
-  registry().push_back({name, differentiable, true});
+  register_op(name, differentiable, true);
 }
 
 /// PyTorch has no unary plus of bool tensors.

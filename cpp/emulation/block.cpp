@@ -1,6 +1,5 @@
 #include "block.h"
 
-#include <setjmp.h>
 #include <sys/mman.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -48,19 +47,32 @@ class Stack {
 
 enum class State : std::uint8_t { waiting_for_block, waiting_for_warp, running, done };
 
+constexpr int kNothing = -1, kVotes = -2;  // instead of a lane
+
 struct Thread {
   State state = State::running;
   int fibre = -1;
   std::uint32_t mask = 0;  // the lanes that it waits for
-  int source = -1;         // the lane whose value it wants
+  int source = kNothing;   // the lane whose value it wants
   std::uint64_t given = 0, got = 0;
 };
+
+/// Where a fibre or the host is while the other runs. The compiler's own jumps save three registers where the C
+/// library's save all, and look at no handlers: a block with shuffles makes millions.
+struct Place {
+  void* registers[5];
+};
+[[noreturn, gnu::noipa]] void go_on(Place& place) { __builtin_longjmp(place.registers, 1); }
+/// Leaves the caller at `here` and goes on at `there`; returns when somebody goes on at `here`.
+[[gnu::noipa]] void change(Place& here, Place& there) {
+  if (__builtin_setjmp(here.registers) == 0) go_on(there);
+}
 
 /// Runs threads of the block one after the other until one waits, and then stays with that one.
 struct Fibre {
   Stack stack;
   ucontext_t start;
-  jmp_buf at;
+  Place at;
   bool started = false;
 };
 
@@ -113,6 +125,13 @@ class Scheduler {
     wait(State::waiting_for_warp, mask);
     std::memcpy(result, &t.got, size);
   }
+  std::uint32_t ballot(std::uint32_t mask, bool vote) {
+    Thread& t = threads_[static_cast<std::size_t>(current_)];
+    t.given = vote ? 1 : 0;
+    t.source = kVotes;
+    wait(State::waiting_for_warp, mask);
+    return static_cast<std::uint32_t>(t.got);
+  }
   int lane() const { return current_ % kWarp; }
   void* shared() { return shared_.data(); }
   std::uint64_t block_number() const { return block_number_; }
@@ -160,14 +179,7 @@ class Scheduler {
       }
       if (!all) continue;
       any = true;
-      const std::uint32_t mask = t.mask;
-      for (int k = 0; k < kWarp; ++k) {
-        if ((mask >> k & 1) == 0) continue;
-        Thread& member = threads_[static_cast<std::size_t>(first + k)];
-        if (member.source >= 0) member.got = threads_[static_cast<std::size_t>(first + member.source)].given;
-        member.source = -1;
-        member.state = State::running;
-      }
+      let_go(&threads_[static_cast<std::size_t>(first)], t.mask);
     }
     if (done == count_) return false;
     if (blocked == count_) {
@@ -180,6 +192,27 @@ class Scheduler {
     return true;
   }
 
+  /// Gives the lanes of the mask, which all wait for it, what they want of each other.
+  void let_go(Thread* warp, std::uint32_t mask) {
+    std::uint64_t votes = 0;
+    int voters = 0, lanes = 0;
+    for (int k = 0; k < kWarp; ++k) {
+      if ((mask >> k & 1) == 0) continue;
+      ++lanes;
+      voters += warp[k].source == kVotes;
+      votes |= (warp[k].given & 1) << k;
+    }
+    VG_CHECK(voters == 0 || voters == lanes, RuntimeError, op_, ": of ", lanes,
+             " lanes of a warp that wait for each other ", voters, " vote");
+    for (int k = 0; k < kWarp; ++k) {
+      if ((mask >> k & 1) == 0) continue;
+      Thread& member = warp[k];
+      if (member.source != kNothing) member.got = voters > 0 ? votes : warp[member.source].given;
+      member.source = kNothing;
+      member.state = State::running;
+    }
+  }
+
   void resume(int number, int thread = -1) {
     while (static_cast<int>(fibres_.size()) <= number) fibres_.push_back(std::make_unique<Fibre>());
     Fibre& fibre = *fibres_[static_cast<std::size_t>(number)];
@@ -188,20 +221,25 @@ class Scheduler {
 #if defined(__SANITIZE_ADDRESS__)
     __sanitizer_start_switch_fiber(&fake_, fibre.stack.bottom(), Stack::kBytes);
 #endif
-    if (_setjmp(host_) == 0) {
-      if (fibre.started) _longjmp(fibre.at, 1);
-      fibre.started = true;
-      getcontext(&fibre.start);
-      fibre.start.uc_stack.ss_sp = fibre.stack.bottom();
-      fibre.start.uc_stack.ss_size = Stack::kBytes;
-      fibre.start.uc_link = nullptr;
-      makecontext(&fibre.start, &Scheduler::main_of_fibre, 0);
-      setcontext(&fibre.start);
+    if (fibre.started) {
+      change(host_, fibre.at);
+    } else {
+      begin(fibre);
     }
 #if defined(__SANITIZE_ADDRESS__)
     __sanitizer_finish_switch_fiber(fake_, nullptr, nullptr);
 #endif
     if (error_) std::rethrow_exception(error_);
+  }
+
+  [[gnu::noipa]] void begin(Fibre& fibre) {
+    fibre.started = true;
+    getcontext(&fibre.start);
+    fibre.start.uc_stack.ss_sp = fibre.stack.bottom();
+    fibre.start.uc_stack.ss_size = Stack::kBytes;
+    fibre.start.uc_link = nullptr;
+    makecontext(&fibre.start, &Scheduler::main_of_fibre, 0);
+    if (__builtin_setjmp(host_.registers) == 0) setcontext(&fibre.start);
   }
 
   /// Back to the host until the fibre is resumed.
@@ -211,7 +249,7 @@ class Scheduler {
     void* fake = nullptr;
     __sanitizer_start_switch_fiber(&fake, host_bottom_, host_size_);
 #endif
-    if (_setjmp(fibre.at) == 0) _longjmp(host_, 1);
+    change(fibre.at, host_);
 #if defined(__SANITIZE_ADDRESS__)
     __sanitizer_finish_switch_fiber(fake, &host_bottom_, &host_size_);
 #endif
@@ -254,7 +292,7 @@ class Scheduler {
   bool backwards_ = false;
   int current_ = 0;  // thread
   int fibre_ = 0;
-  jmp_buf host_;
+  Place host_;
   std::exception_ptr error_;
 #if defined(__SANITIZE_ADDRESS__)
   void* fake_ = nullptr;
@@ -289,16 +327,7 @@ void exchange(std::uint32_t mask, const void* value, void* result, std::size_t s
   scheduler.exchange(mask, value, result, size, source);
 }
 int lane() { return scheduler.lane(); }
-std::uint32_t ballot(std::uint32_t mask, bool predicate) {
-  std::uint32_t bits = 0;
-  for (int k = 0; k < kWarp; ++k) {
-    if ((mask >> k & 1) == 0) continue;
-    bool other = false;
-    exchange(mask, &predicate, &other, sizeof other, k);
-    bits |= (other ? 1u : 0u) << k;
-  }
-  return bits;
-}
+std::uint32_t ballot(std::uint32_t mask, bool predicate) { return scheduler.ballot(mask, predicate); }
 void* dynamic_shared() { return scheduler.shared(); }
 std::uint64_t block_number() { return scheduler.block_number(); }
 void out_of_shared(std::size_t index, std::size_t size) {
