@@ -1,6 +1,6 @@
 """Tools for modules."""
 
-from . import rnn
+from . import parametrizations, parametrize, rnn
 from .clip_grad import clip_grad_norm_, clip_grad_value_, clip_grads_with_norm_, get_total_norm
 from .constraints import max_norm_
 from .convert_parameters import parameters_to_vector, vector_to_parameters
@@ -25,6 +25,8 @@ __all__ = [
     "l2_penalty",
     "max_norm_",
     "mc_dropout",
+    "parametrizations",
+    "parametrize",
     "parameters_to_vector",
     "remove_spectral_norm",
     "remove_weight_norm",
