@@ -410,6 +410,11 @@ def test_other_errors():
         remove_parametrizations(layer, "weight")
     with pytest.raises(ValueError, match="requires one or more modules"):
         parametrize.ParametrizationList([], layer.weight)
+    lazy = nn.LazyLinear(2)
+    for unsafe in (False, True):
+        with pytest.raises(RuntimeError, match="Can't access the shape of an uninitialized parameter"):
+            register_parametrization(lazy, "weight", Counting(), unsafe=unsafe)
+    assert not is_parametrized(lazy) and lazy(vg.ones(1, 3)).shape == (1, 2)
     layer.keys = nn.Parameter(vg.ones(1))
     with pytest.raises(KeyError, match="attribute 'keys' already exists"):
         register_parametrization(layer, "keys", Counting())

@@ -78,6 +78,7 @@ class ParametrizationList(ModuleList):
     Raises:
         ValueError: no modules; ``right_inverse`` or the parametrization gives no tensor, or one of another
             dtype, device or shape than the original.
+        RuntimeError: the original has no shape yet.
     """
 
     original: Tensor
@@ -88,6 +89,7 @@ class ParametrizationList(ModuleList):
             raise ValueError("ParametrizationList requires one or more modules.")
         super().__init__(modules)
         self.unsafe = unsafe
+        dtype, shape = original.dtype, original.shape
         with no_grad():
             new: Any = original
             for module in reversed(list(self)):
@@ -96,10 +98,10 @@ class ParametrizationList(ModuleList):
             values = _as_tensors(new)
             self.ntensors = len(values)
             if self.is_tensor:
-                _check_same("dtype", original.dtype, new.dtype)
+                _check_same("dtype", dtype, new.dtype)
                 _check_same("device", original.device, new.device)
             if not unsafe:
-                _check_value(self._composed(values), original.dtype, original.shape, *_FIRST)
+                _check_value(self._composed(values), dtype, shape, *_FIRST)
             # Nothing has been changed up to here.
             if self.is_tensor:
                 _set(original, new)
@@ -357,6 +359,7 @@ def register_parametrization(
         TypeError: ``parametrization`` is no Module.
         ValueError: there is no such tensor; the parametrization, or its ``right_inverse``, gives no tensor,
             or one of another dtype or shape. The module is as before then.
+        RuntimeError: the tensor has no shape yet.
     """
     if not isinstance(parametrization, Module):
         raise TypeError(
