@@ -100,6 +100,39 @@ def test_on_top_of_another_parametrization():
     assert is_orthogonal(module.weight) and module.parametrizations.weight[1].base is None
 
 
+@pytest.mark.parametrize("shape", [(3, 3), (4, 2), (2, 4)])
+def test_the_exponential_is_for_every_device(shape):
+    module = orthogonal(holder(vg, *shape), orthogonal_map="matrix_exp")
+    optimizer = vg.optim.SGD(module.parameters(), lr=0.1)
+    (module.weight * vg.arange(shape[0] * shape[1]).reshape(shape)).sum().backward()
+    before = module.weight.detach()
+    optimizer.step()
+    assert is_orthogonal(module.weight) and not vg.allclose(module.weight, before)
+    assert module.weight.device == before.device == module.parametrizations.weight.original.grad.device
+
+
+class OnCuda(nn.Parameter):
+    """A parameter that says that it is elsewhere."""
+
+    is_cpu = False
+    device = "cuda:0"
+
+
+@pytest.mark.parametrize(
+    ("orthogonal_map", "needed"),
+    [("cayley", "solve"), ("householder", "householder_product"), (None, "house")],
+)
+def test_maps_for_the_cpu_name_what_they_need(orthogonal_map, needed):
+    module = nn.Module()
+    module.weight = OnCuda(vg.ones(3, 2))
+    with pytest.raises(NotImplementedError, match=rf"needs linalg\.{needed}.* on cuda:0; use .*matrix_exp"):
+        orthogonal(module, orthogonal_map=orthogonal_map)
+    assert type(module) is nn.Module and not hasattr(module, "parametrizations")
+    moved = orthogonal(nn.Linear(2, 3).cpu(), orthogonal_map=orthogonal_map)
+    with pytest.raises(NotImplementedError, match=rf"needs linalg\.{needed}"):
+        moved.parametrizations.weight[0](OnCuda(vg.ones(3, 2)))
+
+
 def test_errors_of_orthogonal():
     with pytest.raises(ValueError, match="has no parameter or buffer with name 'other'"):
         orthogonal(nn.Linear(2, 2), "other")

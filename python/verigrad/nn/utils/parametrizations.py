@@ -68,6 +68,18 @@ _MAPS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+# What the maps need of linalg that is for the CPU alone.
+_NEEDED = {"cayley": "linalg.solve", "householder": "linalg.householder_product"}
+
+
+def _check_device(orthogonal_map: str, tensor: Tensor) -> None:
+    if orthogonal_map in _NEEDED and not tensor.is_cpu:
+        raise NotImplementedError(
+            f"orthogonal: expected a tensor on the CPU for the map {orthogonal_map!r}, which needs "
+            f"{_NEEDED[orthogonal_map]}, got one on {tensor.device}; use orthogonal_map='matrix_exp'"
+        )
+
+
 def _is_orthogonal(q: Tensor) -> bool:
     n, k = q.shape[-2:]
     one = _C.eye(k, dtype=q.dtype, device=q.device)
@@ -95,6 +107,7 @@ class _Orthogonal(Module):
             self.register_buffer("base", None)
 
     def forward(self, X: Tensor) -> Tensor:
+        _check_device(self.orthogonal_map, X)
         wide = X.shape[-2] < X.shape[-1]
         q = _MAPS[self.orthogonal_map](X.transpose(-2, -1) if wide else X)
         base = getattr(self, "base", None)
@@ -161,8 +174,8 @@ def orthogonal(
     as the weight if this is orthogonal, else as the Q of its QR decomposition; so does ``"householder"``
     without them. A weight that is parametrized already is mapped as it is.
 
-    On a CUDA device ``"matrix_exp"`` works; the others need `linalg.solve` or `linalg.householder_product`,
-    which are for the CPU and say so.
+    On a CUDA device only ``"matrix_exp"`` works: the others need `linalg.solve` and
+    `linalg.householder_product`, which are for the CPU.
 
     Args:
         module: the module.
@@ -173,7 +186,8 @@ def orthogonal(
     Raises:
         ValueError: no such tensor, fewer than two dimensions, an unknown map; in an assignment, another
             shape.
-        NotImplementedError: in an assignment, for the first two maps without trivialisations.
+        NotImplementedError: in an assignment, for the first two maps without trivialisations; a CUDA tensor
+            and another map than "matrix_exp".
     """
     weight = _tensor_of(module, name)
     if weight.ndim < 2:
@@ -184,6 +198,7 @@ def orthogonal(
         raise ValueError(
             f'orthogonal_map has to be one of "matrix_exp", "cayley", "householder". Got: {orthogonal_map}'
         )
+    _check_device(orthogonal_map, weight)
     orth = _Orthogonal(weight, orthogonal_map, use_trivialization=use_trivialization)
     return register_parametrization(module, name, orth, unsafe=True)
 
