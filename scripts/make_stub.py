@@ -127,11 +127,13 @@ STATED = {
         "(self, array: _Array, context: Any = None, return_scalar: _bool = False) -> Tensor | _Array"
     ],
     "Tensor.cholesky": ["(self, upper: _bool = False) -> Tensor"],
+    "Tensor.geqrf": ["(self) -> return_types.geqrf"],
+    "Tensor.orgqr": ["(self, tau: Tensor) -> Tensor"],
     "Tensor.pinverse": ["(self, rcond: _float = 1e-15) -> Tensor"],
     "Tensor.qr": ["(self, some: _bool = True) -> return_types.qr"],
     "Tensor.slogdet": ["(self) -> return_types.linalg_slogdet"],
     "Tensor.svd": ["(self, some: _bool = True, compute_uv: _bool = True) -> return_types.svd"],
-} | {f"Tensor.{name}": ["(self) -> Tensor"] for name in ("det", "inverse", "logdet")}
+} | {f"Tensor.{name}": ["(self) -> Tensor"] for name in ("det", "inverse", "logdet", "matrix_exp")}
 for _key, _first in (("nonzero", "input: Tensor"), ("Tensor.nonzero", "self")):
     STATED[_key] = [
         f"({_first}, *, as_tuple: Literal[False] = False) -> Tensor",

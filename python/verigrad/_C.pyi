@@ -478,6 +478,7 @@ class Tensor:
         Raises:
             RuntimeError: *p* is not between 0 and 1.
         """
+    def geqrf(self) -> return_types.geqrf: ...
     def ger(self, vec2: Tensor) -> Tensor: ...
     def get_device(self) -> _int:
         """The index of its CUDA device; -1 on the CPU."""
@@ -622,6 +623,7 @@ class Tensor:
     def masked_select(self, mask: Tensor) -> Tensor:
         """The elements where the mask holds, as a vector."""
     def matmul(self, other: Tensor) -> Tensor: ...
+    def matrix_exp(self) -> Tensor: ...
     def matrix_power(self, n: _int) -> Tensor:
         """Raises NotImplementedError for a negative power, which needs an inverse."""
     @overload
@@ -723,6 +725,7 @@ class Tensor:
     def numel(self) -> _int: ...
     def numpy(self, *, force: _bool = False) -> _Array:
         """A numpy array over the same memory. `force` drops the history, and copies from another device."""
+    def orgqr(self, tau: Tensor) -> Tensor: ...
     def outer(self, vec2: Tensor) -> Tensor: ...
     def permute(self, *args: _int | Sequence[_int]) -> Tensor: ...
     def pin_memory(self, device: Any = None) -> Tensor:
@@ -1528,6 +1531,9 @@ class return_types:
     class cummin(NamedTuple):
         values: Tensor
         indices: Tensor
+    class geqrf(NamedTuple):
+        a: Tensor
+        tau: Tensor
     class kthvalue(NamedTuple):
         values: Tensor
         indices: Tensor

@@ -15,7 +15,7 @@ from math import pi as pi
 from typing import TYPE_CHECKING, Any
 
 from . import _C as _C
-from . import _absent, _exchange, _methods, _tensor_str, _types
+from . import _absent, _einops, _exchange, _methods, _tensor_str, _types
 from . import autograd as autograd
 from . import cuda as cuda
 from . import linalg as linalg
@@ -51,6 +51,7 @@ Tensor.__array_wrap__ = _exchange.array_wrap  # type: ignore[method-assign]
 _methods.attach()
 _linalg_names.attach()
 _absent.hide_absent_methods()
+_einops.attach()
 
 # PyTorch's other names. They stand last: inside this module they hide Python's own.
 concat = concatenate = _C.cat

@@ -229,6 +229,50 @@ def test_the_old_names() -> None:
     assert near(values, s) and zeros.tolist() == vg.zeros(5, 5).tolist() and others.shape == (3, 3)
 
 
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("shape", [(5, 3), (3, 3), (2, 4, 2), (3, 0), (1, 1)])
+def test_q_as_a_product_of_reflections(shape: tuple[int, ...], dtype: Any) -> None:
+    a = matrix(*shape, dtype=dtype)
+    packed, tau = vg.geqrf(a)
+    assert packed.shape == shape and tau.shape == (*shape[:-2], min(shape[-2:]))
+    q = linalg.householder_product(packed, tau)
+    assert near(q @ packed[..., : shape[-1], :].triu(), a)
+    assert near(q.transpose(-2, -1) @ q, vg.eye(shape[-1], dtype=dtype).expand(*shape[:-2], -1, -1))
+    assert near(vg.orgqr(packed, tau), q) and near(packed.orgqr(tau), q) and near(a.geqrf().tau, tau)
+
+
+def test_reflections_by_their_definition() -> None:
+    a, tau = matrix(4, 3), vg.tensor([0.5, 0.0], dtype=vg.float64)
+    product = vg.eye(4, dtype=vg.float64)
+    for i in range(2):
+        v = vg.cat([vg.zeros(i), vg.ones(1), a[i + 1 :, i]]).double()
+        product = product @ (vg.eye(4, dtype=vg.float64) - tau[i] * vg.outer(v, v))
+    assert near(linalg.householder_product(a, tau), product[:, :3])
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e-9, 0.1, 1.0, 30.0])
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_the_exponential_by_eigenvalues(scale: float, dtype: Any) -> None:
+    a = matrix(4, 4)
+    symmetric = scale * (a + a.T) / (a + a.T).abs().max()
+    values, vectors = linalg.eigh(symmetric)
+    found, wanted = linalg.matrix_exp(symmetric.to(dtype)), (vectors * values.exp()) @ vectors.T
+    assert found.dtype == dtype
+    assert (found - wanted).abs().max() <= (1e-4 if dtype == vg.float32 else 1e-12) * wanted.abs().max()
+
+
+def test_the_exponential_of_a_batch_is_that_of_each() -> None:
+    batch = vg.stack([matrix(3, 3) * scale for scale in (0.0, 0.01, 1.0, 5.0)]).reshape(2, 2, 3, 3)
+    found = vg.matrix_exp(batch)
+    for place in range(4):
+        one = batch[place // 2, place % 2]
+        assert vg.equal(one.matrix_exp(), found[place // 2, place % 2])
+    rotation = linalg.matrix_exp(vg.tensor([[0.0, -math.pi / 2], [math.pi / 2, 0.0]]))
+    assert vg.allclose(rotation, vg.tensor([[0.0, -1.0], [1.0, 0.0]]), atol=1e-6)
+    assert linalg.matrix_exp(vg.zeros(2, 0, 0)).shape == (2, 0, 0)
+    assert not linalg.matrix_exp(vg.tensor([[math.inf, 0.0], [0.0, 1.0]])).isfinite().all()
+
+
 def test_results_have_names() -> None:
     found = linalg.eigh(vg.eye(2))
     assert found.eigenvalues is found[0] and found.eigenvectors is found[1]
@@ -269,6 +313,27 @@ ERRORS = {
     ),
     "shapes of a triangle": (
         lambda: linalg.solve_triangular(vg.eye(2), vg.ones(3, 2), upper=True), "RuntimeError", "AX = B",
+    ),
+    "tau of no tensor": (
+        lambda: linalg.householder_product(vg.eye(2), [1.0]), "TypeError", "be a Tensor, got list",
+    ),
+    "tau of two dimensions": (
+        lambda: linalg.householder_product(vg.eye(2), vg.eye(2)), "RuntimeError", r"\['k'\] with k <= 2, got",
+    ),
+    "too long a tau": (
+        lambda: linalg.householder_product(vg.eye(2), vg.ones(3)), "RuntimeError", r"k <= 2, got \[3\]",
+    ),
+    "tau of another dtype": (
+        lambda: linalg.householder_product(vg.eye(2), vg.ones(2).double()), "RuntimeError", "tau dtype",
+    ),
+    "wide reflections": (
+        lambda: linalg.householder_product(vg.ones(2, 3), vg.ones(2)), "RuntimeError", "got 2 < 3",
+    ),
+    "geqrf of what requires a gradient": (
+        lambda: vg.geqrf(vg.eye(2).requires_grad_()), "RuntimeError", "use linalg.qr",
+    ),
+    "the exponential of a wide matrix": (
+        lambda: linalg.matrix_exp(vg.ones(2, 3)), "RuntimeError", "they are 2 by 3 matrices",
     ),
     "no upper": (lambda: linalg.solve_triangular(vg.eye(2), vg.eye(2)), "TypeError", "upper"),
     "mode of qr": (lambda: linalg.qr(vg.eye(2), mode="x"), "RuntimeError", "unrecognized mode 'x'"),
@@ -358,6 +423,11 @@ CALLS = {
     "lstsq": lambda lib, a, b, s: lib.linalg.lstsq(b, a)[0],
     "lstsq, wide": lambda lib, a, b, s: lib.linalg.lstsq(b.transpose(-2, -1), b.transpose(-2, -1) + 1)[0],
     "lstsq, residuals": lambda lib, a, b, s: lib.linalg.lstsq(b, a, driver="gelsd")[1],
+    "matrix_exp": lambda lib, a, b, s: lib.linalg.matrix_exp(a),
+    "matrix_exp, old name": lambda lib, a, b, s: lib.matrix_exp(a / 10),
+    "householder_product": lambda lib, a, b, s: lib.linalg.householder_product(b, b[..., 0, :2]),
+    "orgqr": lambda lib, a, b, s: lib.orgqr(b, b[..., 0, :]),
+    "geqrf": lambda lib, a, b, s: (lambda f: f[0] * f[1].unsqueeze(-2))(lib.geqrf(b.detach())) + 0 * b,
     "cond": lambda lib, a, b, s: lib.linalg.cond(b),
     "cond, -2": lambda lib, a, b, s: lib.linalg.cond(b, -2),
     # Of the other norms PyTorch 2.13 has no gradient: it changes the inverse in place that it has saved.

@@ -106,8 +106,8 @@ def test_run_time_dependencies() -> None:
 def test_extras_are_complete() -> None:
     extras = PROJECT["optional-dependencies"]
     assert set(extras) == {
-        "train", "notebook", "sklearn", "tensorboard", "verify", "test", "torch-comparison", "cuda12",
-        "cuda13", "bench", "dev",
+        "train", "notebook", "sklearn", "tensorboard", "einops", "verify", "test", "torch-comparison",
+        "cuda12", "cuda13", "bench", "dev",
     }  # fmt: skip
     # What the tests exercise must come with them: a fresh environment runs them all.
     assert "verigrad[train,verify]" in extras["test"]

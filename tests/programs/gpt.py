@@ -1,6 +1,7 @@
 """A small GPT over characters, as such programs are written for PyTorch: weights from a file, 20 steps of
-AdamW, one loss a line."""
+AdamW."""
 
+import json
 import math
 import sys
 
@@ -89,6 +90,7 @@ def main(weights):
     rest = [p for p in model.parameters() if p.dim() < 2]
     groups = [{"params": decay, "weight_decay": 0.1}, {"params": rest, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.95))
+    losses = []
     model.train()
     for _ in range(20):
         starts = numbers.integers(0, len(data) - BLOCK - 1, BATCH)
@@ -99,12 +101,13 @@ def main(weights):
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-        print(f"{loss.item():.8f}")
+        losses.append(loss.item())
     model.eval()
     print(
         "".join(CHARACTERS[i] for i in model.generate(data[:8].unsqueeze(0), 4)[0].tolist()), file=sys.stderr
     )
+    return losses
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    print(json.dumps(main(sys.argv[1])))

@@ -36,7 +36,7 @@ class VAE(nn.Module):
     def reparameterize(self, mu, logvar):
         std = torch.exp(0.5 * logvar)
         eps = torch.from_numpy(rng.standard_normal(tuple(std.shape)).astype(np.float32))
-        return mu + eps * std
+        return mu + eps.to(std.device) * std
 
     def decode(self, z):
         return torch.sigmoid(self.fc4(F.relu(self.fc3(z))))

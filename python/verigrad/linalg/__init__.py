@@ -2,6 +2,7 @@
 
 The solvers and decompositions take float32 and float64 matrices and batches of them, on the CPU: numpy's
 LAPACK computes them, so that they import numpy. Gradients are verigrad's, and can be differentiated again.
+`matrix_exp` is composed of products and runs on every device.
 
 Norms that need singular values (``"nuc"``, 2 and -2 of a matrix) and negative powers, which need an inverse,
 raise ``NotImplementedError``.
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 from .. import _C
 from ._decompositions import cholesky, eigh, eigvalsh, qr, svd, svdvals
+from ._functions import householder_product, matrix_exp
 from ._numbers import cond, det, matrix_rank, slogdet
 from ._numpy import LinAlgError
 from ._solving import inv, lstsq, pinv, solve, solve_triangular
@@ -32,9 +34,11 @@ __all__ = [
     "det",
     "eigh",
     "eigvalsh",
+    "householder_product",
     "inv",
     "lstsq",
     "matmul",
+    "matrix_exp",
     "matrix_norm",
     "matrix_power",
     "matrix_rank",

@@ -6,12 +6,26 @@ from typing import Any
 
 from .._C import Tensor
 from . import _decompositions, _solving
+from ._functions import geqrf, householder_product, matrix_exp
 from ._numbers import det, logdet, slogdet
 from ._numpy import adjoint, result_type
 
-__all__ = ["cholesky", "det", "inverse", "logdet", "pinverse", "qr", "slogdet", "svd"]
+__all__ = [
+    "cholesky",
+    "det",
+    "geqrf",
+    "inverse",
+    "logdet",
+    "matrix_exp",
+    "orgqr",
+    "pinverse",
+    "qr",
+    "slogdet",
+    "svd",
+]
 
 inverse = _solving.inv
+orgqr = householder_product
 qr_result = result_type("qr", "Q R")
 svd_result = result_type("svd", "U S V")
 

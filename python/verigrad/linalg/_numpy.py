@@ -16,8 +16,8 @@ class LinAlgError(RuntimeError):
     """A matrix has no such decomposition, inverse or solution, or LAPACK did not converge."""
 
 
-def check(op: str, *tensors: Tensor, square: bool = False) -> None:
-    """Raises for what is no batch of float matrices on the CPU; of `square`, the first only."""
+def check(op: str, *tensors: Tensor, square: bool = False, lapack: bool = True) -> None:
+    """Raises for what is no batch of float matrices, for `lapack` on the CPU; of `square`, the first only."""
     for number, tensor in enumerate(tensors):
         if not isinstance(tensor, Tensor):
             raise TypeError(
@@ -25,7 +25,7 @@ def check(op: str, *tensors: Tensor, square: bool = False) -> None:
             )
         if not tensor.dtype.is_floating_point:
             raise RuntimeError(f"{op}: Expected a floating point tensor as input. Got {tensor.dtype}")
-        if not tensor.is_cpu:
+        if lapack and not tensor.is_cpu:
             raise NotImplementedError(
                 f"{op}: expected a tensor on the CPU, where LAPACK computes, got one on {tensor.device}; "
                 "call .cpu()"

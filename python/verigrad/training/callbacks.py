@@ -320,28 +320,22 @@ class TensorBoard(Callback):
     """
 
     def __init__(self, folder: str | os.PathLike[str] = "tensorboard") -> None:
-        files = "tensorboard.summary.writer.event_file_writer"
-        self._files = require(files, "tensorboard", "tensorboard", "TensorBoard")
-        protos = "tensorboard.compat.proto"
-        self._events = require(f"{protos}.event_pb2", "tensorboard", "tensorboard", "TensorBoard")
-        self._summaries = require(f"{protos}.summary_pb2", "tensorboard", "tensorboard", "TensorBoard")
+        require("tensorboard", "tensorboard", "tensorboard", "TensorBoard")
         self.folder = Path(folder)
         self._writer: Any = None
 
     def on_start(self, state: TrainState) -> None:
-        self._writer = self._files.EventFileWriter(os.fspath(self.folder))
+        from ..utils.tensorboard import SummaryWriter
+
+        self._writer = SummaryWriter(self.folder)
 
     def on_epoch_end(self, state: TrainState) -> None:
         import time
 
-        row = state.history[-1]
-        values = [
-            self._summaries.Summary.Value(tag=name.replace("_", "/", 1), simple_value=float(value))
-            for name, value in row.items()
-            if name != "epoch"
-        ]
-        summary = self._summaries.Summary(value=values)
-        self._writer.add_event(self._events.Event(wall_time=time.time(), step=state.epoch, summary=summary))
+        now = time.time()
+        for name, value in state.history[-1].items():
+            if name != "epoch":
+                self._writer.add_scalar(name.replace("_", "/", 1), value, state.epoch, now)
         self._writer.flush()
 
     def on_end(self, state: TrainState) -> None:

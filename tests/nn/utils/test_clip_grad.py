@@ -168,7 +168,7 @@ def test_signatures_are_those_of_torch():
         "max_norm_",
         "mc_dropout",
     }
-    modules = {"rnn"}
+    modules = {"parametrizations", "parametrize", "rnn"}
     for name in set(utils.__all__) - beyond - modules:
         own, other = (
             [(p.name, p.default) for p in inspect.signature(getattr(lib.nn.utils, name)).parameters.values()]

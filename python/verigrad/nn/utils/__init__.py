@@ -1,4 +1,6 @@
-"""Tools for modules."""
+"""Tools for modules. `parametrize` and `parametrizations` are imported on first use."""
+
+from typing import TYPE_CHECKING, Any
 
 from . import rnn
 from .clip_grad import clip_grad_norm_, clip_grad_value_, clip_grads_with_norm_, get_total_norm
@@ -9,6 +11,9 @@ from .mc_dropout import mc_dropout
 from .regularization import add_gradient_noise_, confidence_penalty, l1_penalty, l2_penalty
 from .spectral_norm import remove_spectral_norm, spectral_norm
 from .weight_norm import remove_weight_norm, weight_norm
+
+if TYPE_CHECKING:
+    from . import parametrizations, parametrize
 
 __all__ = [
     "add_gradient_noise_",
@@ -25,6 +30,8 @@ __all__ = [
     "l2_penalty",
     "max_norm_",
     "mc_dropout",
+    "parametrizations",
+    "parametrize",
     "parameters_to_vector",
     "remove_spectral_norm",
     "remove_weight_norm",
@@ -33,3 +40,11 @@ __all__ = [
     "vector_to_parameters",
     "weight_norm",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    import importlib
+
+    if name in ("parametrizations", "parametrize"):
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

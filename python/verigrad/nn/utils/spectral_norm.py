@@ -18,6 +18,18 @@ _TRANSPOSED = ("ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d")
 _M = TypeVar("_M", bound=Module)
 
 
+def as_matrix(weight: Tensor, dim: int) -> Tensor:
+    """The weight as the matrix [size of ``dim``, the rest]."""
+    if dim != 0:
+        weight = weight.permute(dim, *[d for d in range(weight.dim()) if d != dim])
+    return weight.reshape(weight.shape[0], -1)
+
+
+def dimension_of_outputs(module: Module) -> int:
+    """Which dimension of its weight has one index for each output."""
+    return 1 if any(cls.__name__ in _TRANSPOSED for cls in type(module).__mro__) else 0
+
+
 class SpectralNorm:
     """The hook that computes the weight before each call."""
 
@@ -31,15 +43,13 @@ class SpectralNorm:
         self.eps = eps
 
     def matrix(self, weight: Tensor) -> Tensor:
-        """The weight as the matrix [size of ``dim``, the rest]."""
-        if self.dim != 0:
-            weight = weight.permute(self.dim, *[d for d in range(weight.dim()) if d != self.dim])
-        return weight.reshape(weight.shape[0], -1)
+        """The weight with a row for each output."""
+        return as_matrix(weight, self.dim)
 
     def normalized(self, vector: Tensor) -> Tensor:
         """``vector / max(||vector||, eps)``."""
         length = (vector * vector).sum().sqrt()
-        return vector / _C.maximum(length, _C.tensor(self.eps, dtype=length.dtype))
+        return vector / length.clamp(min=self.eps)
 
     def compute_weight(self, module: Module, do_power_iteration: bool) -> Tensor:
         """``W / (u^T W v)``, after steps of the power iteration if asked for; u and v are constants of it."""
@@ -100,8 +110,7 @@ def spectral_norm(
         IndexError: the parameter has no dimension ``dim``.
     """
     if dim is None:
-        transposed = any(cls.__name__ in _TRANSPOSED for cls in type(module).__mro__)
-        dim = 1 if transposed else 0
+        dim = dimension_of_outputs(module)
     if n_power_iterations <= 0:
         raise ValueError(
             f"Expected n_power_iterations to be positive, but got n_power_iterations={n_power_iterations}"

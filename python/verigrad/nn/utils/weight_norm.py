@@ -23,12 +23,15 @@ class WeightNorm:
 
     def compute_weight(self, module: Module) -> Tensor:
         """``g v / ||v||``."""
-        g: Tensor = getattr(module, self.name + "_g")
-        v: Tensor = getattr(module, self.name + "_v")
-        return v * (g / norm_except_dim(v, self.dim))
+        return normed(getattr(module, self.name + "_g"), getattr(module, self.name + "_v"), self.dim)
 
     def __call__(self, module: Module, inputs: Any) -> None:
         setattr(module, self.name, self.compute_weight(module))
+
+
+def normed(g: Tensor, v: Tensor, dim: int) -> Tensor:
+    """``g v / ||v||``."""
+    return v * (g / norm_except_dim(v, dim))
 
 
 def norm_except_dim(v: Tensor, dim: int) -> Tensor:
