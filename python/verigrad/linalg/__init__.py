@@ -3,8 +3,8 @@
 The solvers and decompositions take float32 and float64 matrices and batches of them, on the CPU: numpy's
 LAPACK computes them, so that they import numpy. Gradients are verigrad's, and can be differentiated again.
 
-Norms that need singular values (``"nuc"``, 2 and -2 of a matrix) and negative powers, which need an inverse,
-raise ``NotImplementedError``.
+So do norms that need singular values (``"nuc"``, 2 and -2 of a matrix) and negative powers, which need an
+inverse.
 """
 
 from __future__ import annotations
