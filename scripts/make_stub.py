@@ -138,9 +138,12 @@ STATED = {
     "Tensor.slogdet": ["(self) -> return_types.linalg_slogdet"],
     "Tensor.svd": ["(self, some: _bool = True, compute_uv: _bool = True) -> return_types.svd"],
 } | {f"Tensor.{name}": ["(self) -> Tensor"] for name in ("det", "inverse", "logdet")}
-for _key, _first in (("nonzero", "input: Tensor"), ("Tensor.nonzero", "self")):
+for _key, _first, _out in (
+    ("nonzero", "input: Tensor", ", out: Tensor | None = None"),
+    ("Tensor.nonzero", "self", ""),
+):
     STATED[_key] = [
-        f"({_first}, *, as_tuple: Literal[False] = False) -> Tensor",
+        f"({_first}, *, as_tuple: Literal[False] = False{_out}) -> Tensor",
         f"({_first}, *, as_tuple: Literal[True]) -> {TENSORS}",
         f"({_first}, *, as_tuple: _bool) -> Tensor | {TENSORS}",
     ]
