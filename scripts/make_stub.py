@@ -35,6 +35,8 @@ from typing import Any, Literal, NamedTuple, Self, TypeAlias, overload
 
 import numpy as _np
 
+from ._storage import TypedStorage as _TypedStorage, UntypedStorage as _UntypedStorage, layout as _layout
+
 # Methods and properties hide these names inside of their class.
 _dtype: TypeAlias = dtype
 _device: TypeAlias = device
@@ -85,6 +87,9 @@ RETURNS = {
     "Tensor.__copy__": "Tensor",
     "Tensor.__int__": "_int",
     "Tensor.__iter__": "Iterator[Tensor]",
+    "Tensor.__reversed__": "Tensor",
+    "_call_into": "object",
+    "device.index": "_int | None",
     "Tensor.grad": "Tensor | None",
     "Tensor.grad_fn": "Node | None",
     "Tensor.numpy": "_Array",
@@ -102,6 +107,7 @@ VAGUE |= {name: f"return_types.{name}" for name in PAIRS}
 
 GRADIENTS = "_tuple[Tensor | None, ...]"
 PARAMETERS = {
+    "device.__init__": {"device": "_device"},
     "Node.register_hook": {"fn": f"Callable[[{GRADIENTS}, {GRADIENTS}], {GRADIENTS} | None]"},
     "Node.register_prehook": {"fn": f"Callable[[{GRADIENTS}], {GRADIENTS} | None]"},
     "Tensor.register_post_accumulate_grad_hook": {"hook": "Callable[[Tensor], None]"},
@@ -134,9 +140,12 @@ STATED = {
     "Tensor.slogdet": ["(self) -> return_types.linalg_slogdet"],
     "Tensor.svd": ["(self, some: _bool = True, compute_uv: _bool = True) -> return_types.svd"],
 } | {f"Tensor.{name}": ["(self) -> Tensor"] for name in ("det", "inverse", "logdet", "matrix_exp")}
-for _key, _first in (("nonzero", "input: Tensor"), ("Tensor.nonzero", "self")):
+for _key, _first, _out in (
+    ("nonzero", "input: Tensor", ", out: Tensor | None = None"),
+    ("Tensor.nonzero", "self", ""),
+):
     STATED[_key] = [
-        f"({_first}, *, as_tuple: Literal[False] = False) -> Tensor",
+        f"({_first}, *, as_tuple: Literal[False] = False{_out}) -> Tensor",
         f"({_first}, *, as_tuple: Literal[True]) -> {TENSORS}",
         f"({_first}, *, as_tuple: _bool) -> Tensor | {TENSORS}",
     ]
@@ -240,9 +249,6 @@ def signature(text: str, key: str) -> str:
     if args.kwarg:
         parts.append(f"**{args.kwarg.arg}: Any")
 
-    if args.kwonlyargs and args.kwonlyargs[-1].arg == "out":
-        parts[-1] = "out: Tensor | None"
-        return f"({', '.join(parts)}) -> Tensor"
     # Methods that change a tensor in place take and return the Python object itself.
     in_place = positional and positional[0].arg == "self" and ours(positional[0].annotation) == "Any"
     result = "Self" if in_place else ours(function.returns)
@@ -294,7 +300,7 @@ def function_stub(value: Any, key: str, indent: str = "", decorator: str = "") -
 def python_stub(value: FunctionType, name: str) -> str:
     """A method that is written in Python, whose annotations are texts."""
     # Methods of these names hide the types inside of the class.
-    hidden = r"\b(?<![._])(bool|float|int|dtype)\b"
+    hidden = r"\b(?<![._])(bool|float|int|dtype|TypedStorage|UntypedStorage)\b"
     text = re.sub(hidden, r"_\1", str(inspect.signature(value)).replace("'", ""))
     text = re.sub(
         r"\b_(bool|float|int)(?=: |=)", r"\1", text.replace("_C.", "").replace("self: Tensor", "self")

@@ -36,8 +36,12 @@ def test_as_subclass() -> None:
     assert type(named) is Named and named.data_ptr() == x.data_ptr()
     with pytest.raises(TypeError, match="as_subclass: expected a subclass of Tensor"):
         x.as_subclass(int)
-    with pytest.raises(RuntimeError, match="requires no gradient"):
-        x.requires_grad_().as_subclass(Named)
+    x.requires_grad_()
+    recorded = x.as_subclass(Named)
+    assert type(recorded) is Named and recorded.requires_grad and recorded.data_ptr() == x.data_ptr()
+    (recorded * 3).sum().backward()
+    assert x.grad is not None and x.grad.tolist() == [3.0, 3.0]
+    assert not recorded.is_leaf and recorded.grad_fn is not None
 
 
 @pytest.mark.parametrize("shape", [(1,), (3,), (1, 3), (2, 1), (2, 3), (), (4, 2, 3)])

@@ -42,7 +42,8 @@ def test_pickling_is_refused(name: str, protocol: int) -> None:
 @pytest.mark.parametrize("protocol", [0, 1])
 def test_the_function_behind_old_protocols(name: str, protocol: int) -> None:
     thing = objects()[name]
-    with pytest.raises(TypeError, match="cannot pickle"):
+    # It asks Node for a copy of a node, whose class derives from that.
+    with pytest.raises(TypeError, match="cannot pickle|No constructor defined"):
         copyreg._reduce_ex(thing, protocol)
 
 

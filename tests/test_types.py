@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import Any
 
 import numpy as np
@@ -207,3 +209,28 @@ def test_every_public_name_is_torchs() -> None:
     own = {"OutOfMemoryError", "training", "vision", "data", "compat", "viz"}
     extra = {name for name in vg.__all__ if not hasattr(torch, name)} - own
     assert not extra
+
+
+def test_a_device_shows_the_number_that_it_was_given() -> None:
+    bare, first = vg.device("cuda"), vg.device("cuda:0")
+    assert str(bare) == "cuda" and repr(bare) == "device(type='cuda')" and bare.index is None
+    assert str(first) == "cuda:0" and repr(first) == "device(type='cuda', index=0)" and first.index == 0
+    assert bare == first and hash(bare) == hash(first)
+    for again in (vg.device(bare), copy.deepcopy(bare), pickle.loads(pickle.dumps(bare))):
+        assert str(again) == "cuda" and again == bare
+    assert str(vg.device("cuda", 0)) == "cuda:0" and vg.device("cpu").index is None
+    with pytest.raises(TypeError, match="argument 'type' must be str or device, not int"):
+        vg.device(3)
+    torch = pytest.importorskip("torch")
+    for t_name in ("cuda", "cuda:0", "cpu"):
+        ours, theirs = vg.device(t_name), torch.device(t_name)
+        assert (str(ours), repr(ours), ours.index) == (str(theirs), repr(theirs), theirs.index)
+
+
+def test_a_tensor_of_the_device_has_its_number() -> None:
+    if not vg.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    bare = vg.device("cuda")
+    x = vg.ones(2, device=bare)
+    assert str(x.device) == "cuda:0" and x.device == bare and str(x.to(bare).device) == "cuda:0"
+    assert vg.cuda.get_device_name(bare) == vg.cuda.get_device_name(0)

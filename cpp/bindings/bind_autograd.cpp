@@ -94,6 +94,29 @@ std::vector<std::optional<Tensor>> run_grad(const TensorList& outputs, const Ten
   return out;
 }
 
+/// A node as an object of a class that is called like it, as in PyTorch.
+py::object node_object(const Ref<Node>& node) {
+  static const py::detail::type_info* const info = py::detail::get_type_info(typeid(Node));
+  if (const py::handle known = py::detail::find_registered_python_instance(node.get(), info)) {
+    return py::reinterpret_steal<py::object>(known);
+  }
+  static auto* const classes = new py::dict;  // for the life of the process
+  const py::str name(node->name());
+  if (!classes->contains(name)) {
+    const py::object base = py::type::of<Node>();
+    (*classes)[name] = py::type::of(base)(
+        name, py::make_tuple(base),
+        py::dict(py::arg("__slots__") = py::tuple(), py::arg("__module__") = "verigrad.autograd.graph"));
+  }
+  const py::object type = (*classes)[name];
+  auto* made = py::detail::make_new_instance(reinterpret_cast<PyTypeObject*>(type.ptr()));
+  if (!made) throw py::error_already_set();
+  auto* instance = reinterpret_cast<py::detail::instance*>(made);
+  instance->get_value_and_holder(info).value_ptr() = node.get();
+  info->init_instance(instance, &node);
+  return py::reinterpret_steal<py::object>(made);
+}
+
 }  // namespace
 
 void bind_autograd(py::module_& m, TensorClass& cls) {
@@ -117,7 +140,7 @@ void bind_autograd(py::module_& m, TensorClass& cls) {
             py::tuple out(node.edges.size());
             for (std::size_t i = 0; i < node.edges.size(); ++i) {
               const Edge& edge = node.edges[i];
-              out[i] = py::make_tuple(edge.valid() ? py::cast(edge.node) : py::none(), edge.output_nr);
+              out[i] = py::make_tuple(edge.valid() ? node_object(edge.node) : py::none(), edge.output_nr);
             }
             return out;
           },
@@ -174,7 +197,7 @@ void bind_autograd(py::module_& m, TensorClass& cls) {
       .def_property_readonly("grad_fn",
                              [](const Tensor& t) -> py::object {
                                const Ref<Node> node = t.grad_fn();
-                               return node ? py::cast(node) : py::none();
+                               return node ? node_object(node) : py::none();
                              })
       .def_property_readonly("is_leaf", get<&Tensor::is_leaf>)
       .def_property_readonly("output_nr", [](const Tensor& t) { return t.grad_fn() ? t.impl()->meta->output_nr : 0; })

@@ -1,4 +1,6 @@
 // Products that sum over pairs of dimensions.
+#include <limits>
+
 #include "python.h"
 #include "verigrad/contraction.h"
 
@@ -85,6 +87,18 @@ Tensor chain_matmul(const py::args& args) {
   return matrices.size() == 1 ? matrices[0] : ops::multi_dot("chain_matmul", matrices);
 }
 
+constexpr const char* kPowerDoc =
+    "The n-th power of each matrix [*, m, m], of its inverse for a negative n.\n\nRaises LinAlgError for a negative "
+    "power of a singular matrix.";
+Tensor matrix_power(const Tensor& x, std::int64_t n) {
+  if (n >= 0) return ops::matrix_power(x, n);
+  VG_CHECK(n != std::numeric_limits<std::int64_t>::min(), RuntimeError,
+           "linalg.matrix_power: expected an exponent whose negative fits int64, got ", n);
+  // Only LAPACK inverts, and Python calls it.
+  const py::object inverse = py::module_::import("verigrad.linalg").attr("inv")(wrap(x));
+  return ops::matrix_power(unwrap(inverse.ptr()), -n);
+}
+
 using Addition = Tensor (*)(const Tensor&, const Tensor&, const Tensor&, Scalar, Scalar);
 
 /// The function, the method, and the method with an underscore, which writes into its tensor.
@@ -117,8 +131,7 @@ void bind_contraction(py::module_& m, TensorClass& cls) {
   def_op(m, cls, "kron", true, &ops::kron, py::arg("other"), "Every element of the input times the other tensor.");
   def_op(m, cls, "cross", true, &ops::cross, py::arg("other"), py::arg("dim") = py::none(),
          "Cross products of vectors of 3 along `dim`, or along the first dimension of that size.");
-  def_op(m, cls, "matrix_power", true, &ops::matrix_power, py::arg("n"),
-         "Raises NotImplementedError for a negative power, which needs an inverse.");
+  def_op(m, cls, "matrix_power", true, &matrix_power, py::arg("n"), kPowerDoc);
   def_function(m, "tensordot", true, &tensordot, py::arg("a"), py::arg("b"), py::arg("dims") = 2,
                "Sums over the last `dims` dimensions of a and the first of b, or over two lists of dimensions.");
   def_function(
@@ -151,8 +164,7 @@ void bind_contraction(py::module_& m, TensorClass& cls) {
       py::arg("tensors"),
       "The product of two or more matrices, in the order of fewest operations; the first and last may be vectors.");
   linalg.def("matmul", &ops::matmul, py::arg("input"), py::arg("other"));
-  linalg.def("matrix_power", &ops::matrix_power, py::arg("A"), py::arg("n"),
-             "Raises NotImplementedError for a negative power, which needs an inverse.");
+  linalg.def("matrix_power", &matrix_power, py::arg("A"), py::arg("n"), kPowerDoc);
 }
 
 }  // namespace verigrad::bindings

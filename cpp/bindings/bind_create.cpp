@@ -1,5 +1,6 @@
 // Creation functions and random numbers.
 #include "core/backend.h"
+#include "number_arg.h"
 #include "python.h"
 
 namespace verigrad::bindings {
@@ -114,7 +115,7 @@ void bind_new_like(TensorClass& cls) {
   def_new_sized(cls, "new_ones", &ops::ones, "Ones, of the dtype and on the device of the tensor.");
   def_method(
       cls, "new_full", false,
-      [](const Tensor& self, const Dims& size, Scalar value, OptDType dtype, const DeviceArg& device,
+      [](const Tensor& self, const Dims& size, NumberArg value, OptDType dtype, const DeviceArg& device,
          bool requires_grad, OptBool pin_memory) {
         return make_as("new_full", place(device, self), requires_grad, pin_memory,
                        [&] { return ops::full(size, value, dtype.value_or(self.dtype()), place(device, self)); });
@@ -158,24 +159,27 @@ void bind_create(py::module_& m) {
           const Tensor shared = unwrap(data.ptr());
           return ops::to(shared, dtype.value_or(shared.dtype()), device.device.value_or(shared.device()));
         }
-        if (is_ndarray(data.ptr()) && py::reinterpret_borrow<py::array>(data).writeable()) {
+        if (is_ndarray(data.ptr())) {
           const Tensor shared = tensor_from_numpy(data);
           return ops::to(shared, dtype.value_or(shared.dtype()), place(device));
         }
         return tensor_from_data(data, dtype, place(device));
       },
       py::arg("data"), py::arg("dtype") = py::none(), py::arg("device") = py::none(),
-      "As `tensor`, but shares the memory of tensors and writable arrays that have the dtype already.");
-  def_function(m, "from_numpy", false, &tensor_from_numpy, py::arg("ndarray"),
-               "A tensor over the memory of a writable numpy array of a supported dtype, with non-negative strides.\n\n"
-               "Raises TypeError for another dtype, ValueError for read-only, reversed or misaligned arrays.");
+      "As `tensor`, but shares the memory of tensors and writable arrays that have the dtype already. Of a read-only "
+      "array the memory is copied, with a UserWarning.");
+  def_function(
+      m, "from_numpy", false, &tensor_from_numpy, py::arg("ndarray"),
+      "A tensor over the memory of a numpy array of a supported dtype, with non-negative strides. Of a read-only "
+      "array it is a copy, with a UserWarning: every tensor can be written to.\n\n"
+      "Raises TypeError for another dtype, ValueError for reversed or misaligned arrays.");
 
   def_sized(m, "empty", &ops::empty, "Uninitialised elements.");
   def_sized(m, "zeros", &ops::zeros, "Zeros.");
   def_sized(m, "ones", &ops::ones, "Ones.");
   def_function(
       m, "full", false,
-      [](const Dims& size, Scalar value, OptDType dtype, const DeviceArg& device, bool requires_grad,
+      [](const Dims& size, NumberArg value, OptDType dtype, const DeviceArg& device, bool requires_grad,
          OptBool pin_memory) {
         return make_as("full", place(device), requires_grad, pin_memory,
                        [&] { return full(size, value, dtype, device); });
@@ -188,7 +192,7 @@ void bind_create(py::module_& m) {
   def_like(m, "ones_like", &ops::ones_like, "Ones, with the shape and dtype of `input`.");
   def_function(
       m, "full_like", false,
-      [](const Tensor& input, Scalar value, OptDType dtype, const DeviceArg& device, bool requires_grad,
+      [](const Tensor& input, NumberArg value, OptDType dtype, const DeviceArg& device, bool requires_grad,
          OptBool pin_memory) {
         return make_as("full_like", place(device, input), requires_grad, pin_memory,
                        [&] { return ops::full_like(model(input, device), value, dtype); });
@@ -198,7 +202,7 @@ void bind_create(py::module_& m) {
 
   m.def(
       "arange",
-      [](Scalar end, OptDType dtype, const DeviceArg& device, bool requires_grad, OptBool pin_memory) {
+      [](NumberArg end, OptDType dtype, const DeviceArg& device, bool requires_grad, OptBool pin_memory) {
         return make_as("arange", place(device), requires_grad, pin_memory,
                        [&] { return ops::arange(Scalar(std::int64_t{0}), end, Scalar(1), dtype, place(device)); });
       },
@@ -207,7 +211,7 @@ void bind_create(py::module_& m) {
       "Numbers from `start` (0) up to, without, `end` in steps of `step` (1).");
   def_function(
       m, "arange", false,
-      [](Scalar start, Scalar end, Scalar step, OptDType dtype, const DeviceArg& device, bool requires_grad,
+      [](NumberArg start, NumberArg end, NumberArg step, OptDType dtype, const DeviceArg& device, bool requires_grad,
          OptBool pin_memory) {
         return make_as("arange", place(device), requires_grad, pin_memory,
                        [&] { return ops::arange(start, end, step, dtype, place(device)); });
@@ -216,8 +220,8 @@ void bind_create(py::module_& m) {
       py::arg("device") = py::none(), py::arg("requires_grad") = false, pin_argument());
   def_function(
       m, "linspace", false,
-      [](Scalar start, Scalar end, std::int64_t steps, OptDType dtype, const DeviceArg& device, bool requires_grad,
-         OptBool pin_memory) {
+      [](NumberArg start, NumberArg end, std::int64_t steps, OptDType dtype, const DeviceArg& device,
+         bool requires_grad, OptBool pin_memory) {
         return make_as("linspace", place(device), requires_grad, pin_memory,
                        [&] { return ops::linspace(start, end, steps, dtype, place(device)); });
       },

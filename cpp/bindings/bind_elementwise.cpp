@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "number_arg.h"
 #include "out.h"
 #include "python.h"
 #include "verigrad/indexing.h"
@@ -41,14 +42,25 @@ Operand times(const Operand& input, const Operand& other, Scalar alpha) {
   return Scalar(wrapping_mul(other.scalar.to<std::int64_t>(), alpha.to<std::int64_t>()));
 }
 
+/// PyTorch's four basic operations take two numbers, too: the first one as a tensor without dimensions.
+Operand as_operand(const Operand& input, const Operand& other) {
+  if (input.is_tensor() || other.is_tensor()) return input;
+  return ops::full({}, input.scalar, input.scalar.dtype(default_dtype()), kHost);
+}
+template <TensorTensor tt, TensorScalar ts, ScalarTensor st>
+Tensor arithmetic(const Operand& input, const Operand& other) {
+  return either<tt, ts, st>(as_operand(input, other), other);
+}
+
 /// add and sub take alpha: input + alpha * other.
 template <TensorTensor tt, TensorScalar ts, ScalarTensor st>
-Tensor scaled(const Operand& input, const Operand& other, Scalar alpha) {
-  return is_one(alpha) ? either<tt, ts, st>(input, other) : either<tt, ts, st>(input, times(input, other, alpha));
+Tensor scaled(const Operand& input, const Operand& other, NumberArg alpha) {
+  const Operand first = as_operand(input, other);
+  return is_one(alpha) ? either<tt, ts, st>(first, other) : either<tt, ts, st>(first, times(first, other, alpha));
 }
 
 /// other - alpha * input.
-Tensor reflected_sub(const Tensor& input, const Operand& other, Scalar alpha) {
+Tensor reflected_sub(const Tensor& input, const Operand& other, NumberArg alpha) {
   return VG_EITHER(sub)(other, is_one(alpha) ? Operand(input) : times(other, input, alpha));
 }
 
@@ -58,7 +70,7 @@ py::object inplace(const py::object& self, const Operand& other) {
   return self;
 }
 template <InPlaceTensor tt, InPlaceScalar ts>
-py::object inplace_scaled(const py::object& self, const Operand& other, Scalar alpha) {
+py::object inplace_scaled(const py::object& self, const Operand& other, NumberArg alpha) {
   return is_one(alpha) ? inplace<tt, ts>(self, other) : inplace<tt, ts>(self, times(unwrap(self.ptr()), other, alpha));
 }
 
@@ -72,7 +84,7 @@ F division(const Rounding& mode, F exact, F trunc, F floor) {
   return *mode == "trunc" ? trunc : floor;
 }
 Tensor divide(const Operand& input, const Operand& other, const Rounding& mode) {
-  return division(mode, &VG_EITHER(div), &VG_EITHER(div_trunc), &VG_EITHER(div_floor))(input, other);
+  return division(mode, &VG_EITHER(div), &VG_EITHER(div_trunc), &VG_EITHER(div_floor))(as_operand(input, other), other);
 }
 py::object divide_inplace(const py::object& self, const Operand& other, const Rounding& mode) {
   return division(mode, &VG_INPLACE(inplace, div_), &VG_INPLACE(inplace, div_trunc_), &VG_INPLACE(inplace, div_floor_))(
@@ -98,7 +110,7 @@ template <class F, class... Extra>
 void def_either(py::module_& m, TensorClass& cls, const char* name, bool differentiable, F f, const char* second,
                 const Extra&... extra) {
   m.def(name, f, py::arg("input"), py::arg(second), extra...);
-  def_out(m, name, f, py::arg(second), extra...);
+  takes_out(name);
   def_method(cls, name, differentiable, f, py::arg(second), extra...);
 }
 
@@ -116,7 +128,7 @@ using TensorFunction = Tensor (*)(const Tensor&);
 void def_row(py::module_& m, TensorClass& cls, const char* name, bool differentiable, TensorFunction f) {
   constexpr std::string_view plain[] = {"relu", "isnan", "isinf", "isfinite"};
   def_op(m, cls, name, differentiable, f);
-  if (std::find(std::begin(plain), std::end(plain), name) == std::end(plain)) def_out(m, name, f);
+  if (std::find(std::begin(plain), std::end(plain), name) == std::end(plain)) takes_out(name);
 }
 
 void bind_unary(py::module_& m, TensorClass& cls) {
@@ -143,7 +155,6 @@ void bind_unary(py::module_& m, TensorClass& cls) {
   const char* round_doc =
       "Rounded to `decimals` places behind the point, or before it for a negative number; halves go to the even digit.";
   m.def("round", rounded, py::arg("input"), py::kw_only(), py::arg("decimals"), round_doc);
-  def_out(m, "round", rounded, py::kw_only(), py::arg("decimals"), round_doc);
   cls.def("round", rounded, py::kw_only(), py::arg("decimals"), round_doc);
   cls.def(
       "round_",
@@ -191,15 +202,15 @@ void bind_binary(py::module_& m, TensorClass& cls) {
              "input - alpha * other, broadcast.");
   def_function(m, "rsub", true, &reflected_sub, py::arg("input"), other, py::kw_only(), alpha,
                "other - alpha * input, broadcast.");
-  def_either(m, cls, "mul", true, &VG_EITHER(mul), "other");
+  def_either(m, cls, "mul", true, &VG_OVERLOADS(arithmetic, mul), "other");
   def_either(m, cls, "div", true, &divide, "other", py::kw_only(), rounding_mode,
              "input / other; with `rounding_mode` 'trunc' or 'floor' the quotient rounded to zero or down, in the "
              "promoted dtype.\n\nRaises RuntimeError for another mode, and for integers divided by 0.");
-  def_either(m, cls, "true_divide", true, &VG_EITHER(div), "other");
+  def_either(m, cls, "true_divide", true, &VG_OVERLOADS(arithmetic, div), "other");
   def_either(m, cls, "pow", true, &VG_EITHER(pow), "exponent");
   def_either(m, cls, "float_power", true, &float_power, "exponent", "input ** exponent, in float64.");
   def_either(m, cls, "remainder", true, &VG_EITHER(remainder), "other");
-  def_either(m, cls, "floor_divide", false, &VG_EITHER(floor_divide), "other");
+  def_either(m, cls, "floor_divide", false, &VG_OVERLOADS(arithmetic, floor_divide), "other");
   def_op_out(m, cls, "fmod", true, &VG_MIXED(fmod), other, "The remainder of C: with the sign of the input.");
   def_either(m, cls, "xlogy", true, &VG_EITHER(xlogy), "other", "input * ln(other), and 0 where the input is 0.");
   def_op_out(m, cls, "copysign", true, &VG_MIXED(copysign), other);

@@ -43,6 +43,9 @@ void bind_statistics(py::module_& m, TensorClass& cls) {
   using ops::NormOrder;
   using ops::OptDType;
   using OptOrder = std::optional<NormOrder>;
+  ops::singular_values = [](const Tensor& matrices) {
+    return unwrap(py::module_::import("verigrad.linalg").attr("svdvals")(wrap(matrices)).ptr());
+  };
   const auto dtype = py::arg("dtype") = py::none();
 
   def_moment(m, &cls, "var", &ops::variance,
@@ -101,8 +104,9 @@ void bind_statistics(py::module_& m, TensorClass& cls) {
   };
   const auto p = py::arg("p") = "fro", dims = py::arg("dim") = py::none(), keepdim = py::arg("keepdim") = false;
   m.def("norm", norm, py::arg("input"), p, dims, keepdim, py::kw_only(), dtype,
-        "The vector norm of order `p` over `dim`, or over all elements; 2 for \"fro\" and None.\n\n"
-        "Raises NotImplementedError for \"nuc\", which needs singular values.");
+        "The vector norm of order `p` over `dim`, or over all elements; 2 for \"fro\" and None. The nuclear norm of "
+        "matrices "
+        "for \"nuc\".");
   def_method(cls, "norm", true, norm, p, dims, keepdim, dtype);
   def_op(m, cls, "dist", true, &ops::dist, py::arg("other"), py::arg("p") = 2.0, "The p-norm of input - other.");
   def_function(
@@ -125,8 +129,7 @@ void bind_statistics(py::module_& m, TensorClass& cls) {
       },
       py::arg("A"), py::arg("ord") = py::none(), py::arg("dim") = py::none(), py::arg("keepdim") = false, py::kw_only(),
       dtype,
-      "The norm of a vector, or of matrices where `ord` is given and `dim` has two entries or `A` two dimensions.\n\n"
-      "Raises NotImplementedError for matrix norms that need singular values (\"nuc\", 2, -2).");
+      "The norm of a vector, or of matrices where `ord` is given and `dim` has two entries or `A` two dimensions.");
   def_linalg(
       "vector_norm", "linalg_vector_norm",
       [](const Tensor& x, double ord, const DimArg& dim, bool keepdim, OptDType d) {
@@ -142,8 +145,9 @@ void bind_statistics(py::module_& m, TensorClass& cls) {
       },
       py::arg("A"), py::arg("ord") = "fro", py::arg("dim") = py::make_tuple(-2, -1), py::arg("keepdim") = false,
       py::kw_only(), dtype,
-      "\"fro\", or the greatest (1, inf) or least (-1, -inf) sum of magnitudes of a column or row.\n\n"
-      "Raises NotImplementedError for norms that need singular values (\"nuc\", 2, -2).");
+      "\"fro\", or the greatest (1, inf) or least (-1, -inf) sum of magnitudes of a column or row, or of "
+      "the singular values the sum (\"nuc\"), the greatest (2) or the least (-2).\n\n"
+      "Raises NotImplementedError for CUDA tensors where singular values are needed.");
 }
 
 }  // namespace verigrad::bindings

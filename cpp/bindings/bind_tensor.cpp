@@ -243,6 +243,9 @@ TensorClass bind_tensor(py::module_& m) {
   cls.attr("__array_priority__") = 1000;  // numpy leaves binary ops with tensors to us
 
   cls.def(py::init([](const py::args& args) { return construct(args).ref(); }));
+  // What as_subclass calls for an object of another class: the same memory, and the graph goes on.
+  cls.def(py::init([](const Tensor& view_of) { return ops::view(view_of, view_of.shape()).ref(); }), py::kw_only(),
+          py::arg("_view_of"));
 
   cls.def_property_readonly(
          "shape", [](const Tensor& t) { return t.shape(); }, "The sizes of the dimensions.")
@@ -273,6 +276,14 @@ TensorClass bind_tensor(py::module_& m) {
       .def_property_readonly("nbytes", [](const Tensor& t) { return t.numel() * itemsize(t.dtype()); })
       .def("element_size", [](const Tensor& t) { return itemsize(t.dtype()); })
       .def("storage_offset", get<&Tensor::offset>)
+      .def(
+          "_memory",
+          [](const Tensor& t) {
+            const Ref<Storage>& storage = t.storage();
+            const std::int64_t numel = storage->nbytes() / itemsize(t.dtype());
+            return Tensor(make_ref<TensorImpl>(storage, t.dtype(), Dims{numel}, Dims{1}, 0, numel));
+          },
+          "All elements of its memory, of which the tensor may be a part.")
       .def("is_contiguous", get<&Tensor::is_contiguous>)
       .def("is_floating_point", [](const Tensor& t) { return is_floating_point(t.dtype()); })
       .def("data_ptr", [](const Tensor& t) { return reinterpret_cast<std::uintptr_t>(t.data()); })
@@ -330,7 +341,11 @@ TensorClass bind_tensor(py::module_& m) {
                       "only integer tensors of a single element can be converted to an index");
              return ops::item(t).to<std::int64_t>();
            })
-      .def("__reversed__", [](const Tensor& t) { return t.ndim() == 0 ? ops::clone(t) : ops::flip(t, {0}); })
+      .def("__reversed__",
+           [](const py::object& self) {
+             const Tensor t = unwrap(self.ptr());
+             return t.ndim() == 0 ? self : py::object(wrap(ops::flip(t, {0})));
+           })
       .def("__contains__", [](const Tensor& t, const py::object& value) {
         py::detail::make_caster<Operand> operand;
         VG_CHECK(operand.load(value, true), RuntimeError,

@@ -80,6 +80,17 @@ Device make_device(const std::string& text, std::optional<int> index) {
   return Device::parse(index ? text + ":" + std::to_string(*index) : text);
 }
 
+/// device("cuda") shows no index, though it is a certain device: an attribute of the object says so.
+constexpr const char* kUnnumbered = "_unnumbered";
+bool is_unnumbered(py::handle device) { return py::hasattr(device, kUnnumbered); }
+
+void init_device(py::detail::value_and_holder& self, Device device, bool unnumbered) {
+  self.value_ptr() = new Device(device);
+  if (unnumbered) py::handle(reinterpret_cast<PyObject*>(self.inst)).attr(kUnnumbered) = true;
+}
+
+std::string device_str(const py::object& self) { return is_unnumbered(self) ? "cuda" : self.cast<Device>().str(); }
+
 }  // namespace
 
 py::object dtype_object(DType dtype) {
@@ -187,26 +198,43 @@ void bind_types(py::module_& m) {
     dtype_objects[i] = object.release().ptr();  // kept for the life of the process
   }
 
-  py::class_<Device>(m, "device", "Where a tensor's memory is: 'cpu' or 'cuda:<index>'.")
-      .def(py::init([](const std::string& type, std::optional<int> index) { return make_device(type, index); }),
-           py::arg("type"), py::arg("index") = py::none())
-      .def(py::init([](const Device& device) { return device; }), py::arg("device"))
+  const py::detail::is_new_style_constructor constructor;
+  py::class_<Device>(m, "device", py::dynamic_attr(), "Where a tensor's memory is: 'cpu' or 'cuda:<index>'.")
+      .def(
+          "__init__",
+          [](py::detail::value_and_holder& self, const std::string& type, std::optional<int> index) {
+            init_device(self, make_device(type, index), !index && type == "cuda");
+          },
+          constructor, py::arg("type"), py::arg("index") = py::none())
+      .def(
+          "__init__",
+          [](py::detail::value_and_holder& self, const py::object& device) {
+            VG_CHECK(py::isinstance<Device>(device), TypeError, "device(): argument 'type' must be str or device, not ",
+                     Py_TYPE(device.ptr())->tp_name);
+            init_device(self, device.cast<Device>(), is_unnumbered(device));
+          },
+          constructor, py::arg("device"))
       .def_property_readonly("type", [](const Device& d) { return d.type == DeviceType::CPU ? "cpu" : "cuda"; })
       .def_property_readonly("index",
-                             [](const Device& d) -> std::optional<int> {
-                               return d.type == DeviceType::CPU ? std::nullopt : std::optional<int>(d.index);
+                             [](const py::object& self) -> std::optional<int> {
+                               const Device d = self.cast<Device>();
+                               if (d.type == DeviceType::CPU || is_unnumbered(self)) return std::nullopt;
+                               return d.index;
                              })
-      .def("__str__", &Device::str)
+      .def("__str__", &device_str)
       .def("__repr__",
-           [](const Device& d) {
-             return d.type == DeviceType::CPU ? std::string("device(type='cpu')")
-                                              : "device(type='cuda', index=" + std::to_string(int{d.index}) + ")";
+           [](const py::object& self) {
+             const Device d = self.cast<Device>();
+             if (d.type == DeviceType::CPU) return std::string("device(type='cpu')");
+             if (is_unnumbered(self)) return std::string("device(type='cuda')");
+             return "device(type='cuda', index=" + std::to_string(int{d.index}) + ")";
            })
       .def("__hash__", [](const Device& d) { return static_cast<int>(d.type) * 256 + d.index; })
       .def("__eq__",
            [](const Device& a, const py::object& b) { return py::isinstance<Device>(b) && a == b.cast<Device>(); })
-      .def("__reduce__",
-           [](const Device& d) { return py::make_tuple(py::type::of<Device>(), py::make_tuple(d.str())); });
+      .def("__reduce__", [](const py::object& self) {
+        return py::make_tuple(py::type::of<Device>(), py::make_tuple(device_str(self)));
+      });
   py::implicitly_convertible<py::str, Device>();
   m.attr("device").attr("__module__") = "verigrad";
 

@@ -34,12 +34,17 @@ py::array copy_array(const py::array& array) {
   return py::reinterpret_steal<py::array>(copy);
 }
 
-/// A list, tuple or range by what it holds, whatever a subclass says that it holds. Converting an element may run code
-/// that changes a list, so the size is asked for again each time.
+/// A list or tuple by what it holds, whatever a subclass says that it holds; another sequence by what it says.
+/// Converting an element may run code that changes a list, so the size is asked for again each time.
 class Sequence {
  public:
   explicit Sequence(PyObject* object) : object_(object) {}
-  static bool is(PyObject* object) { return PyList_Check(object) || PyTuple_Check(object) || PyRange_Check(object); }
+  static bool is_plain(PyObject* object) { return PyList_Check(object) || PyTuple_Check(object); }
+  /// Also ranges, deques, arrays of the module `array`, memory; no text, and what is no number either.
+  static bool is(PyObject* object) {
+    if (is_plain(object)) return true;
+    return PySequence_Check(object) && !PyUnicode_Check(object) && !PyBytes_Check(object) && !is_tensor(object);
+  }
 
   Py_ssize_t size() const {
     if (PyList_Check(object_)) return PyList_GET_SIZE(object_);
@@ -64,6 +69,20 @@ class Sequence {
   PyObject* object_;
 };
 
+/// Whether load_scalar may take it, without running code of its class, which may change the list that holds it.
+bool may_be_number(PyObject* object) {
+  if (PyFloat_Check(object) || PyLong_Check(object)) return true;
+  if (is_tensor(object) || PySequence_Check(object)) return false;
+  const PyNumberMethods* number = Py_TYPE(object)->tp_as_number;
+  return number && (number->nb_index || number->nb_float);
+}
+
+/// Tables of pandas and their like say that they are arrays. Undefined for what does not.
+Tensor tensor_from_arraylike(py::handle object) {
+  if (PyType_Check(object.ptr()) || !py::hasattr(object, "__array__")) return {};
+  return tensor_from_data(py::module_::import("numpy").attr("asarray")(object), {}, {});
+}
+
 /// Nested sequences flattened: the shape, the numbers, and the dtype they promote to.
 struct Nested {
   Dims shape;
@@ -72,50 +91,44 @@ struct Nested {
 
   void promote(DType d) { dtype = dtype ? promote_types(*dtype, d) : d; }
 
+  /// The tensor that an element is, or that it says to be; undefined for another.
+  static Tensor as_tensor(py::handle data) {
+    if (is_tensor(data.ptr())) return ops::detach(unwrap(data.ptr()));
+    if (is_ndarray(data.ptr())) return tensor_from_data(data, {}, {});
+    return tensor_from_arraylike(data);
+  }
+
   /// The shape along the first elements.
   void measure(py::handle data) {
     PyObject* object = data.ptr();
+    if (!Sequence::is_plain(object)) {
+      if (may_be_number(object)) return;
+      if (const Tensor inner = as_tensor(data); inner.defined()) {
+        for (std::int64_t size : inner.shape()) shape.push_back(size);
+        return;
+      }
+    }
     if (Sequence::is(object)) {
       const Sequence sequence(object);
       const Py_ssize_t size = sequence.size();
       shape.push_back(size);
       if (size > 0) measure(sequence[0]);
-    } else if (is_tensor(object) || is_ndarray(object)) {
-      const Dims inner = is_tensor(object) ? unwrap(object).shape() : tensor_from_data(data, {}, {}).shape();
-      for (std::int64_t size : inner) shape.push_back(size);
     }
   }
 
   void collect(py::handle data, int depth) {
     PyObject* object = data.ptr();
-    if (Sequence::is(object)) {
-      const Sequence sequence(object);
-      const Py_ssize_t size = sequence.size();
-      VG_CHECK(depth < shape.size(), TypeError, "tensor: expected a number at dim ", depth,
-               ", got a sequence of length ", size);
-      VG_CHECK(size == shape[depth], ValueError, "tensor: expected sequence of length ", shape[depth], " at dim ",
-               depth, " (got ", size, ")");
-      for (Py_ssize_t i = 0; i < size; ++i) collect(sequence[i], depth + 1);
-      return;
-    }
-    if (is_tensor(object) || is_ndarray(object)) {
-      const Tensor inner = is_tensor(object) ? ops::detach(unwrap(object)) : tensor_from_data(data, {}, {});
-      Dims rest;
-      for (int d = depth; d < shape.size(); ++d) rest.push_back(shape[d]);
-      VG_CHECK(inner.shape() == rest, ValueError, "tensor: expected an element of shape ", rest, " at dim ", depth,
-               ", got one of shape ", inner.shape());
-      promote(inner.dtype());
-      const Tensor flat = ops::reshape(inner, {-1});
-      for (std::int64_t i = 0; i < flat.numel(); ++i) numbers.push_back(ops::item(ops::select(flat, 0, i)));
-      return;
-    }
+    if (Sequence::is_plain(object)) return collect_all(Sequence(object), depth);
     Scalar number = 0;
     if (!load_scalar(object, number)) {
-      if (data.is_none()) VG_THROW(RuntimeError, "tensor: Could not infer dtype of NoneType");
+      if (const Tensor inner = as_tensor(data); inner.defined()) return collect_tensor(inner, depth);
+      if (Sequence::is(object)) return collect_all(Sequence(object), depth);
+      const char* type = Py_TYPE(object)->tp_name;
       if (PyUnicode_Check(object) || PyBytes_Check(object)) {
-        VG_THROW(ValueError, "tensor: invalid data type '", Py_TYPE(object)->tp_name, "'");
+        VG_CHECK(depth > 0, TypeError, "tensor: invalid data type '", type, "'");
+        VG_THROW(ValueError, "tensor: invalid data type '", type, "'");
       }
-      VG_THROW(RuntimeError, "tensor: Could not infer dtype of ", Py_TYPE(object)->tp_name);
+      VG_THROW(RuntimeError, "tensor: Could not infer dtype of ", type);
     }
     VG_CHECK(depth == shape.size(), ValueError, "tensor: expected sequence of length ", shape[depth], " at dim ", depth,
              ", got a number");
@@ -128,6 +141,26 @@ struct Nested {
     }
     promote(d);
     numbers.push_back(number);
+  }
+
+ private:
+  void collect_all(const Sequence& sequence, int depth) {
+    const Py_ssize_t size = sequence.size();
+    VG_CHECK(depth < shape.size(), TypeError, "tensor: expected a number at dim ", depth, ", got a sequence of length ",
+             size);
+    VG_CHECK(size == shape[depth], ValueError, "tensor: expected sequence of length ", shape[depth], " at dim ", depth,
+             " (got ", size, ")");
+    for (Py_ssize_t i = 0; i < size; ++i) collect(sequence[i], depth + 1);
+  }
+
+  void collect_tensor(const Tensor& inner, int depth) {
+    Dims rest;
+    for (int d = depth; d < shape.size(); ++d) rest.push_back(shape[d]);
+    VG_CHECK(inner.shape() == rest, ValueError, "tensor: expected an element of shape ", rest, " at dim ", depth,
+             ", got one of shape ", inner.shape());
+    promote(inner.dtype());
+    const Tensor flat = ops::reshape(inner, {-1});
+    for (std::int64_t i = 0; i < flat.numel(); ++i) numbers.push_back(ops::item(ops::select(flat, 0, i)));
   }
 };
 
@@ -156,9 +189,13 @@ Tensor tensor_from_numpy(const py::object& object) {
   VG_CHECK(dtype_of_numpy(array.dtype(), dtype), TypeError, "from_numpy: can't convert np.ndarray of type ",
            py::str(array.dtype()).cast<std::string>(),
            ". The only supported types are: float64, float32, int64, int32, uint8, and bool, in native byte order.");
-  VG_CHECK(array.writeable(), ValueError,
-           "from_numpy: expected a writable array, got a read-only one, whose memory a tensor must not share; pass "
-           "array.copy(), or use verigrad.tensor(array), which copies");
+  if (!array.writeable()) {
+    constexpr const char* text =
+        "The given NumPy array is not writable, and tensors always are: the tensor is a copy of it. You may want to "
+        "copy the array to protect its data or make it writable before converting it to a tensor.";
+    if (PyErr_WarnEx(PyExc_UserWarning, text, 1) != 0) throw py::error_already_set();
+    return tensor_from_numpy(copy_array(array));
+  }
   Dims shape, strides;
   for (py::ssize_t d = 0; d < array.ndim(); ++d) {
     const py::ssize_t stride = array.strides(d);
@@ -215,6 +252,9 @@ Tensor tensor_from_data(py::handle data, ops::OptDType dtype, Device device) {
              ". The only supported types are: float64, float32, int64, int32, uint8, and bool, in native byte order.");
     // Read-only, reversed or misaligned memory cannot be shared, but can be copied.
     return finish(tensor_from_numpy(copy_array(array)));
+  }
+  if (!Sequence::is_plain(data.ptr()) && !may_be_number(data.ptr())) {
+    if (const Tensor made = tensor_from_arraylike(data); made.defined()) return finish(made);
   }
   Nested nested;
   nested.measure(data);

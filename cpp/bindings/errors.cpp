@@ -2,6 +2,7 @@
 #include <new>
 
 #include "core/backend.h"
+#include "out.h"
 #include "python.h"
 
 namespace verigrad::bindings {
@@ -35,19 +36,24 @@ void set_python_error() {
 
 namespace {
 
-using FastFunction = PyObject* (*)(PyObject*, PyObject* const*, Py_ssize_t, PyObject*);
 FastFunction call_function = nullptr;
 
-/// pybind11 quotes every argument of a call that it cannot match, whatever the length.
-void shorten_type_error() {
+/// pybind11 quotes every argument of a call that it cannot match; PyTorch's words say what is wrong with them.
+void explain_type_error(PyObject* const* args, Py_ssize_t count, PyObject* names) {
   py::error_already_set error;
   try {
     if (error.type().ptr() == PyExc_TypeError) {
       const std::string text = py::str(error.value()).cast<std::string>();
-      const std::size_t quoted = text.find("\nInvoked with: ");
-      const std::size_t most = (quoted == std::string::npos ? 0 : quoted) + 2000;
-      if (text.size() > most) {
-        PyErr_SetString(PyExc_TypeError, detail::shortened(text, most).c_str());
+      if (text.find("(): incompatible ") < 100 && text.find("\nInvoked with: ") != std::string::npos) {
+        py::list values;
+        py::dict named;
+        for (Py_ssize_t i = 0; i < count; ++i) values.append(py::handle(args[i]));
+        for (Py_ssize_t i = 0; names && i < PyTuple_GET_SIZE(names); ++i) {
+          named[PyTuple_GET_ITEM(names, i)] = py::handle(args[count + i]);
+        }
+        const py::object message =
+            py::module_::import("verigrad._call_errors").attr("explain")(text, py::tuple(values), named);
+        PyErr_SetObject(PyExc_TypeError, message.ptr());
         return;
       }
     }
@@ -56,10 +62,10 @@ void shorten_type_error() {
   error.restore();
 }
 
-PyObject* bounded_call(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) {
+PyObject* explained_call(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) {
   PyObject* result = call_function(self, args, count, names);
   if (!result) [[unlikely]]
-    shorten_type_error();
+    explain_type_error(args, count, names);
   return result;
 }
 
@@ -74,29 +80,34 @@ FastFunction entry_of(py::handle function) {
   return reinterpret_cast<FastFunction>(reinterpret_cast<void (*)()>(definition_of(function)->ml_meth));
 }
 
-void bound_function(py::handle function) {
+void explain_function(py::handle function) {
   PyMethodDef* method = definition_of(function);
   if (!method || entry_of(function) != call_function) return;
-  method->ml_meth = reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(&bounded_call));
+  method->ml_meth = reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(&explained_call));
+}
+
+void explain_module(py::module_& m) {
+  for (const auto& [name, value] : m.attr("__dict__").cast<py::dict>()) {
+    if (PyModule_Check(value.ptr())) {
+      auto inner = value.cast<py::module_>();
+      explain_module(inner);
+    }
+    explain_function(value);
+    if (!PyType_Check(value.ptr())) continue;
+    const py::dict members = py::dict(value.attr("__dict__"));
+    for (const auto& [member, function] : members) explain_function(function);
+  }
 }
 
 }  // namespace
 
-void bound_messages(py::module_& m) {
+void explain_messages(py::module_& m) {
   if (!call_function) {  // one entry point serves all of pybind11's functions
     const py::cpp_function function([] {});
     call_function = entry_of(function);
   }
-  for (const auto& [name, value] : m.attr("__dict__").cast<py::dict>()) {
-    if (PyModule_Check(value.ptr())) {
-      auto inner = value.cast<py::module_>();
-      bound_messages(inner);
-    }
-    bound_function(value);
-    if (!PyType_Check(value.ptr())) continue;
-    const py::dict members = py::dict(value.attr("__dict__"));
-    for (const auto& [member, function] : members) bound_function(function);
-  }
+  bind_out(m, &explained_call);
+  explain_module(m);
 }
 
 void bind_errors(py::module_& m) {

@@ -58,5 +58,5 @@ PYBIND11_MODULE(_C, m) {
   bind_optim(m);
   bind_cuda(m);
   bind_testing(m);
-  bound_messages(m);
+  explain_messages(m);
 }

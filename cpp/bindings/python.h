@@ -174,8 +174,8 @@ inline void check_positive(const Tensor& x) {
 }
 
 void bind_errors(py::module_& m);
-/// Keeps the messages of all functions bound so far short.
-void bound_messages(py::module_& m);
+/// Gives all functions bound so far PyTorch's messages about arguments, and `out=` to those that take it.
+void explain_messages(py::module_& m);
 void bind_types(py::module_& m);
 TensorClass bind_tensor(py::module_& m);
 void bind_operators(PyHeapTypeObject* type);

@@ -29,6 +29,8 @@ from ._environment import *  # noqa: F403
 from ._exchange import from_dlpack as from_dlpack
 from ._ops import *  # type: ignore[no-redef]  # noqa: F403
 from ._random import *  # noqa: F403
+from ._storage import layout as layout
+from ._storage import strided as strided
 from ._tensor_str import set_printoptions as set_printoptions
 from ._types import *  # noqa: F403
 from .autograd._modes import *  # noqa: F403

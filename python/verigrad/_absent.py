@@ -14,7 +14,7 @@ _COMPLEX = "there are no complex numbers; keep real and imaginary parts as two t
 _SPARSE = "every tensor is dense; use a dense tensor, such as zeros(size).index_put_(indices, values)"
 _QUANTIZED = "there are no quantized tensors; use float32"
 _LAYOUT = "elements are kept row by row, whatever they are; leave the argument out"
-_STORAGE = "memory has no objects of its own; use Tensor.data_ptr(), Tensor.nbytes or a view"
+_STORAGE = "memory is made with tensors; use Tensor.untyped_storage(), Tensor.data_ptr() or a view"
 
 _REASONS = {
     _HALF: """half float16 bfloat16 HalfTensor BFloat16Tensor HalfStorage BFloat16Storage""",
@@ -28,9 +28,8 @@ _REASONS = {
         smm nested jagged""",
     _QUANTIZED: """quantize_per_tensor quantize_per_channel quantization qint8 quint8 qint32 dequantize
         int_repr ao""",
-    _LAYOUT: """channels_last channels_last_3d contiguous_format preserve_format memory_format strided
-        layout""",
-    _STORAGE: """storage untyped_storage Storage TypedStorage UntypedStorage FloatStorage DoubleStorage
+    _LAYOUT: """channels_last channels_last_3d contiguous_format preserve_format memory_format""",
+    _STORAGE: """Storage TypedStorage UntypedStorage FloatStorage DoubleStorage
         LongStorage IntStorage ByteStorage BoolStorage""",
     "there is no other process to speak to; start one process for each model": "distributed",
     "no code is fetched from elsewhere; install the package that has the model": "hub",
@@ -39,7 +38,7 @@ _REASONS = {
     "there is no such device; use 'cpu' or 'cuda'": "mps xpu mtia",
 }
 _WHY = {name: reason for reason, names in _REASONS.items() for name in names.split()}
-_METHODS = """half bfloat16 short char cfloat cdouble chalf real imag angle storage untyped_storage layout
+_METHODS = """half bfloat16 short char cfloat cdouble chalf real imag angle
     to_sparse to_sparse_coo to_sparse_csr to_sparse_csc to_sparse_bsr to_sparse_bsc sparse_mask coalesce smm
     dequantize"""
 

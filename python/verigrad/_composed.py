@@ -6,6 +6,7 @@ from typing import Any
 
 from . import _C
 from ._C import Tensor
+from ._out import takes_out
 from ._text import short
 
 __all__ = ["asarray", "diff", "isin", "logspace", "scalar_tensor"]
@@ -48,6 +49,7 @@ def scalar_tensor(s: Any, *, dtype: _C.dtype | None = None, device: Any = None) 
     return _C.tensor(s, dtype=_C.get_default_dtype() if dtype is None else dtype, device=device)
 
 
+@takes_out("diff")
 def diff(
     input: Tensor,
     n: int = 1,
@@ -83,6 +85,7 @@ def diff(
     return out
 
 
+@takes_out("isin")
 def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False) -> Tensor:
     """Whether each element is among the test elements: a bool tensor of the shape of *elements*.
 
@@ -112,6 +115,7 @@ def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, inve
     return ~found if invert else found
 
 
+@takes_out("logspace")
 def logspace(
     start: float,
     end: float,

@@ -11,6 +11,7 @@ from typing import Any
 
 from . import _C
 from ._C import Generator, Tensor
+from ._out import takes_out
 from .autograd import no_grad
 
 __all__ = ["bernoulli", "multinomial", "normal"]
@@ -44,6 +45,7 @@ def _coins(what: str, p: Tensor | float, like: Tensor, generator: Generator | No
     return (_uniform(like, generator, _C.float64) < p).to(like.dtype)
 
 
+@takes_out("bernoulli")
 def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor:
     """Ones with the probabilities in *input*, zeros otherwise; shape and dtype of *input*.
 
@@ -61,6 +63,7 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
         return _coins("bernoulli", input if p is None else p, input, generator)
 
 
+@takes_out("multinomial")
 def multinomial(
     input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None
 ) -> Tensor:
@@ -114,6 +117,7 @@ def multinomial(
         return _C.minimum(_C.searchsorted(sums, drawn * total, right=True), last)
 
 
+@takes_out("normal")
 def normal(
     mean: Tensor | float,
     std: Tensor | float = 1.0,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from . import _C, _draws, _pickling, _types
+from . import _C, _draws, _pickling, _storage, _types
 from ._C import Tensor
 
 __all__ = ["attach"]
@@ -52,16 +52,15 @@ def _mapped(name: str, self: Tensor, other: Tensor, function: Callable[[Any, Any
 def as_subclass(self: Tensor, cls: type[Tensor]) -> Tensor:
     """A tensor of a subclass of `Tensor` over the same memory; ``__init__`` of the subclass is not called.
 
+    Where operations are recorded it is a view, through which gradients flow.
+
     Raises:
         TypeError: *cls* is no subclass of `Tensor`.
-        RuntimeError: the tensor requires a gradient, which the new one could not pass on.
     """
     if not isinstance(cls, type) or not issubclass(cls, Tensor):
         raise TypeError(f"as_subclass: expected a subclass of Tensor, got {cls!r}")
-    if self.requires_grad:
-        raise RuntimeError("as_subclass: expected a tensor that requires no gradient, got one that does")
     made = cls.__new__(cls)
-    Tensor.__init__(made, self)
+    Tensor.__init__(made, _view_of=self)
     return made
 
 
@@ -178,5 +177,6 @@ def attach() -> None:
         setattr(Tensor, method.__name__, method)
     setattr(Tensor, "type", _types.tensor_type)  # noqa: B010 - the stub may not know it
     _pickling.attach()
+    _storage.attach()
     for name, why in _KINDS.items():
         setattr(Tensor, name, _never(name, why))

@@ -262,8 +262,10 @@ def is_tensor(obj: object) -> bool:
 
 
 def is_storage(obj: object) -> bool:
-    """False: memory has no objects of its own here."""
-    return False
+    """Whether it is the memory of a tensor, from `Tensor.storage` or `Tensor.untyped_storage`."""
+    from ._storage import TypedStorage, UntypedStorage
+
+    return isinstance(obj, (TypedStorage, UntypedStorage))
 
 
 def _tensor(what: str, input: Any) -> Tensor:

@@ -226,7 +226,9 @@ def _places(location: Any) -> Callable[[str], _C.device]:
         if not isinstance(key, str | verigrad.device):
             raise TypeError(f"load: expected devices as keys of map_location, got {type(key).__name__}")
         try:
-            return str(verigrad.device(key))
+            device = verigrad.device(key)
+            numbered = device.type == "cpu" or device.index is not None
+            return str(device) if numbered else f"{device}:{verigrad.cuda.current_device()}"
         except RuntimeError:
             return str(key)  # a file may name devices that verigrad does not know; they can be mapped as well
 

@@ -12,6 +12,35 @@ import verigrad as vg
 
 DEPTH = 100_000
 
+
+def test_nodes_are_of_classes_that_bear_their_names():
+    x = vg.ones(2, requires_grad=True)
+    y = x.exp() + 1
+    node = y.grad_fn
+    assert type(node).__name__ == node.name() == "AddBackward0" and node is y.grad_fn
+    inner = node.next_functions[0][0]
+    assert type(inner).__name__ == "ExpBackward0" and inner is node.next_functions[0][0]
+    assert type(inner.next_functions[0][0]).__name__ == "AccumulateGrad"
+    assert isinstance(node, vg.autograd.graph.Node) and type(node) is type((x + x).grad_fn)
+
+    class Mine(vg.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad * 2
+
+    assert type(Mine.apply(x).grad_fn).__name__ == "MineBackward"
+    alive = weakref.ref(node)
+    del node, inner
+    gc.collect()
+    assert alive() is None and type(y.grad_fn).__name__ == "AddBackward0"
+    y.sum().backward()
+    assert x.grad is not None
+
+
 NAMES = {
     "AddBackward0": lambda x: x + x,
     "SubBackward0": lambda x: x - 1,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -460,3 +461,55 @@ def test_values_and_gradients_are_those_of_pytorch(name: str, dtype: str, batch:
         if one is not None:
             assert one.dtype == other.dtype and one.shape == other.shape
             np.testing.assert_allclose(one, other, rtol=tolerance, atol=tolerance)
+
+
+THROUGH_LAPACK: dict[str, Callable[[Any], Any]] = {
+    "nuc": lambda t: t.linalg.norm(t.arange(6.0).reshape(2, 3), "nuc"),
+    "2": lambda t: t.linalg.norm(t.arange(6.0).reshape(2, 3), 2),
+    "-2": lambda t: t.linalg.norm(t.tensor([[1.0, 2], [3, 4]]), -2),
+    "float64": lambda t: t.linalg.norm(t.tensor([[1.0, 2], [3, 4]]), 2, dtype=t.float64),
+    "dim": lambda t: t.linalg.matrix_norm(t.arange(12.0).reshape(2, 3, 2), "nuc", dim=(2, 0), keepdim=True),
+    "norm, dim": lambda t: t.norm(t.arange(12.0).reshape(2, 3, 2), "nuc", dim=(0, 2)),
+    "norm": lambda t: t.norm(t.ones(2, 2), p="nuc"),
+    "method": lambda t: t.ones(2, 2).norm("nuc"),
+    "no dim": lambda t: t.norm(t.arange(12.0).reshape(2, 3, 2), "nuc"),
+    "a line": lambda t: t.norm(t.ones(3), "nuc"),
+    "ints": lambda t: t.linalg.norm(t.tensor([[1, 2], [3, 4]]), "nuc"),
+    "no rows": lambda t: t.linalg.matrix_norm(t.ones(0, 3), "nuc"),
+    "no rows, 2": lambda t: t.linalg.matrix_norm(t.ones(0, 3), 2),
+    "no rows, -2": lambda t: t.linalg.matrix_norm(t.ones(0, 3), -2),
+    "power": lambda t: t.matrix_power(t.tensor([[1.0, 2], [3, 4]]), -2),
+    "power, linalg": lambda t: t.linalg.matrix_power(t.eye(2) * 2, -3),
+    "power, method": lambda t: t.tensor([[1.0, 2], [3, 4]]).matrix_power(-1),
+    "power of ints": lambda t: t.matrix_power(t.tensor([[1, 2], [3, 4]]), -2),
+    "power of no square": lambda t: t.matrix_power(t.ones(2, 3), -2),
+}
+
+
+@pytest.mark.parametrize("name", THROUGH_LAPACK)
+def test_what_needs_lapack_in_native_functions_is_pytorchs(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    found = []
+    for t in (vg, torch):
+        try:
+            found.append(THROUGH_LAPACK[name](t).numpy())
+        except Exception as error:
+            found.append(type(error))
+    if isinstance(found[1], type):
+        assert found[0] is found[1]
+    else:
+        assert found[0].dtype == found[1].dtype and found[0].shape == found[1].shape
+        np.testing.assert_allclose(found[0], found[1], rtol=1e-4, atol=1e-5)
+
+
+def test_negative_powers() -> None:
+    a = vg.tensor([[1.0, 2.0], [3.0, 4.0]], dtype=vg.float64, requires_grad=True)
+    product = vg.matrix_power(a, -2) @ vg.matrix_power(a, 2)
+    np.testing.assert_allclose(product.detach().numpy(), np.eye(2), atol=1e-12)
+    assert vg.autograd.gradcheck(lambda x: vg.matrix_power(x, -3), (a,))
+    assert vg.autograd.gradcheck(lambda x: vg.linalg.norm(x, "nuc"), (a,))
+    assert vg.autograd.gradgradcheck(lambda x: vg.linalg.norm(x, 2), (a,))
+    with pytest.raises(linalg.LinAlgError, match="singular"):
+        vg.matrix_power(vg.ones(2, 2), -1)
+    with pytest.raises(RuntimeError, match="exponent whose negative fits int64"):
+        vg.matrix_power(a.detach(), -(2**63))

@@ -90,10 +90,6 @@ def test_signatures_are_rewritten() -> None:
     assert script.signature(f"{written} -> tuple", "f") == (
         "(self, n: _int = 0, *, other: Any = ...) -> _tuple[Any, ...]"
     )
-    # A function that takes the tensor for its result answers it.
-    assert script.signature("(input: Tensor, *, out: object) -> object", "f") == (
-        "(input: Tensor, *, out: Tensor | None) -> Tensor"
-    )
     # Methods that change their tensor in place return the object itself.
     assert (
         script.signature("(self: object, other: Tensor) -> object", "f_") == "(self, other: Tensor) -> Self"

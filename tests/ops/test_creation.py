@@ -120,7 +120,7 @@ def test_memory_outlives_its_first_owner() -> None:
         (np.zeros(2, ">f8"), (TypeError, ValueError)),
         (np.zeros(2, [("a", np.float32)]), TypeError),
         (np.arange(4.0)[::-1], ValueError),
-        (np.frombuffer(b"\0" * 9, np.uint8)[1:].view(np.float32), ValueError),
+        (np.frombuffer(bytearray(9), np.uint8)[1:].view(np.float32), ValueError),
     ],
     ids=[
         "object",
@@ -130,7 +130,7 @@ def test_memory_outlives_its_first_owner() -> None:
         "big-endian",
         "records",
         "reversed",
-        "misaligned and read-only",
+        "misaligned",
     ],
 )
 def test_arrays_that_cannot_be_shared(array: np.ndarray, error: type[Exception]) -> None:
@@ -141,12 +141,12 @@ def test_arrays_that_cannot_be_shared(array: np.ndarray, error: type[Exception])
 def test_a_read_only_array_is_not_shared_but_can_be_copied() -> None:
     array = np.arange(3.0)
     array.flags.writeable = False
-    with pytest.raises(ValueError, match="writ|read-only"):
-        vg.from_numpy(array)
-    assert vg.tensor(array).tolist() == vg.as_tensor(array).tolist() == [0.0, 1.0, 2.0]
-    copied = vg.as_tensor(array)
-    copied[0] = 7
-    assert array[0] == 0.0
+    assert vg.tensor(array).tolist() == [0.0, 1.0, 2.0]
+    for make in (vg.from_numpy, vg.as_tensor):
+        with pytest.warns(UserWarning, match="not writable"):
+            copied = make(array)
+        copied[0] = 7
+        assert array[0] == 0.0 and copied.tolist() == [7.0, 1.0, 2.0]
 
 
 def test_data_of_tensors_and_numbers_of_numpy() -> None:

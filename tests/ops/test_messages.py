@@ -68,11 +68,10 @@ def test_messages_are_short(name: str, kind: str) -> None:
 
 
 def test_what_a_message_says_stays() -> None:
-    with pytest.raises(
-        TypeError, match=r"incompatible function arguments(.|\n)*Invoked with: \[0, 1, 2(.|\n)* \.\.\. "
-    ):
+    wanted = r"^add\(\): argument 'input' \(position 1\) must be Tensor or Number, not list"
+    with pytest.raises(TypeError, match=wanted + "$"):
         vg.add(MANY, 1)
-    with pytest.raises(TypeError, match=r"Invoked with: \[0, 1\], 1$"):
+    with pytest.raises(TypeError, match=wanted + r" of \(int, int\)$"):
         vg.add([0, 1], 1)
 
 

@@ -46,6 +46,17 @@ def test_the_given_folder(small, tmp_path, zipped, below, train):
     assert dataset.data.numpy().tobytes() == images[16:]
 
 
+@pytest.mark.parametrize("train", [True, False])
+def test_older_names_warn(small, tmp_path, train):
+    small.put(tmp_path / "root")
+    dataset = datasets.MNIST(tmp_path / "root", train=train)
+    for split in ("train", "test"):
+        with pytest.warns(UserWarning, match=f"^{split}_data has been renamed data$"):
+            assert getattr(dataset, f"{split}_data") is dataset.data
+        with pytest.warns(UserWarning, match=f"^{split}_labels has been renamed targets$"):
+            assert getattr(dataset, f"{split}_labels") is dataset.targets
+
+
 def test_the_order_of_places(small, tmp_path, cache):
     root = tmp_path / "root"
     root.mkdir()

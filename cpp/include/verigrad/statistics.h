@@ -36,8 +36,12 @@ Tensor vector_norm(const Tensor& self, double ord = 2, const DimList& dims = {},
                    OptDType dtype = {});
 /// A number, or the name of a matrix norm.
 using NormOrder = std::variant<double, std::string>;
-/// "fro", or 1, -1, inf, -inf: the greatest or least sum of magnitudes of a column or row. Those that need singular
-/// values ("nuc", 2, -2) raise NotImplementedError.
+/// The singular values [*, min(m, n)] of matrices [*, m, n], with gradients: LAPACK's, which the bindings reach through
+/// numpy. Without it norms that need them raise NotImplementedError.
+using SingularValues = Tensor (*)(const Tensor& matrices);
+extern SingularValues singular_values;
+/// "fro", or 1, -1, inf, -inf: the greatest or least sum of magnitudes of a column or row; "nuc", 2, -2: the sum, the
+/// greatest or the least of the singular values.
 Tensor matrix_norm(const Tensor& self, const NormOrder& ord, const DimList& dims = {-2, -1}, bool keepdim = false,
                    OptDType dtype = {});
 /// linalg.norm: of a matrix where two dimensions are meant and an order is given, else of a vector.

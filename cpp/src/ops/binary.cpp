@@ -125,6 +125,9 @@ Tensor binary(const Tensor& a, const Tensor& b) {
 
 template <class Spec>
 Tensor binary(const Tensor& a, Scalar b) {
+  if constexpr (Spec::op == BinaryOp::pow) {  // bools have no products, but PyTorch's two shortcuts
+    if (is_bool(a) && is_bool(b)) return b.to<bool>() ? clone(a) : full_like(a, true);
+  }
   const DType dtype = operation_dtype<Spec>(promoted(a, b));
   check_operands<Spec>(dtype, a, b);
   return binary_same<Spec>(to(a, dtype), b);
@@ -172,6 +175,9 @@ Tensor binary(Scalar a, const Tensor& b) {
 /// self = self op other, in place; other is a tensor or a number.
 template <class Spec, class Other>
 const Tensor& binary_inplace(const Tensor& self, const Other& other) {
+  if constexpr (Spec::op == BinaryOp::pow && std::is_same_v<Other, Scalar>) {
+    if (is_bool(self) && is_bool(other)) return other.template to<bool>() ? self : fill_(self, true);
+  }
   if constexpr (std::is_same_v<Other, Tensor>) {
     if (other.device() != self.device()) [[unlikely]] {
       const Tensor moved = beside(other, self);

@@ -5,6 +5,7 @@
 #include "ops/elementwise.h"
 #include "ops/reduce.h"
 #include "verigrad/nn/activation.h"
+#include "verigrad/rearrange.h"
 #include "verigrad/statistics.h"
 
 namespace verigrad::ops {
@@ -96,6 +97,8 @@ Tensor vector_norm(const Tensor& self, double ord, const DimList& dims, bool kee
                 });
 }
 
+SingularValues singular_values = nullptr;
+
 Tensor matrix_norm(const Tensor& self, const NormOrder& ord, const DimList& dims, bool keepdim, OptDType dtype) {
   VG_CHECK(self.ndim() >= 2, RuntimeError, kMatrix, ": The input tensor A must have at least 2 dimensions, got ",
            self.ndim());
@@ -104,14 +107,27 @@ Tensor matrix_norm(const Tensor& self, const NormOrder& ord, const DimList& dims
   VG_CHECK(rows != columns, RuntimeError, kMatrix, ": dims must be different, got ", Dims(dims));
   check_norm_dtype(kMatrix, self, dtype);
   const DimList both{rows, columns};
-  constexpr const char* kSingular = ": expected an order that needs no singular values ('fro', 1, -1, inf, -inf), got ";
+  // Singular values, whose sum, greatest or least is the norm.
+  const auto of_singular_values = [&](const auto& reduced) {
+    VG_CHECK(
+        singular_values, NotImplementedError, kMatrix,
+        ": expected an order that needs no singular values ('fro', 1, -1, inf, -inf), since nothing computes them");
+    const Tensor matrices = movedim(with_dtype(self, dtype), both, {-2, -1});
+    const Tensor out = reduced(singular_values(matrices));
+    return keepdim ? unsqueeze(unsqueeze(out, std::min(rows, columns)), std::max(rows, columns)) : out;
+  };
   if (const auto* name = std::get_if<std::string>(&ord)) {
-    VG_CHECK(*name != "nuc", NotImplementedError, kMatrix, kSingular, "'nuc'");
+    if (*name == "nuc") return of_singular_values([](const Tensor& s) { return sum(s, {-1}); });
     VG_CHECK(*name == "fro", RuntimeError, kMatrix, ": Order ", *name, " not supported.");
     return vector_norm(self, 2, both, keepdim, dtype);
   }
   const double p = std::get<double>(ord);
-  VG_CHECK(std::abs(p) != 2, NotImplementedError, kMatrix, kSingular, p);
+  if (std::abs(p) == 2) {
+    return of_singular_values([&](const Tensor& s) {
+      if (p > 0) return s.size(-1) == 0 ? sum(s, {-1}) : amax(s, {-1});
+      return amin(s, {-1});
+    });
+  }
   VG_CHECK(std::abs(p) == 1 || std::isinf(p), RuntimeError, kMatrix, ": Order ", p, " not supported.");
   const int summed = std::isinf(p) ? columns : rows, chosen = std::isinf(p) ? rows : columns;
   const Tensor sums = sum(abs(with_dtype(self, dtype)), {summed}, true);
@@ -138,7 +154,8 @@ Tensor norm(const Tensor& self, const std::optional<NormOrder>& p, const std::op
   const DimList over = dims.value_or(DimList{});
   const auto* name = p ? std::get_if<std::string>(&*p) : nullptr;
   if (name && !(*name == "fro" && over.size() <= 2)) {
-    return matrix_norm(self, *p, dims ? over : DimList{-2, -1}, keepdim, dtype);
+    return matrix_norm(self, *p, dims ? over : dim_list(reduced_dims("norm", {}, self.ndim()), self.ndim()), keepdim,
+                       dtype);
   }
   return vector_norm(self, p && !name ? std::get<double>(*p) : 2, over, keepdim, dtype);
 }

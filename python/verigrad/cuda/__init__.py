@@ -116,9 +116,7 @@ def _index(device: DeviceLike) -> int:
         raise TypeError(f"cuda: expected a device, its name, its index or None, got {type(device).__name__}")
     if device.type != "cuda":
         raise ValueError(f"Expected a cuda device, but got: {device}")
-    index = device.index
-    assert index is not None
-    return index
+    return _cuda.current_device() if device.index is None else device.index
 
 
 def current_device() -> int:

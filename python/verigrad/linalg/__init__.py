@@ -4,8 +4,8 @@ The solvers and decompositions take float32 and float64 matrices and batches of 
 LAPACK computes them, so that they import numpy. Gradients are verigrad's, and can be differentiated again.
 `matrix_exp` is composed of products and runs on every device.
 
-Norms that need singular values (``"nuc"``, 2 and -2 of a matrix) and negative powers, which need an inverse,
-raise ``NotImplementedError``.
+So do norms that need singular values (``"nuc"``, 2 and -2 of a matrix) and negative powers, which need an
+inverse.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from typing import Any
 
 from .. import _C
 from .._C import Tensor
+from .._out import takes_out
 from ..autograd import Function
 from ._numpy import adjoint, check, gap, lapack, result_type
 from ._solving import solve_triangular
@@ -42,6 +43,7 @@ class _Cholesky(Function):
         return solve_triangular(factor, by_rows, upper=False, left=False) / 2
 
 
+@takes_out("linalg.cholesky")
 def cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
     """The triangular L with A = L L' (`upper`: A = L' L), for positive definite A [*, n, n].
 
@@ -102,6 +104,7 @@ def _qr_gradient(q: Tensor, r: Tensor, by_q: Tensor, by_r: Tensor) -> Tensor:
     return adjoint(solve_triangular(r, adjoint(by_q + q @ symmetric), upper=True))
 
 
+@takes_out("linalg.qr")
 def qr(A: Tensor, mode: str = "reduced") -> Any:
     """(Q, R) with A = Q R, Q with orthonormal columns and R upper triangular, for matrices A [*, m, n].
 
@@ -174,6 +177,7 @@ _NO_CONVERGENCE = (
 )
 
 
+@takes_out("linalg.svd")
 def svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None) -> Any:
     """(U, S, Vh) with A = U diag(S) Vh for matrices A [*, m, n]; singular values S [*, min(m, n)] descend.
 
@@ -201,6 +205,7 @@ def svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None) -> 
     return svd_result(*_SVD.apply(A, full_matrices))
 
 
+@takes_out("linalg.svdvals")
 def svdvals(A: Tensor, *, driver: str | None = None) -> Tensor:
     """The singular values [*, min(m, n)] of matrices [*, m, n], descending. Errors as for `svd`."""
     return svd(A, full_matrices=False, driver=driver).S  # type: ignore[no-any-return]
@@ -234,6 +239,7 @@ class _Eigh(Function):
         return vectors @ middle @ adjoint(vectors), None
 
 
+@takes_out("linalg.eigh")
 def eigh(A: Tensor, UPLO: str = "L") -> Any:
     """(eigenvalues, eigenvectors) of symmetric matrices [*, n, n]: the values [*, n] ascending, the vectors
     in the columns of [*, n, n].
@@ -254,6 +260,7 @@ def eigh(A: Tensor, UPLO: str = "L") -> Any:
     return eigh_result(*_Eigh.apply(A, UPLO.upper()))
 
 
+@takes_out("linalg.eigvalsh")
 def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:
     """The eigenvalues [*, n] of symmetric matrices [*, n, n], ascending. Errors as for `eigh`."""
     return eigh(A, UPLO).eigenvalues  # type: ignore[no-any-return]

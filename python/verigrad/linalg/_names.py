@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .._C import Tensor
+from .._out import takes_out, without_out
 from . import _decompositions, _solving
 from ._functions import geqrf, householder_product, matrix_exp
 from ._numbers import det, logdet, slogdet
@@ -30,6 +31,7 @@ qr_result = result_type("qr", "Q R")
 svd_result = result_type("svd", "U S V")
 
 
+@takes_out("cholesky")
 def cholesky(input: Tensor, upper: bool = False) -> Tensor:
     """`linalg.cholesky`."""
     return _decompositions.cholesky(input, upper=upper)
@@ -40,11 +42,13 @@ def pinverse(input: Tensor, rcond: float = 1e-15) -> Tensor:
     return _solving.pinv(input, rtol=rcond)
 
 
+@takes_out("qr")
 def qr(input: Tensor, some: bool = True) -> Any:
     """`linalg.qr`, with ``mode="complete"`` where not `some`."""
     return qr_result(*_decompositions.qr(input, "reduced" if some else "complete"))
 
 
+@takes_out("svd")
 def svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> Any:
     """(U, S, V) with input = U diag(S) V': `linalg.svd` with V rather than its transpose.
 
@@ -64,4 +68,4 @@ def svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> Any:
 def attach() -> None:
     """Gives them to `Tensor` as methods."""
     for name in __all__:
-        setattr(Tensor, name, globals()[name])
+        setattr(Tensor, name, without_out(globals()[name]))

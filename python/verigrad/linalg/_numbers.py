@@ -11,6 +11,7 @@ from typing import Any
 
 from .. import _C
 from .._C import Tensor
+from .._out import takes_out
 from ..autograd import Function
 from ._decompositions import eigvalsh, svdvals
 from ._numpy import LinAlgError, adjoint, check, lapack, result_type
@@ -65,6 +66,7 @@ class _Cofactors(Function):
         return by_a
 
 
+@takes_out("linalg.det")
 def det(A: Tensor) -> Tensor:
     """The determinant [*] of each matrix [*, n, n]; of singular matrices it has a gradient, but no second
     one.
@@ -94,6 +96,7 @@ class _SLogDet(Function):
         return grad.unsqueeze(-1).unsqueeze(-1) * adjoint(inv(ctx.saved_tensors[0]))
 
 
+@takes_out("linalg.slogdet")
 def slogdet(A: Tensor) -> Any:
     """(sign, logabsdet) of the determinant of each matrix [*, n, n]: 1, -1 or 0, and log |det A|, which
     neither overflows nor underflows; 0 and -inf for singular matrices, which have no gradient.
@@ -112,6 +115,7 @@ def logdet(input: Tensor) -> Tensor:
     return logabsdet + _C.where(sign < 0, math.nan, 0.0).to(logabsdet.dtype)  # type: ignore[no-any-return]
 
 
+@takes_out("linalg.matrix_rank")
 def matrix_rank(
     A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None
 ) -> Tensor:
@@ -147,6 +151,7 @@ def _inverses(a: Tensor) -> Tensor:
         return _C.stack([_inverses(one) for one in a.reshape(-1, *a.shape[-2:])]).reshape(a.shape)
 
 
+@takes_out("linalg.cond")
 def cond(A: Tensor, p: int | float | str | None = None) -> Tensor:
     """The condition number [*] of each matrix [*, m, n] in a norm: |A| |A^-1|, infinite for singular
     matrices.

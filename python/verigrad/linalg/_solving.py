@@ -12,6 +12,7 @@ from typing import Any
 
 from .. import _C
 from .._C import Tensor
+from .._out import takes_out
 from ..autograd import Function
 from ._numpy import LinAlgError, adjoint, as_tensor, check, lapack, result_type
 
@@ -36,6 +37,7 @@ class _Inverse(Function):
         return -(y @ grad @ y)
 
 
+@takes_out("linalg.inv")
 def inv(A: Tensor) -> Tensor:
     """The inverse of each matrix [*, n, n].
 
@@ -73,6 +75,7 @@ def _incompatible(op: str, a: Tensor, b: Tensor, left: bool) -> RuntimeError:
     )
 
 
+@takes_out("linalg.solve")
 def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
     """X with A X = B, or with X A = B where not `left`.
 
@@ -144,6 +147,7 @@ class _SolveTriangular(Function):
         return by_a.triu(off) if ctx.upper else by_a.tril(-off), by_b, None, None
 
 
+@takes_out("linalg.solve_triangular")
 def solve_triangular(
     A: Tensor, B: Tensor, *, upper: bool, left: bool = True, unitriangular: bool = False
 ) -> Tensor:
@@ -223,6 +227,7 @@ def pinv_gradient(a: Tensor, p: Tensor, grad: Tensor) -> Tensor:
     return -(q @ grad @ q) + (one - a @ (p @ one)) + (two - (two @ p) @ a)
 
 
+@takes_out("linalg.pinv")
 def pinv(
     A: Tensor, rcond: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None
 ) -> Tensor:
@@ -283,6 +288,7 @@ class _LeastSquares(Function):
 _DRIVERS = ("gels", "gelsy", "gelsd", "gelss")
 
 
+@takes_out("linalg.lstsq")
 def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | None = None) -> Any:
     """The X of least norm among those with the least |A X - B|, for matrices A [*, m, n] and B [*, m, k] or
     [*, m].

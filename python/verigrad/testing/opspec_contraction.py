@@ -494,7 +494,6 @@ SPECS = (
         tiles,
         bad(RuntimeError, "at least 2", THREE, 2),
         bad(RuntimeError, "square", MATRIX, 2),
-        bad(NotImplementedError, "inverse", SQUARE, -1, peer=False),
     ),
     product(
         "cross",

@@ -18,7 +18,6 @@ from verigrad.testing.samples import Const, D, Same, Sample, Sampler, call
 
 INTEGERS = bad(RuntimeError, "floating point", np.arange(4))
 TWICE = bad(RuntimeError, "multiple", MATRIX, (0, 0))
-SINGULAR = "needs no singular values"
 INF = math.inf
 CUBE = np.zeros((2, 2, 2))
 # Rows, columns, several dimensions, and more elements than one thread takes, in rows and as a whole.
@@ -214,7 +213,7 @@ def orders(vector: bool) -> Callable[[Sampler], Iterator[Sample]]:
 
 
 def matrix_orders(s: Sampler) -> Iterator[Sample]:
-    """Every order that needs no singular values, over pairs of dimensions."""
+    """Every order that needs no singular values, over pairs of dimensions; the others are LAPACK's."""
     for p in ("fro", 1, -1, INF, -INF):
         yield call(signed(s, 3, 4), p)
         yield call(signed(s, 2, 3, 4), p, (0, 2))
@@ -463,7 +462,7 @@ SPECS = (
             bad(RuntimeError, "narrowing", MATRIX, dtype=D("float32")),
             bad(RuntimeError, "foo", MATRIX, "foo"),
             bad(RuntimeError, "2-tuple", CUBE, "fro", (0, 1, 2)),
-            bad(NotImplementedError, SINGULAR, MATRIX, "nuc", peer=False),
+            bad(RuntimeError, "2-tuple", CUBE, "nuc"),
         ),
         kinks=(Kink((np.zeros(2),), (np.zeros(2),)), Kink((np.array([0.0, 2.0]), 1), ([0.0, 1.0],))),
     ),
@@ -517,8 +516,7 @@ SPECS = (
             bad(RuntimeError, "floating point", np.ones((2, 2), np.int64)),
             bad(IndexError, "[Dd]im", MATRIX, 1, (0, 2)),
             bad(IndexError, "non-zero size", EMPTY.T, -INF),
-            bad(NotImplementedError, SINGULAR, MATRIX, 2, peer=False),
-            bad(NotImplementedError, SINGULAR, MATRIX, "nuc", peer=False),
+            bad(RuntimeError, "floating point", np.ones((2, 2), np.int64), "nuc"),
         ),
     ),
     OpSpec(
@@ -538,7 +536,7 @@ SPECS = (
             bad(RuntimeError, "2-tuple", MATRIX, "fro", 1),
             bad(RuntimeError, "not supported", MATRIX, "abc"),
             bad(RuntimeError, "floating point", np.arange(4)),
-            bad(NotImplementedError, SINGULAR, MATRIX, 2, peer=False),
+            bad(RuntimeError, "2-tuple", MATRIX, "nuc", 1),
         ),
     ),
     OpSpec(

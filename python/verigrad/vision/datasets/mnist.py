@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import os
 import string
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -45,6 +46,7 @@ class MNIST(VisionDataset):
     Attributes:
         data: the images, uint8, [N, 28, 28]; 0 is the background.
         targets: the labels, int64, [N].
+        train_data, test_data, train_labels, test_labels: older names of both, with a warning.
         classes, class_to_idx: the names of the classes, and their numbers.
 
     Raises:
@@ -117,6 +119,31 @@ class MNIST(VisionDataset):
     @property
     def class_to_idx(self) -> dict[str, int]:
         return {name: number for number, name in enumerate(self.classes)}
+
+    @property
+    def train_data(self) -> Tensor:
+        """The older name of `data`, with a warning."""
+        return self._renamed("train_data", "data")
+
+    @property
+    def test_data(self) -> Tensor:
+        """The older name of `data`, with a warning."""
+        return self._renamed("test_data", "data")
+
+    @property
+    def train_labels(self) -> Tensor:
+        """The older name of `targets`, with a warning."""
+        return self._renamed("train_labels", "targets")
+
+    @property
+    def test_labels(self) -> Tensor:
+        """The older name of `targets`, with a warning."""
+        return self._renamed("test_labels", "targets")
+
+    def _renamed(self, old: str, new: str) -> Tensor:
+        warnings.warn(f"{old} has been renamed {new}", stacklevel=3)
+        found: Tensor = getattr(self, new)
+        return found
 
     def extra_repr(self) -> str:
         return f"Split: {'Train' if self.train else 'Test'}"
