@@ -67,6 +67,17 @@ void bind_adaptive(py::module_& f, const char* max_name, const char* average_nam
       py::arg("input"), py::arg("output_size"), "The mean of each of output_size windows.");
 }
 
+template <int dims>
+void bind_unpool(py::module_& f, const char* name) {
+  def_function(
+      f, name, true,
+      [](const Tensor& input, const Tensor& indices, const SizeArg& output_size) {
+        return ops::max_unpool(dims, input, indices, output_size.values);
+      },
+      py::arg("input"), py::arg("indices"), py::arg("output_size"),
+      "The values of a maximum at its places, zeros elsewhere.");
+}
+
 }  // namespace
 
 void bind_pooling(py::module_& m, TensorClass&) {
@@ -77,6 +88,9 @@ void bind_pooling(py::module_& m, TensorClass&) {
   bind_adaptive<1>(f, "adaptive_max_pool1d", "adaptive_avg_pool1d");
   bind_adaptive<2>(f, "adaptive_max_pool2d", "adaptive_avg_pool2d");
   bind_adaptive<3>(f, "adaptive_max_pool3d", "adaptive_avg_pool3d");
+  bind_unpool<1>(f, "max_unpool1d");
+  bind_unpool<2>(f, "max_unpool2d");
+  bind_unpool<3>(f, "max_unpool3d");
 }
 
 }  // namespace verigrad::bindings

@@ -12,6 +12,7 @@
 
 #include "autograd/record.h"
 #include "ops/elementwise.h"
+#include "verigrad/indexing.h"
 
 namespace verigrad::ops {
 namespace {
@@ -27,6 +28,7 @@ constexpr const char* kMaxNames[] = {"max_pool1d", "max_pool2d", "max_pool3d"};
 constexpr const char* kAverageNames[] = {"avg_pool1d", "avg_pool2d", "avg_pool3d"};
 constexpr const char* kAdaptiveMaxNames[] = {"adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d"};
 constexpr const char* kAdaptiveAverageNames[] = {"adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d"};
+constexpr const char* kUnpoolNames[] = {"max_unpool1d", "max_unpool2d", "max_unpool3d"};
 
 void check_rank(const char* op, int dims, const Tensor& self) {
   VG_CHECK(self.ndim() == dims + 1 || self.ndim() == dims + 2, RuntimeError, op, ": Expected ", dims + 1, "D or ",
@@ -377,6 +379,42 @@ Tensor adaptive_avg_pool(int dims, const Tensor& self, const DimList& output_siz
   const Axes axes = adaptive_axes(names.op, dims, self, output_size);
   check_adaptive(names.op, self, volumes ? 1 : self.ndim() - dims);
   return average_over_windows(names, dims, self, axes, true, 0);
+}
+
+Tensor max_unpool(int dims, const Tensor& self, const Tensor& indices, const DimList& output_size) {
+  const char* op = kUnpoolNames[dims - 1];
+  VG_CHECK(indices.dtype() == DType::Int64, RuntimeError, op,
+           ": elements in indices should be type int64 but got: ", indices.dtype());
+  check_rank(op, dims, self);
+  VG_CHECK(indices.shape() == self.shape(), RuntimeError, op,
+           ": Expected shape of indices to be same as that of the input tensor (", self.shape(),
+           ") but got indices tensor with shape: ", indices.shape());
+  check_same_device(op, self, indices);
+  VG_CHECK(static_cast<int>(output_size.size()) == dims, RuntimeError, op, ": expected output_size to have ", dims,
+           dims == 1 ? " int" : " ints", ", got ", output_size.size());
+  for (int d = 1; d < self.ndim(); ++d) {
+    VG_CHECK(self.shape()[d] > 0, RuntimeError, op,
+             ": Expected input to have non-zero size for non-batch dimensions, but got ", self.shape(),
+             " with dimension ", d, " being empty");
+  }
+  check_dtype(op, self, is_floating_point(self.dtype()));
+  Dims shape = self.shape(), lines = self.shape();
+  for (int i = 0; i < dims; ++i) {
+    VG_CHECK(output_size[static_cast<std::size_t>(i)] >= 0, RuntimeError, op,
+             ": expected output_size of at least 0, got ", Dims(output_size));
+    shape[shape.size() - dims + i] = output_size[static_cast<std::size_t>(i)];
+    if (i > 0) lines.pop_back();
+  }
+  checked_numel(op, shape);
+  const auto joined = [&](const Dims& of) {
+    lines[lines.size() - 1] = 1;
+    for (int i = 0; i < dims; ++i) lines[lines.size() - 1] *= of[of.size() - 1 - i];
+    return lines;
+  };
+  const Tensor places = reshape(detach(indices), joined(self.shape())), values = reshape(self, places.shape());
+  const Tensor empty = zeros(joined(shape), self.dtype(), self.device());
+  check_index(op, places, empty.size(-1), false);
+  return reshape(scatter(empty, -1, places, values), shape);
 }
 
 }  // namespace verigrad::ops

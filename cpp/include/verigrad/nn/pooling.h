@@ -21,5 +21,7 @@ Tensor avg_pool(int dims, const Tensor& self, const PoolWindows& windows, bool c
                 std::optional<std::int64_t> divisor_override = {});
 std::pair<Tensor, Tensor> adaptive_max_pool(int dims, const Tensor& self, const DimList& output_size, bool indices);
 Tensor adaptive_avg_pool(int dims, const Tensor& self, const DimList& output_size);
+/// The values of a maximum at its places, zeros elsewhere; of several for one place the last one stays.
+Tensor max_unpool(int dims, const Tensor& self, const Tensor& indices, const DimList& output_size);
 
 }  // namespace verigrad::ops
