@@ -26,22 +26,24 @@ def _norms(
     ceil_mode: bool,
 ) -> Tensor:
     if not isinstance(norm_type, int | float):
-        raise TypeError(
-            f"lp_pool{dims}d: expected norm_type to be a number, got {type(norm_type).__name__}"
-        )
+        raise TypeError(f"lp_pool{dims}d: expected norm_type to be a number, got {type(norm_type).__name__}")
     if math.isinf(norm_type):
-        extreme: Tensor = maxima(input.abs() * math.copysign(1, norm_type), kernel_size, stride, 0, 1, ceil_mode)
-        return extreme * math.copysign(1, norm_type)
+        if norm_type > 0:
+            greatest: Tensor = maxima(input.abs(), kernel_size, stride, 0, 1, ceil_mode)
+            return greatest
+        least: Tensor = maxima(-input.abs(), kernel_size, stride, 0, 1, ceil_mode)
+        return -least
     if norm_type == 0:
         raise ZeroDivisionError(f"lp_pool{dims}d: expected a norm_type other than 0, got {norm_type}")
-    each = tuple(kernel_size) if isinstance(kernel_size, tuple | list) else (kernel_size,) * dims
+    each = list(kernel_size) if isinstance(kernel_size, Sequence) else [kernel_size] * dims
     if len(each) != dims:
         raise ValueError(
             f"lp_pool{dims}d: expected kernel_size to be an int or {dims} ints, got {len(each)} of them"
         )
     mean = means(input.pow(norm_type), kernel_size, stride, 0, ceil_mode)
     # Without a gradient where the sum is 0, as in PyTorch.
-    return (_C.sign(mean) * mean.abs().relu() * math.prod(each)).pow(1.0 / norm_type)
+    elements = float(math.prod(each))
+    return (_C.sign(mean) * mean.abs().relu() * elements).pow(1.0 / norm_type)
 
 
 def lp_pool1d(

@@ -15,10 +15,11 @@ _Size = int | Sequence[int]
 
 def _each(op: str, name: str, value: object, dims: int) -> list[int]:
     """One number for each spatial dimension."""
-    values = list(value) if isinstance(value, tuple | list) else [value] * dims
-    for entry in values:
+    values: list[int] = []
+    for entry in value if isinstance(value, tuple | list) else [value] * dims:
         if isinstance(entry, bool) or not isinstance(entry, int):
             raise TypeError(f"{op}: expected {name} to be an int or ints, got {short(value)}")
+        values.append(entry)
     if len(values) != dims:
         raise RuntimeError(f"{op}: expected {name} to be an int or {dims} ints, got {short(value)}")
     return values
@@ -46,8 +47,7 @@ def _unpool(
     if min(step) <= 0:
         raise RuntimeError(f"{op}: strides should be greater than zero, but got stride: {step}")
     usual = [
-        (n - 1) * s + k - 2 * p
-        for n, k, s, p in zip(input.shape[-dims:], kernel, step, before, strict=True)
+        (n - 1) * s + k - 2 * p for n, k, s, p in zip(input.shape[-dims:], kernel, step, before, strict=True)
     ]
     sizes = usual
     if output_size is not None:
@@ -56,8 +56,8 @@ def _unpool(
             sizes = sizes[2:]
         if len(sizes) != dims:
             raise ValueError(
-                f"{op}: output_size should be a sequence containing {dims} or {dims + 2} elements, but it has "
-                f"a length of '{len(sizes)}'"
+                f"{op}: output_size should be a sequence containing {dims} or {dims + 2} elements, but it "
+                f"has a length of '{len(sizes)}'"
             )
         for d in range(dims):
             if not usual[d] - step[d] < sizes[d] < usual[d] + step[d]:
@@ -82,8 +82,8 @@ def max_unpool1d(
     padding: _Size = 0,
     output_size: Sequence[int] | None = None,
 ) -> Tensor:
-    """Returns a signal with the elements of ``input`` at ``indices`` and 0 elsewhere: what ``max_pool1d`` made
-    of it, turned back. Where several elements have one place the last one stays, and has the gradient.
+    """Returns a signal with the elements of ``input`` at ``indices`` and 0 elsewhere: the reverse of
+    ``max_pool1d``. Where several elements have one place the last one stays, and has the gradient.
 
     Args:
         input: [N, C, L] or [C, L], floating point; N may be 0.
@@ -91,8 +91,8 @@ def max_unpool1d(
         kernel_size: elements of a window of that function.
         stride: from one of its windows to the next; default ``kernel_size``.
         padding: of that function; default 0.
-        output_size: of the signal, or its whole shape with N and C; default ``(L - 1) * stride - 2 * padding +
-            kernel_size``, from which it differs by less than ``stride``.
+        output_size: of the signal, or its whole shape with N and C; default ``(L - 1) * stride - 2 * padding
+            + kernel_size``, from which it differs by less than ``stride``.
 
     Raises:
         RuntimeError: the shapes are others, an index is outside of the result, ``indices`` is not int64 or
