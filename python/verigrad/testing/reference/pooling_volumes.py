@@ -20,8 +20,9 @@ Array = np.ndarray[Any, Any]
 def pooled(
     out: Array, place: Array, a: Array, starts: Array, ends: Array, steps: Array, counts: Array, mean: bool
 ) -> None:
-    """out[n, i, j, k]: the sum over a window divided by `counts`, or its greatest element: the first of equals,
-    the last NaN. Window i of dimension d reads starts[d, i], starts[d, i] + steps[d], ... below ends[d, i]."""
+    """out[n, i, j, k]: the sum over a window divided by `counts`, or its greatest element: the first of
+    equals, the last NaN. Window i of dimension d reads starts[d, i] and every steps[d]-th one below ends[d,
+    i]."""
     deep, high, wide = a.shape[1], a.shape[2], a.shape[3]
     for n in range(out.shape[0]):
         for i in range(out.shape[1]):
@@ -242,7 +243,8 @@ def max_unpool(dims: int, input: Array, indices: Array, *args: Any, **kwargs: An
     shape = unpooled_shape(dims, input.shape, *args, **kwargs)
     planes = math.prod(input.shape[:-dims])
     out = np.zeros((planes, math.prod(shape[-dims:])), input.dtype)
-    values, places = input.reshape(planes, -1), indices.reshape(planes, -1)
+    elements = math.prod(input.shape[-dims:])
+    values, places = input.reshape(planes, elements), indices.reshape(planes, elements)
     for n in range(planes):
         for value, place in zip(values[n], places[n], strict=True):
             out[n, place] = value
