@@ -117,6 +117,8 @@ def smooth_samples(s: Sampler) -> Iterator[Sample]:
     """Volumes, cubic kernels, and kernels that grow with the elements of a smaller output. PyTorch's gradient
     of a size that stays is another where a scale factor other than 1 led to it, and its antialias of columns
     to one is wrong."""
+    size: Any
+    factor: Any
     for corners in (None, False, True):
         for size in (1, 3, (2, 5, 4), (4, 1, 7)):
             yield call(s.array(2, 2, 3, 2, 4), size, mode="trilinear", align_corners=corners)

@@ -11,7 +11,7 @@ import numpy as np
 
 from verigrad.testing.opspec import FLOATING, NUMERIC, ErrorInput, Kink, OpSpec, bad
 from verigrad.testing.opspec_pooling import Draw, distinct, uniform
-from verigrad.testing.reference import pooling_tape
+from verigrad.testing.reference import pooling_tape, tape
 from verigrad.testing.reference import pooling_volumes as ref
 from verigrad.testing.samples import Const, Sample, Sampler, call
 
@@ -292,8 +292,8 @@ def lp_composition(dims: int) -> Callable[..., Any]:
 
     def composition(input: Any, norm_type: float, *args: Any, **kwargs: Any) -> Any:
         if np.isinf(norm_type):
-            value = pooling_tape.tape.var(input).value
-            return pooling_tape.tape.var(ref.lp_pool(dims, value, norm_type, *args, **kwargs))
+            value = tape.var(input).value
+            return tape.var(ref.lp_pool(dims, value, norm_type, *args, **kwargs))
         return pooling_tape.norm(dims, input, norm_type, *args, **kwargs)
 
     return composition

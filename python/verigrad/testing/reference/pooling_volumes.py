@@ -90,7 +90,7 @@ def adaptive_spans(shape: tuple[int, ...], output_size: Any) -> list[tuple[Array
     return found
 
 
-def _rows(parts: list[Array]) -> Array:
+def _rows(parts: list[Any]) -> Array:
     """Rows of different lengths as one array."""
     rows = np.zeros((3, max(1, *(len(p) for p in parts))), np.int64)
     for row, part in zip(rows, parts, strict=True):
@@ -103,15 +103,9 @@ def _run(input: Array, axes: list[tuple[Array, Array, int, Array]], mean: bool) 
     volumes = input.reshape(math.prod(input.shape[:-3]), *input.shape[-3:])
     out = np.zeros((volumes.shape[0], *sizes))
     place = np.zeros(out.shape, np.int64)
-    pooled(
-        out,
-        place,
-        volumes.astype(np.float64),
-        *(_rows([axis[i] for axis in axes]) for i in (0, 1)),
-        np.array([axis[2] for axis in axes]),
-        _rows([axis[3] for axis in axes]),
-        mean,
-    )
+    starts, ends, counts = (_rows([axis[i] for axis in axes]) for i in (0, 1, 3))
+    steps = np.array([axis[2] for axis in axes])
+    pooled(out, place, volumes.astype(np.float64), starts, ends, steps, counts, mean)
     shape = input.shape[:-3] + sizes
     if mean and input.dtype.kind != "f":
         out = np.trunc(out)
