@@ -392,7 +392,7 @@ Tensor convolve_transposed(const char* op, const Tensor& input, const Tensor& we
              " and stride=", Dims(options.stride));
     // Relationship 14, solved.
     size[i] = checked_add(op, stretched - 2 * pad[i] + extra[i], extent_of(op, kernel[i], dilation[i]));
-    large_enough = large_enough && size[i] > 0;
+    large_enough = large_enough && size[i] >= 0;
   }
   VG_CHECK(large_enough, RuntimeError, op, ": Given input size per channel: ", sizes(out, spatial),
            ". Calculated output size per channel: ", sizes(size, spatial), ". Output size is too small");
