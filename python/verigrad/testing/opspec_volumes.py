@@ -367,9 +367,9 @@ def unpool_boundaries(dims: int) -> Callable[[Sampler], Iterator[Sample]]:
     def samples(s: Sampler) -> Iterator[Sample]:
         small = {1: (1001,), 2: (31, 37), 3: (7, 11, 13)}[dims]
         elements, most = int(np.prod(small)), int(np.prod([2 * n for n in small]))
-        rows = [s.rng.permutation(most)[:elements] for _ in range(140)]
-        places = Const(np.array(rows, np.int64).reshape(1, 140, *small))
-        yield call(s.array(1, 140, *small), places, 2, vary=False)
+        rows = [s.rng.permutation(most)[:elements] for _ in range(72)]
+        places = Const(np.array(rows, np.int64).reshape(1, 72, *small))
+        yield call(s.array(1, 72, *small), places, 2, vary=False)
 
     return samples
 
