@@ -176,9 +176,10 @@ void run(PoolOp op, const char* name, Geometry p, const Tensor& in, const Tensor
   VG_KERNEL(pool, name, in.device())(op, in.dtype(), p);
 }
 
-/// The names of a function, of its node and of that of the first derivative.
+/// The names of a function, of its node and of that of the first derivative; and of those of the step along depth.
 struct Names {
-  const char *op, *node, *backward;
+  const char *op, *node, *backward, *deep_node = nullptr, *deep_backward = nullptr;
+  Names along_depth() const { return {op, deep_node, deep_backward}; }
 };
 
 Tensor max_backward(const Tensor& g, const Tensor& index, const Geometry& geometry, const Dims& shape,
@@ -231,8 +232,8 @@ std::pair<Tensor, Tensor> max_over_windows(const Names& names, int dims, const T
   const auto [frames, in_frame] =
       max_over(names, self, plane_of(axes), memory(with_windows(2, self.shape(), axes)), indices);
   const Tensor planes = reshape(frames, with_frames(self.shape(), axes, axes[0].in));
-  const auto [values, in_plane] =
-      max_over(names, planes, depth_of(axes), memory(with_frames(self.shape(), axes, axes[0].out)), indices);
+  const auto [values, in_plane] = max_over(names.along_depth(), planes, depth_of(axes),
+                                           memory(with_frames(self.shape(), axes, axes[0].out)), indices);
   if (!indices) return {reshape(values, shape), Tensor()};
   // in_plane counts frames times elements of a frame, whose own places follow from the first step.
   const Dims& part = planes.shape();
@@ -294,7 +295,7 @@ Tensor average_over_windows(const Names& names, int dims, const Tensor& self, co
   const Tensor frames = average(self, plane, memory(with_windows(2, self.shape(), axes)), names);
   const Tensor planes = reshape(frames, with_frames(self.shape(), axes, axes[0].in));
   const Tensor out =
-      reshape(average(planes, depth, memory(with_frames(self.shape(), axes, axes[0].out)), names), shape);
+      reshape(average(planes, depth, memory(with_frames(self.shape(), axes, axes[0].out)), names.along_depth()), shape);
   return whole && divisor == 0 ? div_trunc(out, counts_of(plane, self.device())) : out;
 }
 
@@ -332,7 +333,8 @@ void check_adaptive(const char* op, const Tensor& self, int first) {
 std::pair<Tensor, Tensor> max_pool(int dims, const Tensor& self, const PoolWindows& windows, bool indices) {
   const bool volumes = dims == 3;
   const Names names{kMaxNames[dims - 1], volumes ? "MaxPool3DWithIndicesBackward0" : "MaxPool2DWithIndicesBackward0",
-                    volumes ? "MaxPool3DWithIndicesBackwardBackward0" : "MaxPool2DWithIndicesBackwardBackward0"};
+                    volumes ? "MaxPool3DWithIndicesBackwardBackward0" : "MaxPool2DWithIndicesBackwardBackward0",
+                    "MaxPool3DWithIndicesBackward1", "MaxPool3DWithIndicesBackwardBackward1"};
   const Axes axes = window_axes(names.op, dims, self, windows);
   check_dtype(names.op, self, self.dtype() != DType::Bool);
   if (checked_numel(names.op, with_windows(dims, self.shape(), axes)) > 0) {
@@ -345,7 +347,8 @@ Tensor avg_pool(int dims, const Tensor& self, const PoolWindows& windows, bool c
                 std::optional<std::int64_t> divisor_override) {
   const bool volumes = dims == 3;
   const Names names{kAverageNames[dims - 1], volumes ? "AvgPool3DBackward0" : "AvgPool2DBackward0",
-                    volumes ? "AvgPool3DBackwardBackward0" : "AvgPool2DBackwardBackward0"};
+                    volumes ? "AvgPool3DBackwardBackward0" : "AvgPool2DBackwardBackward0", "AvgPool3DBackward1",
+                    "AvgPool3DBackwardBackward1"};
   VG_CHECK(dims != 2 || self.ndim() > 2, IndexError, names.op,
            ": Dimension out of range, expected 3D or 4D input, got ", self.shape());
   VG_CHECK(!divisor_override || *divisor_override != 0, RuntimeError, names.op, ": divisor must be not zero");
@@ -365,7 +368,8 @@ Tensor avg_pool(int dims, const Tensor& self, const PoolWindows& windows, bool c
 std::pair<Tensor, Tensor> adaptive_max_pool(int dims, const Tensor& self, const DimList& output_size, bool indices) {
   const bool volumes = dims == 3;
   const Names names{kAdaptiveMaxNames[dims - 1], volumes ? "AdaptiveMaxPool3DBackward0" : "AdaptiveMaxPool2DBackward0",
-                    volumes ? "AdaptiveMaxPool3DBackwardBackward0" : "AdaptiveMaxPool2DBackwardBackward0"};
+                    volumes ? "AdaptiveMaxPool3DBackwardBackward0" : "AdaptiveMaxPool2DBackwardBackward0",
+                    "AdaptiveMaxPool3DBackward1", "AdaptiveMaxPool3DBackwardBackward1"};
   const Axes axes = adaptive_axes(names.op, dims, self, output_size);
   check_adaptive(names.op, self, 1);
   return max_over_windows(names, dims, self, axes, indices);
@@ -375,7 +379,8 @@ Tensor adaptive_avg_pool(int dims, const Tensor& self, const DimList& output_siz
   const bool volumes = dims == 3;
   const Names names{kAdaptiveAverageNames[dims - 1],
                     volumes ? "AdaptiveAvgPool3DBackward0" : "AdaptiveAvgPool2DBackward0",
-                    volumes ? "AdaptiveAvgPool3DBackwardBackward0" : "AdaptiveAvgPool2DBackwardBackward0"};
+                    volumes ? "AdaptiveAvgPool3DBackwardBackward0" : "AdaptiveAvgPool2DBackwardBackward0",
+                    "AdaptiveAvgPool3DBackward1", "AdaptiveAvgPool3DBackwardBackward1"};
   const Axes axes = adaptive_axes(names.op, dims, self, output_size);
   check_adaptive(names.op, self, volumes ? 1 : self.ndim() - dims);
   return average_over_windows(names, dims, self, axes, true, 0);

@@ -250,7 +250,9 @@ def adaptive_spec(kind: str, with_indices: bool = False) -> OpSpec:
             else pooling_tape.adaptive_average_of_volumes
         ),
         gradient_tolerance=1.0 if greatest else 2.0,
-        boundary=at_boundaries(distinct if greatest else uniform, ((7, 13, 19),), ((3, 3, 33),)),
+        boundary=at_boundaries(
+            distinct if greatest else uniform, ((7, 13, 19), *(True,) * greatest), ((3, 3, 33),)
+        ),
         errors=adaptive_errors(),
     )
 
@@ -260,14 +262,14 @@ def lp_samples(dims: int) -> Callable[[Sampler], Iterator[Sample]]:
 
     def samples(s: Sampler) -> Iterator[Sample]:
         size = SIZES[dims]
-        each = (3, 2, 2)[:dims]
+        each: Any = (3, 2, 2)[:dims] if dims > 1 else 3  # PyTorch takes no tuple of one
         for batch, kernel, ceil in itertools.product(BATCHES, (2, each), (False, True)):
             for norm_type, low in ((2, -3.0), (1.0, 0.3), (3, 0.3), (2.5, 0.3)):
                 x = s.array(batch, 2, *size, low=low, gap=0.3)
                 yield call(x, norm_type, kernel, ceil_mode=ceil, grad=batch == 2)
             yield call(s.array(batch, 2, *size, gap=0.3), 2, kernel, 1, ceil, grad=batch == 2)
         yield call(s.array(2, *size, gap=0.3), 2.0, 2, stride=(2,) * dims)
-        yield call(s.array(2, *size, gap=0.3), 4.0, size)
+        yield call(s.array(2, *size, gap=0.3), 4.0, size if dims > 1 else size[0])
         for norm_type in (np.inf, -np.inf):
             yield call(s.array(2, 2, *size, gap=0.3), float(norm_type), 2, grad=False)
 

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ... import _C
 from ..._C import Tensor
 from .pooling import avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d, max_pool2d, max_pool3d
 
@@ -43,7 +42,7 @@ def _norms(
     mean = means(input.pow(norm_type), kernel_size, stride, 0, ceil_mode)
     # Without a gradient where the sum is 0, as in PyTorch.
     elements = float(math.prod(each))
-    return (_C.sign(mean) * mean.abs().relu() * elements).pow(1.0 / norm_type)
+    return (mean.masked_fill(mean == 0, 0.0) * elements).pow(1.0 / norm_type)
 
 
 def lp_pool1d(

@@ -160,8 +160,8 @@ def adaptive_max_pool3d_op(input: Array, output_size: Any, return_indices: bool 
     return result if return_indices else result[0]
 
 
-def adaptive_max_pool3d_with_indices_op(input: Array, output_size: Any) -> Any:
-    """The greatest elements and their positions."""
+def adaptive_max_pool3d_with_indices_op(input: Array, output_size: Any, return_indices: bool = True) -> Any:
+    """The greatest elements and their positions, in any case."""
     return adaptive_max_pool3d_op(input, output_size, True)
 
 
