@@ -79,6 +79,16 @@ void bind_convolution(py::module_& m, TensorClass&) {
       f, "conv_transpose2d",
       "The transpose of conv2d as a map of its input: input [N, K, H, W] or [K, H, W], weight [K, C / groups, R, S], "
       "bias [C]; [N, C, (H - 1) stride - 2 padding + dilation (R - 1) + output_padding + 1, ...].");
+  bind_direct<&ops::conv3d>(
+      f, "conv3d",
+      "Correlates input [N, C, D, H, W] or [C, D, H, W] with weight [K, C / groups, Q, R, S] and adds bias "
+      "[K]: [N, K, (D + 2 padding - dilation (Q - 1) - 1) / stride + 1, ...].\n\n"
+      "padding: numbers of zeros on both sides, 'valid' for none, or 'same' for an output of the "
+      "input's size. Raises RuntimeError where sizes do not fit.");
+  bind_transposed<&ops::conv_transpose3d>(
+      f, "conv_transpose3d",
+      "The transpose of conv3d as a map of its input: input [N, K, D, H, W] or [K, D, H, W], weight [K, C / groups, Q, "
+      "R, S], bias [C]; [N, C, (D - 1) stride - 2 padding + dilation (Q - 1) + output_padding + 1, ...].");
 }
 
 }  // namespace verigrad::bindings

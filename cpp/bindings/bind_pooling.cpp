@@ -34,7 +34,7 @@ void bind_pools(py::module_& f, const char* max_name, const char* max_indices_na
                          count_include_pad, divisor_override);
   };
   constexpr const char* doc = "The mean of each window.";
-  if constexpr (dims == 2) {
+  if constexpr (dims > 1) {
     def_function(f, average_name, true, average, py::arg("input"), py::arg("kernel_size"),
                  py::arg("stride") = py::none(), py::arg("padding") = 0, py::arg("ceil_mode") = false,
                  py::arg("count_include_pad") = true, py::arg("divisor_override") = py::none(), doc);
@@ -67,14 +67,30 @@ void bind_adaptive(py::module_& f, const char* max_name, const char* average_nam
       py::arg("input"), py::arg("output_size"), "The mean of each of output_size windows.");
 }
 
+template <int dims>
+void bind_unpool(py::module_& f, const char* name) {
+  def_function(
+      f, name, true,
+      [](const Tensor& input, const Tensor& indices, const SizeArg& output_size) {
+        return ops::max_unpool(dims, input, indices, output_size.values);
+      },
+      py::arg("input"), py::arg("indices"), py::arg("output_size"),
+      "The values of a maximum at its places, zeros elsewhere.");
+}
+
 }  // namespace
 
 void bind_pooling(py::module_& m, TensorClass&) {
   py::module_ f = m.attr("nn_functional").cast<py::module_>();
   bind_pools<1>(f, "max_pool1d", "max_pool1d_with_indices", "avg_pool1d");
   bind_pools<2>(f, "max_pool2d", "max_pool2d_with_indices", "avg_pool2d");
+  bind_pools<3>(f, "max_pool3d", "max_pool3d_with_indices", "avg_pool3d");
   bind_adaptive<1>(f, "adaptive_max_pool1d", "adaptive_avg_pool1d");
   bind_adaptive<2>(f, "adaptive_max_pool2d", "adaptive_avg_pool2d");
+  bind_adaptive<3>(f, "adaptive_max_pool3d", "adaptive_avg_pool3d");
+  bind_unpool<1>(f, "max_unpool1d");
+  bind_unpool<2>(f, "max_unpool2d");
+  bind_unpool<3>(f, "max_unpool3d");
 }
 
 }  // namespace verigrad::bindings

@@ -1301,10 +1301,16 @@ class nn_functional:
     def adaptive_avg_pool2d(input: Tensor, output_size: _int | Sequence[_int]) -> Tensor:
         """The mean of each of output_size windows."""
     @staticmethod
+    def adaptive_avg_pool3d(input: Tensor, output_size: _int | Sequence[_int]) -> Tensor:
+        """The mean of each of output_size windows."""
+    @staticmethod
     def adaptive_max_pool1d(input: Tensor, output_size: _int | Sequence[_int]) -> _tuple[Tensor, Tensor]:
         """The greatest element of each of output_size windows, and its int64 place in the plane."""
     @staticmethod
     def adaptive_max_pool2d(input: Tensor, output_size: _int | Sequence[_int]) -> _tuple[Tensor, Tensor]:
+        """The greatest element of each of output_size windows, and its int64 place in the plane."""
+    @staticmethod
+    def adaptive_max_pool3d(input: Tensor, output_size: _int | Sequence[_int]) -> _tuple[Tensor, Tensor]:
         """The greatest element of each of output_size windows, and its int64 place in the plane."""
     @staticmethod
     def affine_image(input: Tensor, matrix: Tensor, size: Sequence[_int], mode: str = 'bilinear', fill: _float = 0.0) -> Tensor:
@@ -1323,6 +1329,9 @@ class nn_functional:
         """The mean of each window."""
     @staticmethod
     def avg_pool2d(input: Tensor, kernel_size: _int | Sequence[_int], stride: _int | Sequence[_int] | None = None, padding: _int | Sequence[_int] = 0, ceil_mode: _bool = False, count_include_pad: _bool = True, divisor_override: _int | None = None) -> Tensor:
+        """The mean of each window."""
+    @staticmethod
+    def avg_pool3d(input: Tensor, kernel_size: _int | Sequence[_int], stride: _int | Sequence[_int] | None = None, padding: _int | Sequence[_int] = 0, ceil_mode: _bool = False, count_include_pad: _bool = True, divisor_override: _int | None = None) -> Tensor:
         """The mean of each window."""
     @staticmethod
     def batch_norm(input: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None = None, bias: Tensor | None = None, training: _bool = False, momentum: _float = 0.1, eps: _float = 1e-05) -> Tensor:
@@ -1363,11 +1372,20 @@ class nn_functional:
         padding: numbers of zeros on both sides, 'valid' for none, or 'same' for an output of the input's size. Raises RuntimeError where sizes do not fit.
         """
     @staticmethod
+    def conv3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _int | Sequence[_int] | None = 1, padding: str | _int | Sequence[_int] | None = 0, dilation: _int | Sequence[_int] | None = 1, groups: _int = 1) -> Tensor:
+        """Correlates input [N, C, D, H, W] or [C, D, H, W] with weight [K, C / groups, Q, R, S] and adds bias [K]: [N, K, (D + 2 padding - dilation (Q - 1) - 1) / stride + 1, ...].
+
+        padding: numbers of zeros on both sides, 'valid' for none, or 'same' for an output of the input's size. Raises RuntimeError where sizes do not fit.
+        """
+    @staticmethod
     def conv_transpose1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _int | Sequence[_int] | None = 1, padding: _int | Sequence[_int] | None = 0, output_padding: _int | Sequence[_int] | None = 0, groups: _int = 1, dilation: _int | Sequence[_int] | None = 1) -> Tensor:
         """The transpose of conv1d as a map of its input: input [N, K, L] or [K, L], weight [K, C / groups, R], bias [C]; [N, C, (L - 1) stride - 2 padding + dilation (R - 1) + output_padding + 1]."""
     @staticmethod
     def conv_transpose2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _int | Sequence[_int] | None = 1, padding: _int | Sequence[_int] | None = 0, output_padding: _int | Sequence[_int] | None = 0, groups: _int = 1, dilation: _int | Sequence[_int] | None = 1) -> Tensor:
         """The transpose of conv2d as a map of its input: input [N, K, H, W] or [K, H, W], weight [K, C / groups, R, S], bias [C]; [N, C, (H - 1) stride - 2 padding + dilation (R - 1) + output_padding + 1, ...]."""
+    @staticmethod
+    def conv_transpose3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _int | Sequence[_int] | None = 1, padding: _int | Sequence[_int] | None = 0, output_padding: _int | Sequence[_int] | None = 0, groups: _int = 1, dilation: _int | Sequence[_int] | None = 1) -> Tensor:
+        """The transpose of conv3d as a map of its input: input [N, K, D, H, W] or [K, D, H, W], weight [K, C / groups, Q, R, S], bias [C]; [N, C, (D - 1) stride - 2 padding + dilation (Q - 1) + output_padding + 1, ...]."""
     @staticmethod
     def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, ignore_index: _int = -100, reduction: str = 'mean', label_smoothing: _float = 0.0) -> Tensor:
         """nll_loss of log_softmax of logits [N, C, ...]; the target holds int64 labels [N, ...] or probabilities of the input's shape."""
@@ -1469,6 +1487,21 @@ class nn_functional:
     @staticmethod
     def max_pool2d_with_indices(input: Tensor, kernel_size: _int | Sequence[_int], stride: _int | Sequence[_int] | None = None, padding: _int | Sequence[_int] = 0, dilation: _int | Sequence[_int] = 1, ceil_mode: _bool = False) -> _tuple[Tensor, Tensor]:
         """The greatest element of each window and its int64 place in the plane."""
+    @staticmethod
+    def max_pool3d(input: Tensor, kernel_size: _int | Sequence[_int], stride: _int | Sequence[_int] | None = None, padding: _int | Sequence[_int] = 0, dilation: _int | Sequence[_int] = 1, ceil_mode: _bool = False) -> Tensor:
+        """The greatest element of each window."""
+    @staticmethod
+    def max_pool3d_with_indices(input: Tensor, kernel_size: _int | Sequence[_int], stride: _int | Sequence[_int] | None = None, padding: _int | Sequence[_int] = 0, dilation: _int | Sequence[_int] = 1, ceil_mode: _bool = False) -> _tuple[Tensor, Tensor]:
+        """The greatest element of each window and its int64 place in the plane."""
+    @staticmethod
+    def max_unpool1d(input: Tensor, indices: Tensor, output_size: _int | Sequence[_int]) -> Tensor:
+        """The values of a maximum at its places, zeros elsewhere."""
+    @staticmethod
+    def max_unpool2d(input: Tensor, indices: Tensor, output_size: _int | Sequence[_int]) -> Tensor:
+        """The values of a maximum at its places, zeros elsewhere."""
+    @staticmethod
+    def max_unpool3d(input: Tensor, indices: Tensor, output_size: _int | Sequence[_int]) -> Tensor:
+        """The values of a maximum at its places, zeros elsewhere."""
     @staticmethod
     def mish(input: Tensor, inplace: _bool = False) -> Tensor:
         """x tanh(softplus(x)) (arXiv 1908.08681, eq. 1); with `inplace` in the input itself."""

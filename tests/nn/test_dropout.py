@@ -8,8 +8,8 @@ import verigrad.nn.functional as F
 from verigrad import nn
 from verigrad.nn.utils.mc_dropout import mc_dropout
 
-LAYERS = [nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout, nn.FeatureAlphaDropout]
-SHAPES = {nn.Dropout1d: (2, 3, 4)}
+LAYERS = [nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout]
+SHAPES = {nn.Dropout1d: (2, 3, 4), nn.Dropout3d: (2, 3, 4, 5, 2)}
 
 
 def sample(layer):
@@ -79,6 +79,9 @@ def test_in_place():
 def test_channels_share_a_decision():
     x = F.dropout2d(vg.ones(20, 10, 3, 4), 0.5).numpy().reshape(200, 12)
     assert (x == x[:, :1]).all() and 50 < (x[:, 0] == 0).sum() < 150
+    for shape in ((20, 10, 3, 2, 2), (200, 3, 2, 2)):
+        x = F.dropout3d(vg.ones(shape), 0.5).numpy().reshape(200, 12)
+        assert (x == x[:, :1]).all() and 50 < (x[:, 0] == 0).sum() < 150
 
 
 def test_warnings_and_refusals_of_the_channel_forms():
@@ -87,6 +90,8 @@ def test_warnings_and_refusals_of_the_channel_forms():
     assert caught[0].filename == __file__
     with pytest.warns(UserWarning, match="2-D input to dropout2d"):
         F.dropout2d(vg.ones(2, 3))
+    with pytest.warns(UserWarning, match="3-D input to dropout3d"):
+        F.dropout3d(vg.ones(2, 3, 4))
     with pytest.raises(RuntimeError, match="2D or 3D"):
         F.dropout1d(vg.ones(3))
     with pytest.raises(RuntimeError, match="at least 2 dimensions"):

@@ -195,6 +195,9 @@ CONVOLUTIONS = [
     ("Conv2d", (4, 3), {}, (6, 7, 7)),
     ("ConvTranspose1d", (4, 3), {"output_padding": 1, "stride": 2, "groups": 2}, (2, 6, 9)),
     ("ConvTranspose2d", (4, 2), {"dilation": 2}, (2, 6, 4, 4)),
+    ("Conv3d", (4, (3, 1, 2)), {"groups": 2, "padding": (1, 0, 0)}, (2, 6, 4, 5, 3)),
+    ("Conv3d", (4, 2), {"padding_mode": "circular", "padding": 1}, (6, 4, 5, 3)),
+    ("ConvTranspose3d", (4, 2), {"stride": (2, 1, 1), "bias": False}, (2, 6, 3, 4, 2)),
 ]
 
 
@@ -244,6 +247,7 @@ NORMS = [
     ("BatchNorm2d", {"eps": 1e-3}, (4, 3, 5, 2)),
     ("BatchNorm2d", {"affine": False}, (4, 3, 5, 2)),
     ("BatchNorm2d", {"track_running_stats": False}, (4, 3, 5, 2)),
+    ("BatchNorm3d", {"momentum": 0.2}, (4, 3, 5, 2, 3)),
 ]
 
 

@@ -94,6 +94,12 @@ def test_gradients_of_repeated_elements_add_up():
         ("ReplicationPad2d", ((1, 2, 0, 1),), (2, 3, 4)),
         ("CircularPad1d", ([1, 3],), (2, 3, 4)),
         ("CircularPad2d", (2,), (1, 2, 3, 4)),
+        ("ConstantPad3d", ((1, 2, 3, 4, 0, -1), 0.5), (2, 3, 4, 2)),
+        ("ZeroPad3d", (2,), (1, 2, 3, 4, 2)),
+        ("ReflectionPad3d", ((1, 2, 0, 1, 1, 2),), (2, 3, 4, 5)),
+        ("ReflectionPad3d", (1,), (1, 2, 3, 4, 2)),
+        ("ReplicationPad3d", ((1, 2, 0, 1, 3, 0),), (2, 3, 4, 5)),
+        ("CircularPad3d", ((1, 2, 0, 1, 3, 0),), (1, 2, 3, 4, 5)),
     ],
 )
 def test_layers_are_those_of_pytorch(name, arguments, shape):

@@ -116,15 +116,76 @@ def test_interpolation_returns_new_memory():
     assert not x.any()
 
 
-@pytest.mark.parametrize("mode", ["bicubic", "trilinear"])
-def test_what_is_missing_is_named(mode):
-    x = vg.zeros(1, 1, 3, 3) if mode == "bicubic" else vg.zeros(1, 1, 2, 3, 3)
-    with pytest.raises(NotImplementedError, match=mode):
-        F.interpolate(x, 2, mode=mode)
-    with pytest.raises(NotImplementedError, match="antialias"):
-        F.interpolate(vg.zeros(1, 1, 3, 3), 2, mode="bilinear", antialias=True)
-    with pytest.raises(NotImplementedError, match="area"):
-        F.interpolate(vg.zeros(1, 1, 2, 3, 3), 2, mode="area")
+def same_size(x, call):
+    """Whether a scale factor other than 1 leaves a size as it is: there PyTorch's gradient does not belong to
+    its values."""
+    factor = call.get("scale_factor")
+    return factor is not None and any(n != 1 and int(n * factor) == n for n in x.shape[2:])
+
+
+@pytest.mark.parametrize("mode", ["bicubic", "bilinear", "lanczos", "trilinear", "area"])
+@pytest.mark.parametrize("antialias", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_smooth_interpolation_is_that_of_pytorch(torch, mode, antialias, dtype):
+    """Cubic and widened kernels, volumes. PyTorch's antialias of columns to one is wrong, so one of them is
+    left out."""
+    if mode in ("trilinear", "area") and antialias or mode == "lanczos" and not antialias:
+        pytest.skip("not for this mode")
+    rng = np.random.default_rng(4)
+    shape = (2, 2, 3, 5, 4) if mode in ("trilinear", "area") else (2, 2, 5, 8)
+    corners = {"area": (None,), "lanczos": (None, False)}.get(mode, (None, False, True))
+    calls = [{"size": n} for n in (*range(2 if antialias else 1, 8), 13)]
+    calls += [{"scale_factor": f} for f in (0.4, 0.5, 0.75, 1.0, 1.1, 1.5, 1.7, 2, 2.6)]
+    calls += [{"scale_factor": f, "recompute_scale_factor": True} for f in (0.7, 1.3, 2.6)]
+    for call, align in itertools.product(calls, corners):
+        x = rng.normal(size=shape).astype(dtype)
+        ours, theirs = vg.tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
+        options = {"mode": mode, "align_corners": align, "antialias": antialias, **call}
+        got = F.interpolate(ours, **options)
+        wanted = torch.nn.functional.interpolate(theirs, **options)
+        tolerance = {"rtol": 1e-4, "atol": 2e-5} if dtype == np.float32 else {"rtol": 1e-12, "atol": 1e-12}
+        np.testing.assert_allclose(got.detach().numpy(), wanted.detach().numpy(), **tolerance)
+        if same_size(x, call):
+            continue
+        g = rng.normal(size=tuple(got.shape)).astype(dtype)
+        got.backward(vg.tensor(g))
+        wanted.backward(torch.tensor(g))
+        np.testing.assert_allclose(ours.grad.numpy(), theirs.grad.numpy(), **tolerance)
+
+
+def test_interpolation_keeps_what_its_kernels_reproduce():
+    """A constant by every kernel, a straight line by the cubic one with a = -1/2, away from
+    the borders."""
+    for mode in ("bilinear", "bicubic", "lanczos"):
+        y = F.interpolate(vg.full((1, 1, 7, 9), 2.5), (3, 4), mode=mode, antialias=True)
+        assert vg.allclose(y, vg.full((1, 1, 3, 4), 2.5), rtol=1e-6)
+    line = vg.arange(12.0, dtype=vg.float64).reshape(1, 1, 1, 12).expand(1, 1, 4, 12)
+    y = F.interpolate(line, (4, 24), mode="bicubic", antialias=True)
+    wanted = (np.arange(24) + 0.5) / 2 - 0.5
+    np.testing.assert_allclose(y.numpy()[0, 0, 0, 4:-4], wanted[4:-4], rtol=1e-12)
+    volume = vg.arange(8.0).reshape(1, 1, 2, 2, 2)
+    middle = F.interpolate(volume, 3, mode="trilinear", align_corners=True)[0, 0, 1, 1, 1]
+    assert middle.item() == 3.5
+    assert F.interpolate(volume, 1, mode="area").item() == 3.5
+
+
+def test_antialias_reads_infinity_only_where_it_counts():
+    x = vg.zeros(1, 1, 8, 8)
+    x[0, 0, 0, 7] = float("inf")
+    y = F.interpolate(x, (4, 4), mode="bilinear", antialias=True)
+    assert y[0, 0, 0, 3].item() == float("inf") and not y.isnan().any()
+    assert y[0, 0, 2:].eq(0).all() and y[0, 0, :, :2].eq(0).all()
+
+
+def test_modes_and_options_that_do_not_fit():
+    with pytest.raises(NotImplementedError, match="Got 4D input, but trilinear mode needs 5D"):
+        F.interpolate(vg.zeros(1, 1, 3, 3), 2, mode="trilinear")
+    with pytest.raises(ValueError, match="Anti-alias option is restricted"):
+        F.interpolate(vg.zeros(1, 1, 2, 3, 3), 2, mode="trilinear", antialias=True)
+    with pytest.raises(ValueError, match="Lanczos mode requires antialias=True"):
+        F.interpolate(vg.zeros(1, 1, 3, 3), 2, mode="lanczos")
+    with pytest.raises(NotImplementedError, match="int64"):
+        F.interpolate(vg.zeros(1, 1, 3, 3, dtype=vg.int64), 2, mode="bicubic")
 
 
 def test_pixel_shuffle_and_back():
@@ -143,6 +204,10 @@ def test_pixel_shuffle_and_back():
         ("Upsample", (), {"scale_factor": 2}, (1, 2, 3, 3)),
         ("Upsample", ((3, 4), None, "bilinear", True), {}, (1, 2, 5, 5)),
         ("Upsample", (), {"scale_factor": (2, 1.5)}, (1, 2, 5, 5)),
+        ("Upsample", (), {"scale_factor": 1.5, "mode": "bicubic", "align_corners": True}, (1, 2, 5, 5)),
+        ("Upsample", (), {"size": (3, 5, 7), "mode": "trilinear"}, (1, 2, 2, 3, 4)),
+        ("Upsample", (), {"scale_factor": 2, "mode": "linear"}, (1, 2, 5)),
+        ("Upsample", ((2, 2, 3), None, "area"), {}, (1, 2, 4, 3, 5)),
         ("UpsamplingNearest2d", (), {"scale_factor": 2}, (1, 2, 3, 3)),
         ("UpsamplingBilinear2d", (4,), {}, (1, 2, 3, 3)),
         ("PixelShuffle", (3,), {}, (1, 9, 2, 2)),

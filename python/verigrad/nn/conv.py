@@ -17,7 +17,7 @@ from . import functional, init
 from .module import Module
 from .parameter import Parameter
 
-__all__ = ["Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d"]
+__all__ = ["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"]
 
 Sizes = int | tuple[int, ...]
 
@@ -251,6 +251,40 @@ class Conv2d(_Conv):
         return self._apply_to(functional.conv2d, input)
 
 
+class Conv3d(_Conv):
+    """Correlates [N, in_channels, D, H, W] or [in_channels, D, H, W] with learned kernels: [N, out_channels,
+    D_out, H_out, W_out].
+
+    D_out = (D + 2 padding - dilation (kernel_size - 1) - 1) / stride + 1, rounded down (arXiv 1603.07285,
+    relationship 14). ``weight`` has the shape [out_channels, in_channels / groups, Q, R, S], ``bias``
+    [out_channels]; both begin uniform in (-1/sqrt(k), 1/sqrt(k)) with k = in_channels / groups * Q * R * S.
+
+    Args:
+        in_channels: channels of the input.
+        out_channels: channels of the output, which is the number of kernels.
+        kernel_size: frames, rows and columns of a kernel; one number for all.
+        stride: steps between neighbouring outputs; default 1.
+        padding: elements added on all sides; or "valid" for none, "same" for an output of the input's size
+            (stride 1 only). Default 0.
+        dilation: distances between neighbouring elements of a kernel; default 1.
+        groups: parts into which the channels are cut, each convolved by itself; in_channels makes it
+            depthwise. Default 1.
+        bias: whether to add a bias; default True.
+        padding_mode: "zeros", "reflect", "replicate" or "circular"; default "zeros".
+        device: where the parameters live; default the CPU.
+        dtype: of the parameters; default the default dtype.
+
+    Raises:
+        ValueError: channels are not divisible by ``groups``, or ``padding`` or ``padding_mode`` is unknown.
+        RuntimeError: in the call, sizes do not fit.
+    """
+
+    _spatial = 3
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self._apply_to(functional.conv3d, input)
+
+
 class _ConvTranspose(_ConvNd):
     """A transposed convolution; the spatial dimensions are those of the subclass."""
 
@@ -392,3 +426,35 @@ class ConvTranspose2d(_ConvTranspose):
 
     def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
         return self._apply_to(functional.conv_transpose2d, input, output_size)
+
+
+class ConvTranspose3d(_ConvTranspose):
+    """The transpose of a :class:`Conv3d` as a linear map: [N, in_channels, D, H, W] to [N, out_channels,
+    D_out, H_out, W_out].
+
+    D_out = (D - 1) stride - 2 padding + dilation (kernel_size - 1) + output_padding + 1. ``weight`` has the
+    shape [in_channels, out_channels / groups, Q, R, S], ``bias`` [out_channels].
+
+    Args:
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        kernel_size: frames, rows and columns of a kernel; one number for all.
+        stride: of the convolution whose transpose this is; default 1.
+        padding: of that convolution: elements cut from all sides of the result; default 0.
+        output_padding: frames, rows and columns added to the end of the result; default 0.
+        groups: parts into which the channels are cut; default 1.
+        bias: whether to add a bias; default True.
+        dilation: distances between neighbouring elements of a kernel; default 1.
+        padding_mode: "zeros" only.
+        device: where the parameters live; default the CPU.
+        dtype: of the parameters; default the default dtype.
+
+    Raises:
+        ValueError: channels are not divisible by ``groups``; ``output_size`` cannot be reached.
+        RuntimeError: in the call, sizes do not fit.
+    """
+
+    _spatial = 3
+
+    def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
+        return self._apply_to(functional.conv_transpose3d, input, output_size)

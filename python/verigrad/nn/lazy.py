@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from .._C import Tensor
 from ..autograd import no_grad
-from .conv import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d, Sizes
+from .conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, Sizes
 from .linear import Linear
-from .normalization import BatchNorm1d, BatchNorm2d
+from .normalization import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from .parameter import UninitializedBuffer, UninitializedParameter, UninitializedTensorMixin, is_lazy
 
 if TYPE_CHECKING:
@@ -21,10 +21,13 @@ else:
 __all__ = [
     "LazyBatchNorm1d",
     "LazyBatchNorm2d",
+    "LazyBatchNorm3d",
     "LazyConv1d",
     "LazyConv2d",
+    "LazyConv3d",
     "LazyConvTranspose1d",
     "LazyConvTranspose2d",
+    "LazyConvTranspose3d",
     "LazyLinear",
     "LazyModuleMixin",
 ]
@@ -222,6 +225,12 @@ class LazyConv2d(_LazyForward, Conv2d):  # type: ignore[misc]
     cls_to_become = Conv2d
 
 
+class LazyConv3d(_LazyForward, Conv3d):  # type: ignore[misc]
+    """A Conv3d that takes ``in_channels`` from its first input; the other arguments are those of Conv3d."""
+
+    cls_to_become = Conv3d
+
+
 class LazyConvTranspose1d(_LazyTransposed, ConvTranspose1d):  # type: ignore[misc]
     """A ConvTranspose1d that takes ``in_channels`` from its first input; other arguments as there."""
 
@@ -232,6 +241,12 @@ class LazyConvTranspose2d(_LazyTransposed, ConvTranspose2d):  # type: ignore[mis
     """A ConvTranspose2d that takes ``in_channels`` from its first input; other arguments as there."""
 
     cls_to_become = ConvTranspose2d
+
+
+class LazyConvTranspose3d(_LazyTransposed, ConvTranspose3d):  # type: ignore[misc]
+    """A ConvTranspose3d that takes ``in_channels`` from its first input; other arguments as there."""
+
+    cls_to_become = ConvTranspose3d
 
 
 class _LazyBatchNorm(LazyModuleMixin):
@@ -296,3 +311,9 @@ class LazyBatchNorm2d(_LazyBatchNorm, BatchNorm2d):
     """A BatchNorm2d that takes ``num_features`` from its first input; other arguments as there."""
 
     cls_to_become = BatchNorm2d
+
+
+class LazyBatchNorm3d(_LazyBatchNorm, BatchNorm3d):
+    """A BatchNorm3d that takes ``num_features`` from its first input; other arguments as there."""
+
+    cls_to_become = BatchNorm3d

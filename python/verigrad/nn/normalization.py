@@ -17,9 +17,11 @@ from .parameter import Parameter
 __all__ = [
     "BatchNorm1d",
     "BatchNorm2d",
+    "BatchNorm3d",
     "GroupNorm",
     "InstanceNorm1d",
     "InstanceNorm2d",
+    "InstanceNorm3d",
     "LayerNorm",
     "LocalResponseNorm",
     "RMSNorm",
@@ -179,6 +181,12 @@ class BatchNorm2d(_BatchNorm):
     dims = (4,)
 
 
+class BatchNorm3d(_BatchNorm):
+    """Normalises each channel over the batch: [N, C, D, H, W]; else as ``BatchNorm1d``."""
+
+    dims = (5,)
+
+
 class _InstanceNorm(_ChannelNorm):
     """Instance normalisation; see ``functional.instance_norm``."""
 
@@ -250,6 +258,12 @@ class InstanceNorm2d(_InstanceNorm):
     """Normalises each channel of each sample: [C, H, W] or [N, C, H, W]; else as ``InstanceNorm1d``."""
 
     dims = (3, 4)
+
+
+class InstanceNorm3d(_InstanceNorm):
+    """Normalises each channel of each sample: [C, D, H, W] or [N, C, D, H, W]; else as ``InstanceNorm1d``."""
+
+    dims = (4, 5)
 
 
 def _shape_of(normalized_shape: int | Sequence[int]) -> tuple[int, ...]:

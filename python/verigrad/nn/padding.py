@@ -11,14 +11,19 @@ from .module import Module
 __all__ = [
     "CircularPad1d",
     "CircularPad2d",
+    "CircularPad3d",
     "ConstantPad1d",
     "ConstantPad2d",
+    "ConstantPad3d",
     "ReflectionPad1d",
     "ReflectionPad2d",
+    "ReflectionPad3d",
     "ReplicationPad1d",
     "ReplicationPad2d",
+    "ReplicationPad3d",
     "ZeroPad1d",
     "ZeroPad2d",
+    "ZeroPad3d",
 ]
 
 _Size = int | Sequence[int]
@@ -87,6 +92,18 @@ class ConstantPad2d(_ConstantPad):
     dims = 2
 
 
+class ConstantPad3d(_ConstantPad):
+    """Pads the last three dimensions of an input of any shape with
+    a value.
+
+    Args:
+        padding: elements left, right, top, bottom, front and back, or one number for all; negative ones crop.
+        value: what to fill with.
+    """
+
+    dims = 3
+
+
 class ZeroPad1d(_ZeroPad):
     """Pads the last dimension of an input of any shape with
     zeros.
@@ -107,6 +124,17 @@ class ZeroPad2d(_ZeroPad):
     """
 
     dims = 2
+
+
+class ZeroPad3d(_ZeroPad):
+    """Pads the last three dimensions of an input of any shape with
+    zeros.
+
+    Args:
+        padding: elements left, right, top, bottom, front and back, or one number for all; negative ones crop.
+    """
+
+    dims = 3
 
 
 class ReflectionPad1d(_Pad):
@@ -139,6 +167,21 @@ class ReflectionPad2d(_Pad):
     mode = "reflect"
 
 
+class ReflectionPad3d(_Pad):
+    """Pads the last three dimensions of [N, C, D, H, W] or [C, D, H, W] with
+    the input mirrored at its first and last element.
+
+    Args:
+        padding: elements left, right, top, bottom, front and back, or one number for all; negative ones crop.
+
+    Raises:
+        RuntimeError: (in the call) a padding is not less than the size.
+    """
+
+    dims = 3
+    mode = "reflect"
+
+
 class ReplicationPad1d(_Pad):
     """Pads the last dimension of [N, C, L] or [C, L] with
     the first and the last element.
@@ -160,6 +203,18 @@ class ReplicationPad2d(_Pad):
     """
 
     dims = 2
+    mode = "replicate"
+
+
+class ReplicationPad3d(_Pad):
+    """Pads the last three dimensions of [N, C, D, H, W] or [C, D, H, W] with
+    the first and the last element.
+
+    Args:
+        padding: elements left, right, top, bottom, front and back, or one number for all; negative ones crop.
+    """
+
+    dims = 3
     mode = "replicate"
 
 
@@ -190,4 +245,19 @@ class CircularPad2d(_Pad):
     """
 
     dims = 2
+    mode = "circular"
+
+
+class CircularPad3d(_Pad):
+    """Pads the last three dimensions of [N, C, D, H, W] or [C, D, H, W] with
+    the input's other end.
+
+    Args:
+        padding: elements left, right, top, bottom, front and back, or one number for all; negative ones crop.
+
+    Raises:
+        RuntimeError: (in the call) a padding exceeds the size.
+    """
+
+    dims = 3
     mode = "circular"

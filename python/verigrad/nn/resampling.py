@@ -91,14 +91,15 @@ class Fold(Module):
 
 
 class Upsample(Module):
-    """A signal or an image in another size; see ``functional.interpolate``.
+    """A signal, an image or a volume in another size; see ``functional.interpolate``.
 
     Args:
         size: of the spatial dimensions of the output, or one number for all.
         scale_factor: instead of ``size``.
-        mode: "nearest", "nearest-exact", "linear", "bilinear" or "area"; default "nearest".
-        align_corners: whether the corner elements keep their centres, for linear and bilinear; default None,
-            which is False.
+        mode: "nearest", "nearest-exact", "linear", "bilinear", "bicubic", "trilinear" or "area"; default
+            "nearest".
+        align_corners: whether the corner elements keep their centres, for linear, bilinear, bicubic and
+            trilinear; default None, which is False.
         recompute_scale_factor: whether the positions follow from the rounded output size; default None, which
             is False.
     """

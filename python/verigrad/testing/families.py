@@ -57,6 +57,10 @@ FAMILIES: dict[str, Family] = {
         "loops over the elements of each window",
         "windows gathered by index, or sums weighted by row and column, on the tape",
     ),
+    "volumes": Family(
+        "loops over the elements of each window, frame after frame",
+        "places of the maxima, sums weighted by frame, row and column, and powers, on the tape",
+    ),
     "normalization": Family("two passes over each group", "means, products and powers on the tape"),
     "recurrent": Family(
         "loops over steps, sequences and units, in float64",

@@ -43,6 +43,7 @@ FAMILIES = (
     "dropout",
     "convolution",
     "pooling",
+    "volumes",
     "normalization",
     "recurrent",
     "attention",

@@ -32,13 +32,21 @@ GROUPS = (
 KERNELS = (1, 2, 3)
 
 
-def grid(thin: bool = False) -> Iterator[tuple[int, int, int, tuple[int, int, int], int, int]]:
+Point = tuple[int, int, int, tuple[int, int, int], int, int]
+
+
+def grid(thin: bool = False) -> Iterator[Point]:
     """(stride, padding, dilation, groups and channels, kernel, batch); the batch goes round. `thin`: every
     other point, which still has each pair of neighbouring options."""
     combinations = itertools.product(STRIDES, PADDINGS, DILATIONS, GROUPS, KERNELS)
     for i, (stride, padding, dilation, groups, kernel) in enumerate(combinations):
         if not (thin and i % 2):
             yield stride, padding, dilation, groups, kernel, BATCHES[i // (1 + thin) % len(BATCHES)]
+
+
+def sparse_grid() -> Iterator[Point]:
+    """Every fifth point, of volumes, whose maps are those of images; it has each option."""
+    yield from itertools.islice(grid(), 0, None, 5)
 
 
 def conv1d_samples(s: Sampler) -> Iterator[Sample]:
@@ -90,10 +98,36 @@ def conv2d_samples(s: Sampler) -> Iterator[Sample]:
     yield call(special, s.array(1, 1, 2, 2), grad=False, note="infinity and NaN stay where they are read")
 
 
+def conv3d_samples(s: Sampler) -> Iterator[Sample]:
+    """The grid; unequal sizes; no batch, 'same' and 'valid'; taps along depth that read padding alone."""
+    for stride, padding, dilation, (groups, channels, results), kernel, batch in sparse_grid():
+        yield call(
+            s.array(batch, channels, 5, 3, 5),
+            s.array(results, channels // groups, kernel, min(kernel, 2), kernel),
+            s.array(results),
+            stride,
+            padding,
+            dilation,
+            groups,
+        )
+    for shape in ((1, 3, 2), (3, 1, 1), (2, 2, 3)):
+        for options in (((1, 2, 1), (0, 1, 2), (2, 1, 1)), ((2, 1, 3), (2, 0, 1), (1, 2, 2))):
+            yield call(s.array(2, 2, 5, 6, 5), s.array(3, 2, *shape), None, *options)
+    for shape in ((1, 1, 1), (2, 2, 2), (3, 3, 3), (4, 2, 1)):
+        yield call(s.array(2, 2, 4, 3, 5), s.array(2, 2, *shape), padding="same")
+    yield call(s.array(2, 2, 4, 4, 5), s.array(2, 2, 2, 2, 3), padding="same", dilation=(3, 2, 1))
+    yield call(s.array(2, 5, 4, 5), s.array(3, 2, 3, 3, 3), s.array(3), note="no batch")
+    yield call(s.array(2, 2, 5, 5, 5), s.array(3, 2, 3, 3, 3), padding="valid", stride=[2, 2, 1])
+    yield call(s.array(1, 2, 2, 3, 3), s.array(2, 2, 6, 5, 5), padding=2, note="taps that read nothing")
+    yield call(s.array(1, 1, 2, 2, 2), s.array(1, 1, 1, 2, 2), stride=4, padding=3, note="zeros alone")
+    yield call(s.array(1, 1, 1, 1, 1), s.array(1, 1, 1, 1, 1))
+
+
 def transposed_grid(s: Sampler, spatial: int) -> Iterator[Sample]:
     """The grid, with every output padding that is allowed."""
-    for stride, padding, dilation, (groups, results, channels), kernel, batch in grid(thin=True):
-        shape = (4, 5)[-spatial:]
+    points = sparse_grid() if spatial == 3 else grid(thin=True)
+    for stride, padding, dilation, (groups, results, channels), kernel, batch in points:
+        shape = (3, 4, 5)[-spatial:]
         if any((n - 1) * stride - 2 * padding + dilation * (kernel - 1) + 1 <= 0 for n in shape):
             continue
         extra = (stride + kernel) % max(stride, dilation)
@@ -122,6 +156,16 @@ def conv_transpose2d_samples(s: Sampler) -> Iterator[Sample]:
     yield call(s.array(2, 2, 3, 4), s.array(2, 3, 2, 3), None, (2, 3), (1, 0), (1, 2), 1, (1, 2))
     yield call(s.array(2, 3, 4), s.array(2, 3, 3, 3), s.array(3), stride=2, note="no batch")
     yield call(s.array(1, 1, 1, 1), s.array(1, 1, 1, 1))
+
+
+def conv_transpose3d_samples(s: Sampler) -> Iterator[Sample]:
+    """The grid, unequal sizes, no batch."""
+    yield from transposed_grid(s, 3)
+    yield call(
+        s.array(2, 2, 3, 2, 3), s.array(2, 3, 2, 2, 3), None, (2, 1, 3), (1, 0, 1), (1, 0, 2), 1, (1, 2, 2)
+    )
+    yield call(s.array(2, 3, 3, 2), s.array(2, 3, 3, 3, 3), s.array(3), stride=2, note="no batch")
+    yield call(s.array(1, 1, 1, 1, 1), s.array(1, 1, 1, 1, 1))
 
 
 # Geometries on both sides of what the kernels cut by (convolution*.cpp, convolution_source.h,
@@ -170,6 +214,14 @@ SIGNALS: tuple[tuple[str, tuple[int, ...], tuple[int, ...], dict[str, Any]], ...
     ("97 pixels, not packed", (2, 9, 99), (5, 9, 3), {}),
     ("a kernel wider than a tile", (1, 1, 960), (3, 1, 101), {}),
     ("groups, dilated", (3, 14, 97), (14, 2, 3), {"dilation": 2, "groups": 7}),
+)
+# The frames of all samples that a tap along depth reads are the images of one call.
+VOLUMES: tuple[tuple[str, tuple[int, ...], tuple[int, ...], dict[str, Any]], ...] = (
+    ("1,000,000 products for each tap", (2, 5, 9, 17, 19), (9, 5, 3, 3, 3), {"padding": 1}),
+    ("steps and groups", (3, 6, 7, 11, 9), (4, 3, 3, 2, 3), {"stride": 2, "padding": 1, "groups": 2}),
+    ("dilated frames", (1, 3, 9, 8, 7), (5, 3, 3, 3, 1), {"padding": (3, 1, 0), "dilation": (3, 1, 1)}),
+    ("one tap along depth", (2, 7, 4, 9, 11), (5, 7, 1, 3, 3), {"padding": (0, 1, 1)}),
+    ("taps along depth alone", (2, 3, 17, 5, 7), (6, 3, 5, 1, 1), {"stride": (3, 1, 1)}),
 )
 
 
@@ -270,7 +322,7 @@ def convolution(
             convolution_tape.transposed if "transpose" in name else convolution_tape.direct, spatial
         ),
         gradient_tolerance=4.0,
-        boundary=at_boundaries(GEOMETRIES if spatial == 2 else SIGNALS, "transpose" in name),
+        boundary=at_boundaries((SIGNALS, GEOMETRIES, VOLUMES)[spatial - 1], "transpose" in name),
         errors=errors(spatial, "transpose" in name),
         **options,
     )
@@ -279,6 +331,8 @@ def convolution(
 SPECS = (
     convolution("conv1d", 1, conv1d_samples),
     convolution("conv2d", 2, conv2d_samples),
+    convolution("conv3d", 3, conv3d_samples),
     convolution("conv_transpose1d", 1, conv_transpose1d_samples),
     convolution("conv_transpose2d", 2, conv_transpose2d_samples),
+    convolution("conv_transpose3d", 3, conv_transpose3d_samples),
 )

@@ -85,6 +85,19 @@ def large_images(s: Sampler) -> Iterator[Sample]:
     yield call(s.array(61, 11, 19, 23, gap=0.1), 0.5, training=True, peer=False)
 
 
+def large_volumes(s: Sampler) -> Iterator[Sample]:
+    """The same with volumes."""
+    yield call(s.array(37, 29, 3, 2, 1, gap=0.1), 0.3, training=True, peer=False)
+    yield call(s.array(61, 11, 19, 5, 5, gap=0.1), 0.5, training=True, peer=False)
+
+
+def volumes(x: Any, *args: Any, **kwargs: Any) -> tape.Var:
+    """As `sequences`, of volumes."""
+    x = tape.var(x)
+    batch = x if x.ndim == 5 else x.reshape(1, *x.shape)
+    return tapes.dropout(SEED, channels=True)(batch, *args, **kwargs).reshape(*x.shape)
+
+
 def sequences(x: Any, *args: Any, **kwargs: Any) -> tape.Var:
     """Dropout of channels; without a batch the first dimension holds them."""
     x = tape.var(x)
@@ -183,6 +196,7 @@ ALPHA: dict[str, Any] = {**COMMON, "scale": "bound"}
 ELEMENTS = ((40, 500), 20_000)
 CHANNELS = ((200, 100, 2, 3), 20_000)
 SEQUENCES = ((200, 100, 3), 20_000)
+VOLUMES = ((200, 100, 2, 1, 2), 20_000)
 IMAGES = channel_samples((2, 3, 2, 2), (0, 3, 2, 2), (1, 1, 4, 1), (5, 2, 1, 3))
 
 
@@ -261,6 +275,20 @@ FUNCTIONS = (
         boundary=large_images,
         function=function("dropout2d"),
         check=checks("dropout2d", *CHANNELS),
+        registered=False,
+        errors=(*PROBABILITY, INTEGER, ALL_INTEGERS),
+        **COMMON,
+    ),
+    OpSpec(
+        "dropout3d",
+        lambda x, *args, **kwargs: ref.dropout_op(SEED, channels=True)(
+            x if x.ndim == 5 else x[None], *args, **kwargs
+        ).reshape(x.shape),
+        channel_samples((2, 3, 2, 2, 1), (3, 2, 1, 4), (0, 3, 2, 2, 2), (1, 1, 1, 1, 1)),
+        function=function("dropout3d"),
+        composition=volumes,
+        boundary=large_volumes,
+        check=checks("dropout3d", *VOLUMES),
         registered=False,
         errors=(*PROBABILITY, INTEGER, ALL_INTEGERS),
         **COMMON,

@@ -113,6 +113,50 @@ def window_boundaries(fold: bool) -> Any:
     return samples
 
 
+def smooth_samples(s: Sampler) -> Iterator[Sample]:
+    """Volumes, cubic kernels, and kernels that grow with the elements of a smaller output. PyTorch's gradient
+    of a size that stays is another where a scale factor other than 1 led to it, and its antialias of columns
+    to one is wrong."""
+    size: Any
+    factor: Any
+    for corners in (None, False, True):
+        for size in (1, 3, (2, 5, 4), (4, 1, 7)):
+            yield call(s.array(2, 2, 3, 2, 4), size, mode="trilinear", align_corners=corners)
+        yield call(
+            s.array(1, 2, 3, 2, 4), scale_factor=(2, 1.7, 0.6), mode="trilinear", align_corners=corners
+        )
+        for size in (1, 3, 9, (5, 2), (4, 5), (2, 11)):
+            yield call(s.array(2, 2, 4, 5), size, mode="bicubic", align_corners=corners)
+        for factor in (2, 0.5, (1.7, 0.63)):
+            for recompute in (None, True):
+                yield call(
+                    s.array(1, 2, 6, 7),
+                    scale_factor=factor,
+                    mode="bicubic",
+                    align_corners=corners,
+                    recompute_scale_factor=recompute,
+                )
+    for size in (1, 2, (3, 1, 5)):
+        yield call(s.array(2, 2, 3, 2, 4), size, mode="area")
+    for mode in ("trilinear", "bicubic", "area"):
+        shape = (0, 2, 3, 3) if mode == "bicubic" else (0, 2, 3, 3, 3)
+        yield call(s.array(*shape), 2, mode=mode)
+    for mode in ("bilinear", "bicubic", "lanczos"):
+        for corners in (None, True) if mode != "lanczos" else (None,):
+            options: dict[str, Any] = {"mode": mode, "antialias": True, "align_corners": corners}
+            for size in (2, 3, (1, 4), (9, 3), (5, 20), (12, 13)):
+                yield call(s.array(1, 2, 7, 9), size, **options)
+            yield call(s.array(1, 1, 7, 9), (3, 1), peer=False, **options)
+            for factor in (0.5, (0.3, 1.7), (2, 0.45)):
+                yield call(s.array(2, 1, 7, 9), scale_factor=factor, **options)
+            yield call(s.array(2, 1, 7, 9), scale_factor=0.45, recompute_scale_factor=True, **options)
+            yield call(s.array(0, 1, 7, 9), 3, **options)
+        if s.floating:
+            rare = s.array(1, 1, 6, 6)
+            rare[0, 0, 0, 5] = np.inf
+            yield call(rare, 3, mode=mode, antialias=True, grad=False, note="infinity stays where it is read")
+
+
 def interpolate_samples(s: Sampler) -> Iterator[Sample]:
     """Sizes and scale factors in every mode."""
     for mode in ("nearest", "nearest-exact", "linear", "bilinear", "area"):
@@ -132,6 +176,7 @@ def interpolate_samples(s: Sampler) -> Iterator[Sample]:
             yield call(s.array(1, 2, 4, 5), (4, 5), mode=mode)
             yield call(s.array(1, 2, 4, 5), scale_factor=[1.5, 2.0], mode=mode)
             yield call(s.array(1, 2, 1, 1), 3, mode=mode)
+    yield from smooth_samples(s)
     yield call(s.array(1, 2, 2, 3, 2), 4)
     yield call(s.array(1, 2, 2, 3, 2), (3, 5, 1), mode="nearest-exact")
 
@@ -144,7 +189,9 @@ def interpolate_boundaries(s: Sampler) -> Iterator[Sample]:
     yield call(s.array(1, 2, 35, 67), (71, 133), mode="bilinear", align_corners=True)
     yield call(s.array(3, 5, 67), 133, mode="linear")
     yield call(s.array(3, 5, 67), scale_factor=2.5, mode="linear", align_corners=False)
-    for mode in ("nearest", "bilinear"):
+    yield call(s.array(1, 2, 5, 17, 35), (9, 33, 67), mode="trilinear")
+    yield call(s.array(1, 2, 35, 67), (16, 133), mode="bicubic", antialias=True)
+    for mode in ("nearest", "bilinear", "bicubic"):
         yield call(s.array(1, 2, 257, 131), (510, 263), mode=mode, vary=False)
 
 
@@ -291,6 +338,14 @@ SPECS: tuple[OpSpec, ...] = (
             bad(RuntimeError, "greater than 0", np.zeros((1, 2, 0, 3)), 2),
             bad(RuntimeError, "overflow", IMAGE, 2**62),
             bad(RuntimeError, "finite|overflow", IMAGE, scale_factor=float("nan")),
+            bad(ValueError, "Anti-alias", IMAGE[0], 2, mode="linear", antialias=True),
+            bad(ValueError, "Lanczos", IMAGE, 2, mode="lanczos"),
+            bad(ValueError, "Lanczos", IMAGE, 2, mode="lanczos", antialias=True, align_corners=True),
+            bad(RuntimeError, "greater than 0", IMAGE, (0, 2), mode="bicubic"),
+            bad(RuntimeError, "greater than 0|Non-empty", IMAGE[:, :0], 2, mode="bicubic", antialias=True),
+            bad(NotImplementedError, "needs", IMAGE, 2, mode="trilinear"),
+            bad(NotImplementedError, "needs|modes", IMAGE[0], 2, mode="bicubic"),
+            bad(NotImplementedError, "implemented", np.zeros((1, 1, 4, 5), np.int64), 2, mode="bicubic"),
             bad(NotImplementedError, "modes", IMAGE, 2, mode="cubic"),
             bad(NotImplementedError, "modes", np.zeros((4, 5)), 2),
             bad(NotImplementedError, "needs", IMAGE, 2, mode="linear"),

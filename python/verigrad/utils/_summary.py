@@ -325,9 +325,9 @@ def _mult_adds(module: Any, inputs: list[Tensor], results: list[Tensor]) -> int:
         return out * int(module.in_features)
     if "Bilinear" in names:
         return out * int(module.in1_features) * int(module.in2_features)
-    if names & {"Conv1d", "Conv2d"}:
+    if names & {"Conv1d", "Conv2d", "Conv3d"}:
         return out * _kernel(module, module.in_channels)
-    if names & {"ConvTranspose1d", "ConvTranspose2d"}:
+    if names & {"ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"}:
         return inputs[0].numel() * _kernel(module, module.out_channels)
     return 0
 

@@ -29,5 +29,10 @@ Tensor conv_transpose1d(const Tensor& input, const Tensor& weight, const Tensor&
 /// input [N, K, H, W] or [K, H, W], weight [K, C / groups, R, S], bias [C] or undefined.
 Tensor conv_transpose2d(const Tensor& input, const Tensor& weight, const Tensor& bias,
                         const ConvolutionOptions& options);
+/// input [N, C, D, H, W] or [C, D, H, W], weight [K, C / groups, Q, R, S], bias [K] or undefined.
+Tensor conv3d(const Tensor& input, const Tensor& weight, const Tensor& bias, const ConvolutionOptions& options);
+/// input [N, K, D, H, W] or [K, D, H, W], weight [K, C / groups, Q, R, S], bias [C] or undefined.
+Tensor conv_transpose3d(const Tensor& input, const Tensor& weight, const Tensor& bias,
+                        const ConvolutionOptions& options);
 
 }  // namespace verigrad::ops

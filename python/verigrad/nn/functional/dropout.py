@@ -7,7 +7,7 @@ import warnings
 from ..._C import Tensor
 from ..._C import nn_functional as _native
 
-__all__ = ["alpha_dropout", "dropout", "dropout1d", "dropout2d", "feature_alpha_dropout"]
+__all__ = ["alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout"]
 
 alpha_dropout = _native.alpha_dropout
 dropout = _native.dropout
@@ -80,3 +80,32 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
             stacklevel=2,
         )
     return _native.feature_dropout(input, p, training, inplace)
+
+
+def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """Zeros whole channels with probability ``p`` and divides the others by ``1 - p``.
+
+    Args:
+        input: [C, D, H, W] or [N, C, D, H, W]. Other numbers of dimensions, at least 1, give a warning.
+        p: the probability; default 0.5.
+        training: if False the input itself is the result; default True.
+        inplace: overwrite the input; default False.
+
+    Raises:
+        ValueError: ``p`` is outside of [0, 1].
+        RuntimeError: the input has no dimension.
+    """
+    _check_probability(p)
+    if input.ndim not in (4, 5):
+        warnings.warn(
+            f"dropout3d: Received a {input.ndim}-D input to dropout3d, which is deprecated and will result "
+            "in an error in a future release. To retain the behavior and silence this warning, please use "
+            "dropout instead. Note that dropout3d exists to provide channel-wise dropout on inputs with 3 "
+            "spatial dimensions, a channel dimension, and an optional batch dimension (i.e. 4D or 5D "
+            "inputs).",
+            stacklevel=2,
+        )
+    if input.ndim == 5:
+        return _native.feature_dropout(input, p, training, inplace)
+    result = _native.feature_dropout(input.unsqueeze(0), p, training, inplace)
+    return input if inplace else result.squeeze(0)

@@ -11,35 +11,37 @@ from typing import Any
 import numpy as np
 
 from verigrad.testing.reference import tape
-from verigrad.testing.reference.convolution import Sizes, left_padding, pair
+from verigrad.testing.reference.convolution import Sizes, left_padding, triple
 
 Array = np.ndarray[Any, Any]
 
 
-def _images(x: tape.Var, spatial: int) -> tape.Var:
-    """As [N, C, H, W]."""
+def _volumes(x: tape.Var, spatial: int) -> tape.Var:
+    """As [N, C, D, H, W]."""
     shape = x.shape if x.ndim == spatial + 2 else (1, *x.shape)
-    return x.reshape(*shape[:2], *(1,) * (2 - spatial), *shape[2:])
+    return x.reshape(*shape[:2], *(1,) * (3 - spatial), *shape[2:])
 
 
 def _places(
-    images: tuple[int, ...], taps: tuple[int, ...], out: Array, step: Array, before: Array, apart: Array
+    volumes: tuple[int, ...], taps: tuple[int, ...], out: Array, step: Array, before: Array, apart: Array
 ) -> Array:
-    """[N, C, R, S, P, Q]: where tap (r, s) of output (p, q) lies in [N, C, H, W]; -1 outside."""
-    axes = []
-    for d in range(2):
+    """[N, C, Q, R, S, O, P, Q]: where a tap of an output lies in [N, C, D, H, W]; -1 outside."""
+    place, outside = np.zeros((1,) * 6, np.int64), np.zeros((1,) * 6, bool)
+    for d in range(3):
         at = np.arange(out[d])[None] * step[d] - before[d] + np.arange(taps[d])[:, None] * apart[d]
-        axes.append(np.where((at >= 0) & (at < images[d + 2]), at, -1))
-    rows, columns = axes[0][:, None, :, None], axes[1][None, :, None, :]
-    place = np.where((rows < 0) | (columns < 0), -1, rows * images[3] + columns)
-    planes = np.arange(images[0] * images[1]).reshape(*images[:2], 1, 1, 1, 1) * images[2] * images[3]
-    return np.where(place < 0, -1, place + planes)
+        shape = [1] * 6
+        shape[d], shape[d + 3] = taps[d], int(out[d])
+        at = at.reshape(shape)
+        outside = outside | (at < 0) | (at >= volumes[d + 2])
+        place = place * volumes[d + 2] + at
+    first = np.arange(volumes[0] * volumes[1]).reshape(*volumes[:2], *(1,) * 6) * np.prod(volumes[2:])
+    return np.where(outside, -1, place + first)
 
 
 def _finish(out: tape.Var, bias: Any, batched: bool, spatial: int) -> tape.Var:
     if bias is not None:
-        out = out + tape.var(bias).reshape(-1, 1, 1)
-    shape = out.shape[:2] + out.shape[4 - spatial :]
+        out = out + tape.var(bias).reshape(-1, 1, 1, 1)
+    shape = out.shape[:2] + out.shape[5 - spatial :]
     return out.reshape(*(shape if batched else shape[1:]))
 
 
@@ -59,10 +61,10 @@ def direct(
     dilation: Sizes = 1,
     groups: int = 1,
 ) -> tape.Var:
-    """``conv1d`` and ``conv2d``."""
-    x, w = _images(tape.var(input), spatial), tape.var(weight)
-    w = w.reshape(*w.shape[:2], *(1,) * (2 - spatial), *w.shape[2:])
-    step, apart = pair(stride, spatial, 1), pair(dilation, spatial, 1)
+    """``conv1d``, ``conv2d`` and ``conv3d``."""
+    x, w = _volumes(tape.var(input), spatial), tape.var(weight)
+    w = w.reshape(*w.shape[:2], *(1,) * (3 - spatial), *w.shape[2:])
+    step, apart = triple(stride, spatial, 1), triple(dilation, spatial, 1)
     extent = apart * (np.array(w.shape[2:]) - 1) + 1
     before, after = left_padding(padding, spatial, extent)
     out = (np.array(x.shape[2:]) + before + after - extent) // step + 1
@@ -70,7 +72,7 @@ def direct(
     channels = w.shape[1]
     parts = [
         tape.einsum(
-            "ncrspq,kcrs->nkpq",
+            "ncdrsopq,kcdrs->nkopq",
             tape.take(x, places[:, g * channels : (g + 1) * channels]),
             _part(w, g, groups),
         )
@@ -90,11 +92,11 @@ def transposed(
     groups: int = 1,
     dilation: Sizes = 1,
 ) -> tape.Var:
-    """``conv_transpose1d`` and ``conv_transpose2d``."""
-    y, w = _images(tape.var(input), spatial), tape.var(weight)
-    w = w.reshape(*w.shape[:2], *(1,) * (2 - spatial), *w.shape[2:])
-    step, apart = pair(stride, spatial, 1), pair(dilation, spatial, 1)
-    before, extra = pair(padding, spatial, 0), pair(output_padding, spatial, 0)
+    """``conv_transpose1d``, ``conv_transpose2d`` and ``conv_transpose3d``."""
+    y, w = _volumes(tape.var(input), spatial), tape.var(weight)
+    w = w.reshape(*w.shape[:2], *(1,) * (3 - spatial), *w.shape[2:])
+    step, apart = triple(stride, spatial, 1), triple(dilation, spatial, 1)
+    before, extra = triple(padding, spatial, 0), triple(output_padding, spatial, 0)
     extent = apart * (np.array(w.shape[2:]) - 1) + 1
     sizes = (np.array(y.shape[2:]) - 1) * step - 2 * before + extent + extra
     shape = (y.shape[0], w.shape[1], *sizes.tolist())
@@ -103,6 +105,6 @@ def transposed(
     parts = []
     for g in range(groups):
         source = y if groups == 1 else y[:, g * rows : (g + 1) * rows]
-        product = tape.einsum("nkpq,kcrs->ncrspq", source, _part(w, g, groups))
+        product = tape.einsum("nkopq,kcdrs->ncdrsopq", source, _part(w, g, groups))
         parts.append(tape.scatter(product, places, shape))
     return _finish(tape.concatenate(parts, 1), bias, np.ndim(tape.var(input).value) == spatial + 2, spatial)

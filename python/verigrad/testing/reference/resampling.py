@@ -12,6 +12,7 @@ import numpy as np
 from verigrad.testing.reference import promotion
 from verigrad.testing.reference._numba import kernel
 from verigrad.testing.reference.pooling import adaptive_avg_pool1d_op, adaptive_avg_pool2d_op
+from verigrad.testing.reference.pooling_volumes import adaptive_avg_pool3d_op
 
 Array = np.ndarray[Any, Any]
 
@@ -146,6 +147,70 @@ def _linear(scale: float, corners: bool) -> Callable[[int, int], list[tuple[int,
     return source
 
 
+def keys(x: float, a: float) -> float:
+    """Keys' cubic kernel (1981, equation 4)."""
+    x = abs(x)
+    if x < 1:
+        return (a + 2) * x**3 - (a + 3) * x**2 + 1
+    return a * x**3 - 5 * a * x**2 + 8 * a * x - 4 * a if x < 2 else 0.0
+
+
+def lanczos(x: float) -> float:
+    """sinc(x) sinc(x / 3) within 3."""
+    return float(np.sinc(x) * np.sinc(x / 3)) if abs(x) < 3 else 0.0
+
+
+# The kernels of antialias, and how far they reach.
+WIDENED: dict[str, tuple[float, Callable[[float], float]]] = {
+    "bilinear": (1.0, lambda x: max(0.0, 1.0 - abs(x))),
+    "bicubic": (2.0, lambda x: keys(x, -0.5)),
+    "lanczos": (3.0, lanczos),
+}
+
+
+def _cubic(scale: float, corners: bool) -> Callable[[int, int], list[tuple[int, float]]]:
+    def source(i: int, n: int) -> list[tuple[int, float]]:
+        at = i * scale if corners else (i + 0.5) * scale - 0.5
+        first = math.floor(at)
+        places = range(first - 1, first + 3)
+        return [(min(max(p, 0), n - 1), keys(at - p, -0.75)) for p in places]
+
+    return source
+
+
+def _widened(scale: float, mode: str) -> Callable[[int, int], list[tuple[int, float]]]:
+    reach, kernel_of = WIDENED[mode]
+
+    def source(i: int, n: int) -> list[tuple[int, float]]:
+        stretch = max(scale, 1.0)
+        centre = (i + 0.5) * scale
+        places = [p for p in range(n) if abs(p + 0.5 - centre) < reach * stretch]
+        weights = [kernel_of((p + 0.5 - centre) / stretch) for p in places]
+        return [(p, w / sum(weights)) for p, w in zip(places, weights, strict=True)]
+
+    return source
+
+
+def sources(
+    mode: str, n: int, out: int, factor: float | None, corners: bool, antialias: bool
+) -> Callable[[int, int], list[tuple[int, float]]] | None:
+    """What each element along one dimension is made of; None where the dimension stays as it is. `factor`: of
+    the caller, where positions follow from it."""
+    scale = 1.0 / factor if factor is not None and not corners else n / out
+    if corners:
+        scale = (n - 1) / (out - 1) if out > 1 else 0.0
+    if n == out and (antialias or mode not in ("nearest-exact", "bicubic")):
+        return None
+    if antialias:
+        return _widened(scale, mode)
+    if mode == "bicubic":
+        return _cubic(scale, corners)
+    if mode == "nearest" or mode == "nearest-exact":
+        scale = 0.5 if out == 2 * n and mode == "nearest" else scale
+        return _nearest(scale, 0.5 if mode == "nearest-exact" else 0.0)
+    return _linear(scale, corners)
+
+
 def interpolate_op(
     input: Array,
     size: Any = None,
@@ -153,6 +218,7 @@ def interpolate_op(
     mode: str = "nearest",
     align_corners: bool | None = None,
     recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
 ) -> Array:
     """The spatial dimensions one after the other."""
     spatial = input.shape[2:]
@@ -161,21 +227,12 @@ def interpolate_op(
     if scale_factor is not None:
         given = [math.floor(n * f) for n, f in zip(spatial, factors, strict=True)]
     if mode == "area":
-        pool = adaptive_avg_pool1d_op if len(spatial) == 1 else adaptive_avg_pool2d_op
-        return pool(input, given)
+        pools = (adaptive_avg_pool1d_op, adaptive_avg_pool2d_op, adaptive_avg_pool3d_op)
+        return pools[len(spatial) - 1](input, given)
     result = input.astype(np.float64) if input.dtype.kind == "f" else input
     for d in reversed(range(len(spatial))):
-        n, out = spatial[d], given[d]
-        if n == out and mode != "nearest-exact":
-            continue
-        exact = scale_factor is not None and not recompute_scale_factor and not align_corners
-        scale = 1.0 / factors[d] if exact else n / out
-        if mode == "nearest" or mode == "nearest-exact":
-            scale = 0.5 if out == 2 * n and mode == "nearest" else scale
-            source = _nearest(scale, 0.5 if mode == "nearest-exact" else 0.0)
-        else:
-            if align_corners:
-                scale = (n - 1) / (out - 1) if out > 1 else 0.0
-            source = _linear(scale, bool(align_corners))
-        result = _spread(result, source, d + 2, out)
+        factor = None if recompute_scale_factor else factors[d]
+        source = sources(mode, spatial[d], given[d], factor, bool(align_corners), antialias)
+        if source is not None:
+            result = _spread(result, source, d + 2, given[d])
     return promotion.cast(result, input.dtype)

@@ -40,6 +40,17 @@ def _weights(size: int, out: int, scale: float, corners: bool) -> tape.Var:
     return tape.Var(Rounded(np.maximum(1.0 - distance, 0.0), doubt))
 
 
+def _matrix(n: int, out: int, source: Any) -> tape.Var:
+    """[out, in]: the weights of a cubic or widened kernel, with what the rounding of a position does to
+    them: no slope is steeper than 4."""
+    weights, doubt = np.zeros((out, n)), np.zeros((out, n))
+    for i in range(out):
+        for place, weight in source(i, n):
+            weights[i, place] += weight
+            doubt[i, place] += 8.0 + abs(weight)
+    return tape.Var(Rounded(weights, doubt))
+
+
 def interpolate(
     input: Any,
     size: Any = None,
@@ -47,9 +58,10 @@ def interpolate(
     mode: str = "nearest",
     align_corners: bool | None = None,
     recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
 ) -> tape.Var:
     """Products with a matrix of weights, the last dimension first."""
-    if "linear" not in mode and mode != "area":
+    if mode in ("nearest", "nearest-exact"):
         nearest = moved(ref.interpolate_op)
         results: list[tape.Var] = nearest(
             input, size, scale_factor, mode, align_corners, recompute_scale_factor=recompute_scale_factor
@@ -62,18 +74,23 @@ def interpolate(
     if scale_factor is not None:
         sizes = [math.floor(n * f) for n, f in zip(x.shape[2:], factors, strict=True)]
     if mode == "area":
+        if dims == 3:
+            return pooling_tape.adaptive_average_of_volumes(x, sizes)
         return pooling_tape.adaptive_average(dims, x, sizes)
     for d in reversed(range(dims)):
         n, out = x.shape[d + 2], sizes[d]
-        if n == out:
+        factor = None if recompute_scale_factor else factors[d]
+        source = ref.sources(mode, n, out, factor, bool(align_corners), antialias)
+        if source is None:
             continue
-        given = scale_factor is not None and not recompute_scale_factor
-        scale = 1.0 / factors[d] if given else n / out
-        if align_corners:
-            scale = (n - 1) / (out - 1) if out > 1 else 0.0
-        letters = "nc" + "hw"[:dims]
+        letters = "nc" + "dhw"[3 - dims :]
         result = letters.replace(letters[d + 2], "o")
-        x = tape.einsum(
-            f"{letters},o{letters[d + 2]}->{result}", x, _weights(n, out, scale, bool(align_corners))
-        )
+        if antialias or mode == "bicubic":
+            weights = _matrix(n, out, source)
+        else:
+            scale = 1.0 / factor if factor is not None else n / out
+            if align_corners:
+                scale = (n - 1) / (out - 1) if out > 1 else 0.0
+            weights = _weights(n, out, scale, bool(align_corners))
+        x = tape.einsum(f"{letters},o{letters[d + 2]}->{result}", x, weights)
     return x
