@@ -98,7 +98,7 @@ template <class F, class... Extra>
 void def_either(py::module_& m, TensorClass& cls, const char* name, bool differentiable, F f, const char* second,
                 const Extra&... extra) {
   m.def(name, f, py::arg("input"), py::arg(second), extra...);
-  def_out(m, name, f, py::arg(second), extra...);
+  def_out(m, name, differentiable, f, py::arg(second), extra...);
   def_method(cls, name, differentiable, f, py::arg(second), extra...);
 }
 
@@ -116,7 +116,7 @@ using TensorFunction = Tensor (*)(const Tensor&);
 void def_row(py::module_& m, TensorClass& cls, const char* name, bool differentiable, TensorFunction f) {
   constexpr std::string_view plain[] = {"relu", "isnan", "isinf", "isfinite"};
   def_op(m, cls, name, differentiable, f);
-  if (std::find(std::begin(plain), std::end(plain), name) == std::end(plain)) def_out(m, name, f);
+  if (std::find(std::begin(plain), std::end(plain), name) == std::end(plain)) def_out(m, name, differentiable, f);
 }
 
 void bind_unary(py::module_& m, TensorClass& cls) {
@@ -143,7 +143,7 @@ void bind_unary(py::module_& m, TensorClass& cls) {
   const char* round_doc =
       "Rounded to `decimals` places behind the point, or before it for a negative number; halves go to the even digit.";
   m.def("round", rounded, py::arg("input"), py::kw_only(), py::arg("decimals"), round_doc);
-  def_out(m, "round", rounded, py::kw_only(), py::arg("decimals"), round_doc);
+  def_out(m, "round", true, rounded, py::kw_only(), py::arg("decimals"), round_doc);
   cls.def("round", rounded, py::kw_only(), py::arg("decimals"), round_doc);
   cls.def(
       "round_",

@@ -29,11 +29,11 @@ struct Signature<R (C::*)(Args...) const> : Signature<R (*)(Args...)> {};
 template <class R, class... Args>
 struct Signature<R (*)(Args...)> {
   template <class F>
-  static auto with_out(const char* op, F f) {
-    return [op, f](Args... args, const py::object& out) -> py::object {
+  static auto with_out(const char* op, F f, bool differentiable) {
+    return [op, f, differentiable](Args... args, const py::object& out) -> py::object {
       const Tensor into = out_tensor(op, out);
       if (!into.defined()) return wrap(f(args...));
-      (check_no_gradient(op, args), ...);
+      if (differentiable) (check_no_gradient(op, args), ...);
       check_no_gradient(op, into);
       const NoGradGuard guard;
       write_out(op, into, f(args...));
@@ -44,8 +44,8 @@ struct Signature<R (*)(Args...)> {
 
 /// The overload of a function of the module that has `out=`. `extra` as for the function itself.
 template <class F, class... Extra>
-void def_out(py::module_& m, const char* name, F f, const Extra&... extra) {
-  const auto into = Signature<F>::with_out(name, f);
+void def_out(py::module_& m, const char* name, bool differentiable, F f, const Extra&... extra) {
+  const auto into = Signature<F>::with_out(name, f, differentiable);
   if constexpr ((std::is_same_v<Extra, py::kw_only> || ...)) {
     m.def(name, into, py::arg("input"), extra..., py::arg("out"));
   } else {
@@ -56,7 +56,7 @@ void def_out(py::module_& m, const char* name, F f, const Extra&... extra) {
 template <class F, class... Extra>
 void def_op_out(py::module_& m, TensorClass& cls, const char* name, bool differentiable, F f, const Extra&... extra) {
   def_op(m, cls, name, differentiable, f, extra...);
-  def_out(m, name, f, extra...);
+  def_out(m, name, differentiable, f, extra...);
 }
 
 }  // namespace verigrad::bindings
