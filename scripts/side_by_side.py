@@ -6,8 +6,8 @@
     python scripts/side_by_side.py --examples
 
 The calls are those of the verification's records with some arguments changed, see scripts/agreement/. What
-may differ stands with its reason in scripts/agreement/differences.toml; every entry has an example, and one that
-does not differ any more is an error. Answers 0 if there is no other difference, else 1. Needs what
+may differ stands with its reason in scripts/agreement/differences.toml; every entry has an example, and one
+that does not differ any more is an error. Answers 0 if there is no other difference, else 1. Needs what
 ``.[test,torch-comparison]`` installs.
 """
 
@@ -34,7 +34,9 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--seed", type=int, default=1, help="of the calls (default: 1)")
     out.add_argument("--jobs", type=int, default=1, help="operations at a time (default: 1)")
     out.add_argument("--report", type=Path, help="write the report there, as Markdown")
-    out.add_argument("--examples", action="store_true", help="only run the examples of documented differences")
+    out.add_argument(
+        "--examples", action="store_true", help="only run the examples of documented differences"
+    )
     out.add_argument("--quiet", action="store_true", help="no line for each operation")
     return out
 

@@ -159,8 +159,8 @@ def operations() -> dict[str, OpSpec]:
         _function("scalar_tensor", lambda s: iter([call(1.5), call(True), call(2)]), ("float32",)),
         _function("broadcast_shapes", lambda s: iter([call((2, 1), (3,)), call((1,), (0,), 2)]), ("bool",)),
     ]  # fmt: skip
-    found += [_methods(n, _plain) for n in ("size", "dim", "nelement", "element_size", "numel", "ndimension",
-                                            "is_contiguous", "absolute_", "negative_", "fix_", "sgn_")]  # fmt: skip
+    of_one = ("size", "dim", "nelement", "element_size", "numel", "ndimension", "is_contiguous")
+    found += [_methods(n, _plain) for n in (*of_one, "absolute_", "negative_", "fix_", "sgn_")]
     found += [
         _methods("squeeze_", _with((), (0,), (-1,)), mutates=1),
         _methods("unsqueeze_", _with((0,), (1,), (-1,)), mutates=1),

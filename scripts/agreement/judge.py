@@ -139,9 +139,7 @@ def weight(like: Array, number: int) -> Array:
     return np.asarray(values).astype(like.dtype)
 
 
-def judge(
-    spec: OpSpec, sample: Sample, ours: Answer, theirs: Answer, faults: int = 1
-) -> Difference | None:
+def judge(spec: OpSpec, sample: Sample, ours: Answer, theirs: Answer, faults: int = 1) -> Difference | None:
     """The first way in which two answers differ, None if they agree.
 
     Where several things are wrong, either library may name any of them: types of exceptions count for calls
@@ -175,7 +173,8 @@ def judge(
     if ours.backward_error != theirs.backward_error:
         if not ours.backward_error:
             return None  # PyTorch has no formula, or keeps less for the backward pass
-        return Difference("no gradient", f"{ours.backward_error}: {ours.message}", theirs.message or "gradient")
+        said = f"{ours.backward_error}: {ours.message}"
+        return Difference("no gradient", said, theirs.message or "returned a gradient")
     if ours.grads is not None and theirs.grads is not None:
         return _gradients(spec, sample, ours.grads, theirs.grads)
     return None
@@ -324,10 +323,7 @@ def evaluate(lib: Library, expression: str) -> Any:
 
     names = {name: getattr(lib.module, name) for name in dir(lib.module) if not name.startswith("__")}
     names |= {"inf": float("inf"), "nan": float("nan"), "record": record, "F": lib.get("nn.functional")}
-    names |= {"linalg": lib.get("linalg"), "slice": slice, "__builtins__": __builtins__}
-    names |= {name: getattr(__import__("builtins"), name) for name in ("bool", "int", "float", "list", "tuple")}
-    for name in ("bool",):
-        names[name] = lib.dtype(name)
+    names |= {"linalg": lib.get("linalg"), "slice": slice, "np": np}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return eval(expression, names)  # noqa: S307  # an expression of differences.toml

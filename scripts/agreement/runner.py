@@ -16,7 +16,6 @@ from typing import Any
 from agreement import extra
 from agreement.calls import Caller, text
 from agreement.judge import Difference, ask, judge
-
 from verigrad.testing.library import Library
 from verigrad.testing.opspec import OpSpec, records
 
@@ -77,7 +76,8 @@ def _serve(spec: OpSpec, seed: int, first: int, count: int, pipe: Connection) ->
         two = ask(spec, theirs, sample, number % 4 != 0)
         if "unbuilt" in (one.error, two.error):
             continue
-        pipe.send(("done", number, judge(spec, sample, one, two, faults), (not one.error, one.grads is not None)))
+        seen = (not one.error, one.grads is not None and two.grads is not None)
+        pipe.send(("done", number, judge(spec, sample, one, two, faults), seen))
     pipe.send(("end", count, None, None))
 
 

@@ -17,7 +17,9 @@ UNREACHED = Path(__file__).with_name("unreached_errors.txt")
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("unreached_errors", ROOT / "scripts" / "unreached_errors.py")
+    spec = importlib.util.spec_from_file_location(
+        "unreached_errors", ROOT / "scripts" / "unreached_errors.py"
+    )
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # its dataclass looks itself up
