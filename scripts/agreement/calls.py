@@ -81,7 +81,7 @@ class Caller:
             if len(small) > POOL:
                 small = draw.sample(small, POOL)
             self.pools += [small] if small else []
-        self.failing = [error.sample for error in spec.errors]
+        self.failing = [plain_numbers(error.sample) for error in spec.errors]
         if self.failing and spec.family != "optim":
             self.pools.append(self.failing)
 
@@ -136,6 +136,8 @@ class Caller:
             change = self._of_tensors(tree, count, rng, values)
             args, kwargs = tree_map(change, tree)
             return replace(sample, args=args, kwargs=kwargs, layouts=())
+        if self.spec.family == "optim":
+            return sample
         args, kwargs = list(sample.args), dict(sample.kwargs)
         plain = [i for i, a in enumerate(args) if not isinstance(a, np.ndarray | Const)]
         if kind < 0.75 and (plain or kwargs):
@@ -236,6 +238,14 @@ class Caller:
 def _other(found: Any, value: Any) -> Any:
     """What another sample has in the place of a value; numbers of numpy stay where they are."""
     return value if isinstance(found, np.generic) else found
+
+
+def plain_numbers(sample: Sample) -> Sample:
+    """The sample with Python's numbers in place of numpy's."""
+    args, kwargs = tree_map(
+        lambda leaf: leaf.item() if isinstance(leaf, np.generic) else leaf, (sample.args, dict(sample.kwargs))
+    )
+    return replace(sample, args=args, kwargs=kwargs)
 
 
 def settled(sample: Sample) -> Sample:

@@ -160,7 +160,8 @@ def operations() -> dict[str, OpSpec]:
         _function("broadcast_shapes", lambda s: iter([call((2, 1), (3,)), call((1,), (0,), 2)]), ("bool",)),
     ]  # fmt: skip
     of_one = ("size", "dim", "nelement", "element_size", "numel", "ndimension", "is_contiguous")
-    found += [_methods(n, _plain) for n in (*of_one, "absolute_", "negative_", "fix_", "sgn_")]
+    found += [_methods(n, _plain) for n in of_one]
+    found += [_methods(n, _plain, mutates=1) for n in ("absolute_", "negative_", "fix_", "sgn_")]
     found += [
         _methods("squeeze_", _with((), (0,), (-1,)), mutates=1),
         _methods("unsqueeze_", _with((0,), (1,), (-1,)), mutates=1),

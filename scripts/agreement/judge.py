@@ -60,11 +60,16 @@ class Answer:
 
 @dataclass(frozen=True)
 class Difference:
-    """A disagreement: its kind, see :data:`KINDS`, and what either library said."""
+    """A disagreement: its kind, see :data:`KINDS`, what either library said, and marks of the call.
+
+    The marks are "special" for numbers that are not finite or beyond 1e30, and "empty" for a tensor without
+    elements.
+    """
 
     kind: str
     ours: str
     theirs: str
+    marks: frozenset[str] = frozenset()
 
 
 def exception_name(error: BaseException) -> str:
@@ -256,7 +261,8 @@ def _values(spec: OpSpec, sample: Sample, ours: list[Array], theirs: list[Array]
 def _scales(spec: OpSpec, sample: Sample, theirs: list[Array]) -> list[Any]:
     """What the tolerance of each result is relative to."""
     plain = replace(sample, form="function")
-    if spec.composition is not None:
+    # Weights of interpolation are rounded as positions in the whole image.
+    if spec.composition is not None and spec.family != "resampling":
         try:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")

@@ -26,6 +26,7 @@ class Documented:
         kinds: of ``judge.KINDS``.
         ours, theirs: regular expressions of what the libraries say.
         call: regular expression of the call's text.
+        marks: those that the call must have, see ``judge.Difference``.
         reason: why they differ.
         example: an expression that shows it, see ``judge.evaluate``.
     """
@@ -38,11 +39,13 @@ class Documented:
     ours: str = ""
     theirs: str = ""
     call: str = ""
+    marks: tuple[str, ...] = ()
 
     def explains(self, op: str, difference: Difference, call: str) -> bool:
         """Whether the difference is this one."""
         return (
             difference.kind in self.kinds
+            and difference.marks >= set(self.marks)
             and re.fullmatch(self.ops, op) is not None
             and re.search(self.ours, difference.ours) is not None
             and re.search(self.theirs, difference.theirs) is not None
@@ -57,7 +60,8 @@ def documented(path: Path = FILE) -> list[Documented]:
         ValueError: for a kind that does not exist, or a name that stands twice.
     """
     entries = tomllib.loads(path.read_text(encoding="utf-8"))["difference"]
-    found = [Documented(**{**entry, "kinds": tuple(entry["kinds"])}) for entry in entries]
+    lists = ("kinds", "marks")
+    found = [Documented(**{**e, **{k: tuple(e.get(k, ())) for k in lists}}) for e in entries]
     for entry in found:
         if unknown := set(entry.kinds) - set(KINDS):
             raise ValueError(f"{path.name}: expected kinds out of {list(KINDS)}, got {sorted(unknown)}")
@@ -79,10 +83,9 @@ def stale(entries: Iterable[Documented]) -> list[str]:
 
 
 def _as_values(entry: Documented) -> set[str]:
-    """What an example of differing gradients, flags or inputs shows: its value is that gradient."""
-    return (
-        {"value"} if {"gradient", "flag", "input", "dtype", "shape", "results"} & set(entry.kinds) else set()
-    )
+    """What an example shows: the gradient, flag or input that differs is its value."""
+    seen = {"gradient", "flag", "input", "dtype", "shape", "results", "value"}
+    return {"value", "results"} if seen & set(entry.kinds) else set()
 
 
 def explain(results: Iterable[Result], entries: list[Documented]) -> tuple[Counter[str], list[str]]:
@@ -122,7 +125,7 @@ shapes, `requires_grad`, values, inputs afterwards, and gradients with fixed inc
 
 {calls} calls: {equal} equal, {refused} refused by both, {explained} documented differences,
 {unexplained} others. Gradients were compared in {gradients} calls. {ended} calls ended PyTorch's process or
-were not answered in time, and count nowhere.
+took too long, and count nowhere.
 
 | family | operations | calls | equal | both refuse | documented |
 | :-- | --: | --: | --: | --: | --: |

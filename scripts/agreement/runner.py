@@ -31,7 +31,7 @@ class Result:
         calls: calls that both libraries answered; both refused `refused` of them.
         gradients: calls whose gradients were compared.
         differences: what differed, with the call as an expression.
-        ended: calls that ended PyTorch's process, or that it did not answer in time.
+        ended: calls that ended PyTorch's process, or that took too long in either.
         crashed: calls that ended verigrad's.
     """
 
@@ -98,6 +98,7 @@ def run(spec: OpSpec, seed: int, count: int, seconds: float | None = None) -> Re
         while True:
             try:
                 if not here.poll(PATIENCE):
+                    stage = "theirs"  # too long a call of either library is no crash
                     raise EOFError
                 stage, number, what, more = here.recv()
             except EOFError:
