@@ -34,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--seed", type=int, default=1, help="of the calls (default: 1)")
     out.add_argument("--jobs", type=int, default=1, help="operations at a time (default: 1)")
     out.add_argument("--report", type=Path, help="write the report there, as Markdown")
+    out.add_argument("--results", type=Path, help="append results there, and go on where that file ends")
     out.add_argument(
         "--examples", action="store_true", help="only run the examples of documented differences"
     )
@@ -62,12 +63,17 @@ def main(arguments: list[str] | None = None) -> int:
     if options.examples:
         print(f"{len(entries)} documented differences, {len(gone)} stale")
         return 1 if gone else 0
-    results = []
     started = time.monotonic()
-    for result in runner.run_all(names, options.seed, options.samples, options.seconds, options.jobs):
-        results.append(result)
+    done = {} if options.results is None else runner.read(options.results, options.seed, options.samples)
+    left = [name for name in names if name not in done]
+    for result in runner.run_all(left, options.seed, options.samples, options.seconds, options.jobs):
+        done[result.spec.name] = result
+        if options.results is not None:
+            with options.results.open("a", encoding="utf-8") as file:
+                file.write(runner.written(result, options.seed, options.samples) + "\n")
         if not options.quiet:
             print(f"{result.spec.name}: {result.calls} calls, {len(result.differences)} differ", flush=True)
+    results = [done[name] for name in names]
     counts, others = report.explain(results, entries)
     for line in others:
         print(f"DIFFERS {line}")

@@ -4,6 +4,7 @@ then."""
 from __future__ import annotations
 
 import contextlib
+import json
 import multiprocessing
 import resource
 import time
@@ -11,6 +12,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from agreement import extra
@@ -129,6 +131,33 @@ def _note(result: Result, difference: Difference | None, call: str, more: tuple[
     result.gradients += more[1]
     if difference is not None:
         result.differences.append((difference, call))
+
+
+def written(result: Result, seed: int, count: int) -> str:
+    """A result as a line of JSON."""
+    content = {**vars(result), "spec": result.spec.name, "seed": seed, "count": count}
+    content["differences"] = [
+        [d.kind, d.ours, d.theirs, sorted(d.marks), call] for d, call in result.differences
+    ]
+    return json.dumps(content)
+
+
+def read(path: Path, seed: int, count: int) -> dict[str, Result]:
+    """The results of a file that belong to this run, by operation."""
+    found: dict[str, Result] = {}
+    known = operations()
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        content = json.loads(line)
+        name = content.pop("spec")
+        if (content.pop("seed"), content.pop("count")) == (seed, count) and name in known:
+            parts = content.pop("differences")
+            result = Result(known[name], **content)
+            result.differences = [
+                (Difference(kind, ours, theirs, frozenset(marks)), call)
+                for kind, ours, theirs, marks, call in parts
+            ]
+            found[name] = result
+    return found
 
 
 def run_all(
