@@ -25,7 +25,7 @@ NOT_RUN = {
     "pip install": "compiles for minutes; .ci/run installs a clean clone. The names are checked below",
     "pytest": "is what runs this test",
     "python scripts/mutate.py": "builds mutants for hours. tests/meta/test_mutate.py runs its parts",
-    "python scripts/side_by_side.py": "needs PyTorch, for minutes. tests/meta/test_agreement.py runs a few calls",
+    "python scripts/side_by_side.py": "for minutes. tests/meta/test_agreement.py makes a few calls",
     "python scripts/unreached_errors.py": "needs the C++ code. tests/meta/test_unreached_errors.py runs it",
     "python -m tests.fuzz": "runs for minutes. tests/fuzz/test_fuzz.py runs it with fewer programs",
     "cmake": "compiles for minutes; .ci/run compiles with CMake. The preset is checked below",

@@ -102,3 +102,9 @@ def test_addr_of_integers_with_a_fraction() -> None:
     assert result.dtype is vg.float64 and result.tolist() == [[-3.5, 4.5], [-3.5, 4.5]]
     result.sum().backward()
     assert x.grad is not None and x.grad.tolist() == [2.0, 2.0]
+
+
+def test_tensordot_refuses_lists_of_lists() -> None:
+    x = vg.ones(2, 2)
+    with pytest.raises(TypeError, match="two lists of ints"):
+        vg.tensordot(x, x, ([[0]], [[0]]))
