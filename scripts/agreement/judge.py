@@ -144,12 +144,30 @@ def weight(like: Array, number: int) -> Array:
     return np.asarray(values).astype(like.dtype)
 
 
+def marks_of(sample: Sample, answers: tuple[Answer, ...]) -> frozenset[str]:
+    """The marks of a call, see :class:`Difference`."""
+    found = {"empty" for array in sample.arrays() if not array.size}
+    for array in (*sample.arrays(), *(r for answer in answers for r in answer.results)):
+        if array.dtype.kind == "f" and not (np.abs(array) < 1e30).all():
+            found.add("special")
+    numbers: list[Any] = []
+    tree_map(numbers.append, (sample.args, dict(sample.kwargs)))
+    if any(isinstance(n, float) and not abs(n) < 1e29 for n in numbers):
+        found.add("special")
+    return frozenset(found)
+
+
 def judge(spec: OpSpec, sample: Sample, ours: Answer, theirs: Answer, faults: int = 1) -> Difference | None:
-    """The first way in which two answers differ, None if they agree.
+    """The first way in which two answers differ, with the marks of the call; None if they agree.
 
     Where several things are wrong, either library may name any of them: types of exceptions count for calls
     with one fault.
     """
+    found = _judged(spec, sample, ours, theirs, faults)
+    return None if found is None else replace(found, marks=marks_of(sample, (ours, theirs)))
+
+
+def _judged(spec: OpSpec, sample: Sample, ours: Answer, theirs: Answer, faults: int) -> Difference | None:
     if "unbuilt" in (ours.error, theirs.error):
         return None
     if ours.error or theirs.error:
