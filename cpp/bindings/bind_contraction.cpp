@@ -74,7 +74,15 @@ Tensor tensordot(const Tensor& a, const Tensor& b, const py::object& dims) {
   VG_CHECK(is_list(plain) && py::len(plain) == 2 && is_list(plain[py::int_(0)]) && is_list(plain[py::int_(1)]),
            TypeError, "tensordot: expected dims to be an int or two lists of ints, got ",
            py::repr(dims).cast<std::string>());
-  return ops::tensordot(a, b, plain[py::int_(0)].cast<ops::DimList>(), plain[py::int_(1)].cast<ops::DimList>());
+  const auto list = [&dims](py::handle part) {
+    try {
+      return part.cast<ops::DimList>();
+    } catch (const py::cast_error&) {
+      VG_THROW(TypeError, "tensordot: expected dims to be an int or two lists of ints, got ",
+               py::repr(dims).cast<std::string>());
+    }
+  };
+  return ops::tensordot(a, b, list(plain[py::int_(0)]), list(plain[py::int_(1)]));
 }
 
 Tensor chain_matmul(const py::args& args) {

@@ -281,16 +281,25 @@ void bind_create(py::module_& m) {
   };
   rand_like("rand_like", &ops::rand);
   rand_like("randn_like", &ops::randn);
-  def_function(
-      m, "randint_like", false,
-      [](const Tensor& input, std::int64_t low, std::int64_t high, const Ref<Generator>& generator, OptDType dtype,
-         const DeviceArg& device, bool requires_grad, OptBool pin_memory) {
-        return make_as("randint_like", place(device, input), requires_grad, pin_memory, [&] {
-          return ops::randint(low, high, input.shape(), generator, dtype.value_or(input.dtype()), place(device, input));
-        });
+  const auto randint_like = [](const Tensor& input, std::int64_t low, std::int64_t high,
+                               const Ref<Generator>& generator, OptDType dtype, const DeviceArg& device,
+                               bool requires_grad, OptBool pin_memory) {
+    return make_as("randint_like", place(device, input), requires_grad, pin_memory, [&] {
+      return ops::randint(low, high, input.shape(), generator, dtype.value_or(input.dtype()), place(device, input));
+    });
+  };
+  m.def(
+      "randint_like",
+      [randint_like](const Tensor& input, std::int64_t high, const Ref<Generator>& generator, OptDType dtype,
+                     const DeviceArg& device, bool requires_grad, OptBool pin_memory) {
+        return randint_like(input, 0, high, generator, dtype, device, requires_grad, pin_memory);
       },
-      py::arg("input"), py::arg("low"), py::arg("high"), py::kw_only(), py::arg("generator") = py::none(),
-      py::arg("dtype") = py::none(), py::arg("device") = py::none(), py::arg("requires_grad") = false, pin_argument());
+      py::arg("input"), py::arg("high"), py::kw_only(), py::arg("generator") = py::none(),
+      py::arg("dtype") = py::none(), py::arg("device") = py::none(), py::arg("requires_grad") = false, pin_argument(),
+      "Whole numbers with low <= n < high, of the shape and dtype of `input`; low is 0 by default.");
+  def_function(m, "randint_like", false, randint_like, py::arg("input"), py::arg("low"), py::arg("high"), py::kw_only(),
+               py::arg("generator") = py::none(), py::arg("dtype") = py::none(), py::arg("device") = py::none(),
+               py::arg("requires_grad") = false, pin_argument());
 }
 
 }  // namespace verigrad::bindings

@@ -45,7 +45,8 @@ std::map<std::string, OutRule>& rules() {
 struct OutFunction {
   std::string name;
   OutRule rule;
-  PyObject* function;  // its module keeps it
+  PyObject* function;   // its module keeps it
+  bool differentiable;  // whether inputs that require a gradient are refused
 };
 /// By the first argument of the C function.
 std::unordered_map<PyObject*, OutFunction>& functions() {
@@ -135,12 +136,22 @@ py::object packed(const py::object& result, const py::tuple& outs) {
   return py::hasattr(type, "_make") ? type.attr("_make")(outs) : type(outs);
 }
 
-/// function(*args, **named) with its result in `out`. `named` is this call's own.
-py::object call_into(const std::string& op, OutRule rule, py::handle function, py::handle out, const py::tuple& args,
-                     const py::dict& named) {
+/// Whether an op has a gradient; what is not registered may have one.
+bool is_differentiable(const std::string& name) {
+  for (const OpInfo& op : registry()) {
+    if (op.name == name) return op.differentiable;
+  }
+  return true;
+}
+
+/// The function of (*args, **named) with its result in `out`. `named` is this call's own.
+py::object call_into(const OutFunction& entry, py::handle out, const py::tuple& args, const py::dict& named) {
+  const std::string& op = entry.name;
+  OutRule rule = entry.rule;
+  const py::handle function = entry.function;
   if (out.is_none()) return function(*args, **named);
   const std::vector<Tensor> outs = tensors_of(op, out);
-  if (GradMode::enabled()) {
+  if (entry.differentiable && GradMode::enabled()) {
     for (const py::handle input : args) check_no_gradient(op, input);
     for (const auto& [name, input] : named) check_no_gradient(op, input);
     check_no_gradient(op, out);
@@ -184,7 +195,7 @@ PyObject* call_with_out(PyObject* self, PyObject* const* values, Py_ssize_t coun
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names); ++i) {
       if (i != at) named[PyTuple_GET_ITEM(names, i)] = py::handle(values[count + i]);
     }
-    return call_into(entry.name, entry.rule, entry.function, values[count + at], args, named).release().ptr();
+    return call_into(entry, values[count + at], args, named).release().ptr();
   } catch (...) {
     set_python_error();
     return nullptr;
@@ -213,7 +224,8 @@ void give_out(const py::module_& m, const std::string& prefix) {
     const std::string name = function->m_ml->ml_name;  // an alias has that of the function
     const auto found = rules().find(prefix + name);
     if (found == rules().end()) continue;
-    if (!functions().emplace(function->m_self, OutFunction{prefix + name, found->second, value.ptr()}).second) continue;
+    OutFunction entry{prefix + name, found->second, value.ptr(), is_differentiable(name)};
+    if (!functions().emplace(function->m_self, std::move(entry)).second) continue;
     function->m_ml->ml_meth = reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(&call_with_out));
     if (!function->m_ml->ml_doc) continue;
     const std::string doc = with_parameter(function->m_ml->ml_doc, name);
@@ -233,7 +245,7 @@ void bind_out(py::module_& m, FastFunction entry) {
   m.def(
       "_call_into",
       [](const std::string& op, const py::object& function, const py::object& out, const py::tuple& args,
-         const py::dict& named) { return call_into(op, rules().at(op), function, out, args, named); },
+         const py::dict& named) { return call_into({op, rules().at(op), function.ptr(), true}, out, args, named); },
       py::arg("op"), py::arg("function"), py::arg("out"), py::arg("args"), py::arg("named"),
       "function(*args, **named) with its result in the tensors of `out`, by the rule of dtypes that `op` has.");
 }

@@ -2329,6 +2329,10 @@ def randint(high: _int, size: Sequence[_int], *, generator: Generator | None = N
 @overload
 def randint(low: _int, high: _int, size: Sequence[_int], *, generator: Generator | None = None, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False, pin_memory: _bool | None = False, out: Tensor | None = None) -> Tensor: ...
 
+@overload
+def randint_like(input: Tensor, high: _int, *, generator: Generator | None = None, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False, pin_memory: _bool | None = False) -> Tensor:
+    """Whole numbers with low <= n < high, of the shape and dtype of `input`; low is 0 by default."""
+@overload
 def randint_like(input: Tensor, low: _int, high: _int, *, generator: Generator | None = None, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False, pin_memory: _bool | None = False) -> Tensor: ...
 
 def randn(*args: _int | Sequence[_int], size: Any = None, generator: Generator | None = None, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False, pin_memory: _bool | None = False, out: Tensor | None = None) -> Tensor:

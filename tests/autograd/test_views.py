@@ -228,3 +228,24 @@ def test_a_view_of_a_constant_that_does_not_start_with_its_memory_takes_a_record
     (base * vg.arange(6.0)).sum().backward()
     assert base.tolist() == [2.0, 3.0, 4.0, 3.0, 6.0, 7.0]
     assert w.grad.tolist() == [9.0, 12.0]
+
+
+def test_a_view_that_is_a_leaf_itself_is_not_changed_in_place() -> None:
+    x = vg.zeros(4)[1:].requires_grad_()
+    with pytest.raises(RuntimeError, match="view of a leaf Variable"):
+        x.neg_()
+    with vg.no_grad():
+        x.add_(1)
+    assert x.is_leaf and x.tolist() == [1.0, 1.0, 1.0]
+
+
+def test_a_view_made_without_gradients_and_an_inference_tensor_are_not_changed_in_place() -> None:
+    base = vg.zeros(4, requires_grad=True).clone()
+    with vg.no_grad():
+        view = base[1:]
+    with pytest.raises(RuntimeError, match="no_grad mode and is being modified inplace"):
+        view.add_(vg.ones(3, requires_grad=True))
+    with vg.inference_mode():
+        x = vg.zeros(3)
+    with pytest.raises(RuntimeError, match="Inplace update to inference tensor"):
+        x.add_(vg.ones(3, requires_grad=True))

@@ -25,6 +25,8 @@ NOT_RUN = {
     "pip install": "compiles for minutes; .ci/run installs a clean clone. The names are checked below",
     "pytest": "is what runs this test",
     "python scripts/mutate.py": "builds mutants for hours. tests/meta/test_mutate.py runs its parts",
+    "python scripts/side_by_side.py": "for minutes. tests/meta/test_agreement.py makes a few calls",
+    "python scripts/unreached_errors.py": "needs the C++ code. tests/meta/test_unreached_errors.py runs it",
     "python -m tests.fuzz": "runs for minutes. tests/fuzz/test_fuzz.py runs it with fewer programs",
     "cmake": "compiles for minutes; .ci/run compiles with CMake. The preset is checked below",
     "PYTHONPATH=build/cuda-emulated/package": "needs the build of the emulation; steps of .ci/run",
@@ -38,6 +40,8 @@ NOT_RUN = {
 SHORTER = {
     "verigrad train": "--epochs 1 --model mlp",
     "verigrad verify": "--op neg",
+    "python scripts/flat_memory.py": "--graphs 500",
+    "python -m verigrad.testing.second_order": "--op neg",
     "python benchmarks/compare.py": "--tiny --rounds 1 --budget 0.01 --libraries verigrad --only add",
 }
 RUN = ("verigrad", "python", "cd")  # what else a command may begin with

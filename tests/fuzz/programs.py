@@ -173,6 +173,14 @@ def _hang() -> None:
         time.sleep(1.0)
 
 
+def _record(name: str, *args: Any, **kwargs: Any) -> Any:
+    """The operation of a record that is no function by one name."""
+    from verigrad.testing.library import Library
+    from verigrad.testing.opspec import records
+
+    return records()[name].bind(Library("verigrad", "cpu"))(*args, **kwargs)
+
+
 def _load_bytes(text: str) -> Any:
     warm()
     result, refusal, _ = watched(bytes.fromhex(text))
@@ -208,6 +216,7 @@ SPECIAL: dict[str, Callable[..., Any]] = {
     "lt": operator.lt,
     "collect": gc.collect,
     "load bytes": _load_bytes,
+    "record": _record,
     "planted crash": lambda *_: faulthandler._sigsegv(),  # type: ignore[attr-defined]  # for tests of the driver
     "planted wait": lambda: threading.Event().wait(),
     "planted hang": _hang,

@@ -112,7 +112,7 @@ def _public() -> tuple[list[str], list[str]]:
     found = [
         n for n in names if callable(getattr(verigrad, n)) and not inspect.ismodule(getattr(verigrad, n))
     ]
-    for path in ("nn.functional", "nn.init", "nn.utils", "autograd"):
+    for path in ("nn.functional", "nn.init", "nn.utils", "autograd", "linalg", "func"):
         module: Any = verigrad
         for part in path.split("."):
             module = getattr(module, part)
@@ -218,7 +218,7 @@ def ops() -> Make:
     """Calls from the records of the verification with one or two arguments changed, and their gradients."""
     from verigrad.testing.opspec import records
 
-    known = [s for s in records().values() if s.function is None or isinstance(s.function, str)]
+    known = list(records().values())
     pools: dict[tuple[str, str], list[Any]] = {}
 
     def make(seed: int) -> Program:
@@ -241,7 +241,10 @@ def ops() -> Make:
                 at = rng.randrange(len(args))
                 args[at] = _mutate(args[at], rng)
         first = args[0] if args else None
-        program = [_step(spec.function or spec.name, args, kw)]
+        if callable(spec.function):
+            program = [_step("record", [spec.name, *args], kw)]
+        else:
+            program = [_step(spec.function or spec.name, args, kw)]
         if (
             isinstance(spec.name, str)
             and not spec.function
@@ -432,12 +435,51 @@ def data() -> Make:
     return make
 
 
+def distributions() -> Make:
+    """Probability distributions with odd parameters: samples, densities, divergences and gradients."""
+    import verigrad.distributions as package
+
+    base = package.Distribution
+    classes = [
+        n for n in package.__all__ if isinstance(k := getattr(package, n), type) and issubclass(k, base)
+    ]
+
+    def make(seed: int) -> Program:
+        rng = random.Random(f"distributions {seed}")
+        program = []
+        for _ in range(2):
+            shape = _shape(rng, 3)
+            args = [
+                a_tensor(rng, rng.choice(("float32", "float64", "float32", "int64")), shape)
+                if rng.random() < 0.6
+                else rng.choice((0.0, 1.0, 0.3, -1.0, 2, a_value(rng)))
+                for _ in range(rng.choice((1, 1, 2, 2, 3)))
+            ]
+            kw = {"validate_args": rng.choice((True, False))} if rng.random() < 0.3 else {}
+            program.append(_step(f"distributions.{rng.choice(classes)}", args, kw))
+        for _ in range(rng.randrange(1, 4)):
+            name = rng.choice(
+                ("sample", "rsample", "log_prob", "cdf", "icdf", "entropy", "expand", "enumerate_support")
+            )
+            more = [a_value(rng)] if rng.random() < 0.6 else [{"l": _shape(rng, 2)}]
+            program.append(_step(f".{name}", [{"r": 0}, *more]))
+        program.append(_step("distributions.kl_divergence", [{"r": 0}, {"r": 1}]))
+        for name in ("mean", "variance", "support"):
+            program.append(_step("getattr", [{"r": 0}, name]))
+        program.append(_step("repr", [{"r": 0}]))
+        program.append(_step("backward of sum", [{"r": 3}]))
+        return program
+
+    return make
+
+
 TARGETS: dict[str, Callable[[], Make]] = {
     "api": api,
     "ops": ops,
     "autograd": autograd,
     "modules": modules,
     "data": data,
+    "distributions": distributions,
     "files": files.own,
     "torch-files": files.torch,
 }

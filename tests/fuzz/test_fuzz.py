@@ -19,6 +19,7 @@ COUNT = {
     "autograd": 1500,
     "modules": 200,
     "data": 150,
+    "distributions": 300,
     "files": 1500,
     "torch-files": 1500,
 }

@@ -196,3 +196,10 @@ def test_mc_dropout_refuses():
 
     with pytest.raises(TypeError, match="answer a Tensor"):
         mc_dropout(Pair(), vg.ones(1))
+
+
+def test_feature_dropout_that_drops_nothing_takes_one_dimension() -> None:
+    x, dropout = vg.ones(3), vg._C.nn_functional.feature_dropout
+    assert dropout(x, 0.5, training=False).tolist() == dropout(x, 0.0).tolist() == [1.0] * 3
+    with pytest.raises(RuntimeError, match="at least 2 dimensions"):
+        dropout(x, 0.5)

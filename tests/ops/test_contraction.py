@@ -93,3 +93,18 @@ def test_names_of_linalg() -> None:
     x = vg.ones(2, 2)
     assert vg.equal(vg.linalg.matmul(x, x), x @ x)
     assert vg.equal(vg.linalg.matrix_power(x, 3), vg.matrix_power(x, 3))
+
+
+def test_addr_of_integers_with_a_fraction() -> None:
+    one = vg.ones(2, dtype=vg.int64)
+    x = vg.tensor([-4.0, 4.0], dtype=vg.float64, requires_grad=True)
+    result = vg.addr(x, one, one, alpha=0.5)
+    assert result.dtype is vg.float64 and result.tolist() == [[-3.5, 4.5], [-3.5, 4.5]]
+    result.sum().backward()
+    assert x.grad is not None and x.grad.tolist() == [2.0, 2.0]
+
+
+def test_tensordot_refuses_lists_of_lists() -> None:
+    x = vg.ones(2, 2)
+    with pytest.raises(TypeError, match="two lists of ints"):
+        vg.tensordot(x, x, ([[0]], [[0]]))

@@ -288,3 +288,11 @@ def test_a_refused_out_is_as_it_was() -> None:
         with pytest.raises(RuntimeError):
             call()
         assert out.tolist() == [7, 7] and out._version == 0
+
+
+def test_out_of_what_has_no_gradient_takes_inputs_that_require_one() -> None:
+    x, out = vg.tensor([1.0, -1.0], requires_grad=True), vg.zeros(2, dtype=vg.bool)
+    assert vg.signbit(x, out=out) is out and out.tolist() == [False, True]
+    assert vg.gt(x, 0, out=out).tolist() == [True, False]
+    with pytest.raises(RuntimeError, match="don't support automatic differentiation"):
+        vg.exp(x, out=vg.zeros(2))

@@ -89,3 +89,15 @@ def test_a_shuffle_of_the_default_generator_follows_its_seed() -> None:
     vg.manual_seed(11)
     assert vg.randperm(50).tolist() == first
     assert vg.randperm(50).tolist() != first
+
+
+def test_randint_like_takes_the_bound_alone() -> None:
+    x = vg.zeros(50, 3)
+    vg.manual_seed(1)
+    alone = vg.randint_like(x, 5)
+    vg.manual_seed(1)
+    assert alone.tolist() == vg.randint_like(x, 0, 5).tolist()
+    assert alone.dtype is vg.float32 and alone.shape == x.shape and 0 <= alone.min() < alone.max() < 5
+    assert vg.randint_like(x, high=2, dtype=vg.int64).dtype is vg.int64
+    with pytest.raises(RuntimeError, match="randint"):
+        vg.randint_like(x, 0)

@@ -180,7 +180,10 @@ Tensor addr(const Tensor& self, const Tensor& a, const Tensor& b, Scalar beta, S
            beta.to_double(), " and ", alpha.to_double());
   check_same_device("addr", self, a);
   check_addend("addr", self, {a.numel(), b.numel()});
-  return combine(self, outer(a, b), beta, alpha);
+  // A fraction is a factor of the sum's dtype, not of the integers'.
+  const bool widen = !is_floating_point(dtype) && is_floating_point(self.dtype());
+  const Tensor product = widen ? to(outer(a, b), self.dtype()) : outer(a, b);
+  return combine(self, product, beta, alpha);
 }
 
 Tensor tensordot(const Tensor& a, const Tensor& b, const DimList& dims_a, const DimList& dims_b) {

@@ -9,14 +9,14 @@
 namespace verigrad::ops {
 namespace {
 
-void check_dropout(const char* op, const Tensor& self, double p, DropoutUnit unit) {
+void check_probability(double p) {
   VG_CHECK(p >= 0 && p <= 1, ValueError, "dropout probability has to be between 0 and 1, but got ", p);
-  VG_CHECK(unit == DropoutUnit::Element || self.ndim() >= 2, RuntimeError, op,
-           ": Feature dropout requires at least 2 dimensions in the input, got ", self.ndim());
 }
 
 /// The checks that only a call that drops something needs.
-void check_dropping(const char* op, const Tensor& self, bool inplace) {
+void check_dropping(const char* op, const Tensor& self, DropoutUnit unit, bool inplace) {
+  VG_CHECK(unit == DropoutUnit::Element || self.ndim() >= 2, RuntimeError, op,
+           ": Feature dropout requires at least 2 dimensions in the input, got ", self.ndim());
   VG_CHECK(is_floating_point(self.dtype()), RuntimeError, op, ": result type ", default_dtype(),
            " can't be cast to the desired output type ", self.dtype());
   if (inplace) check_inplace(self, recording(self));
@@ -39,18 +39,18 @@ Tensor factors(const char* op, const Tensor& self, double p, double kept, Dropou
 
 Tensor dropout(const char* op, const Tensor& self, double p, bool training, bool inplace, DropoutUnit unit,
                const OptGenerator& generator) {
-  check_dropout(op, self, p, unit);
+  check_probability(p);
   if (!training || p == 0 || self.numel() == 0) return self;
-  check_dropping(op, self, inplace);
+  check_dropping(op, self, unit, inplace);
   const Tensor factor = factors(op, self, p, p == 1 ? 0 : 1 / (1 - p), unit, generator);
   return inplace ? Tensor(mul_(self, factor)) : mul(self, factor);
 }
 
 Tensor alpha_dropout(const char* op, const Tensor& self, double p, bool training, bool inplace, DropoutUnit unit,
                      const OptGenerator& generator) {
-  check_dropout(op, self, p, unit);
+  check_probability(p);
   if (!training || p == 0 || self.numel() == 0) return self;
-  check_dropping(op, self, inplace);
+  check_dropping(op, self, unit, inplace);
   if (p == 1) {
     const Tensor factor = factors(op, self, p, 0, unit, generator);
     return inplace ? Tensor(mul_(self, factor)) : mul(self, factor);

@@ -14,8 +14,10 @@ using ops::input_meta;
 namespace {
 
 void check_no_leaf(const Tensor& self) {
-  const Tensor base = base_of(self), owner = base.defined() ? base : self;
-  VG_CHECK(!(owner.requires_grad() && owner.is_leaf()), RuntimeError, "a ", base.defined() ? "view of a " : "",
+  const Tensor base = base_of(self);
+  // A view of a tensor without gradients may be a leaf itself.
+  const auto leaf = [](const Tensor& t) { return t.defined() && t.requires_grad() && t.is_leaf(); };
+  VG_CHECK(!leaf(self) && !leaf(base), RuntimeError, "a ", base.defined() ? "view of a " : "",
            "leaf Variable that requires grad is being used in an in-place operation.");
 }
 

@@ -74,6 +74,7 @@ class ErrorInput:
         True  # whether PyTorch raises the same type; False where it accepts the call or raises another
     )
     layouts: tuple[str, ...] = ()  # of the tensors; contiguous where the list ends
+    form: str = "function"  # as of a sample
 
     @property
     def label(self) -> str:
@@ -83,7 +84,7 @@ class ErrorInput:
     @property
     def sample(self) -> Sample:
         """The call itself."""
-        return Sample(self.args, self.kwargs, layouts=self.layouts)
+        return Sample(self.args, self.kwargs, layouts=self.layouts, form=self.form)
 
 
 def bad(
@@ -92,10 +93,11 @@ def bad(
     *args: Any,
     peer: bool = True,
     layouts: tuple[str, ...] = (),
+    form: str = "function",
     **kwargs: Any,
 ) -> ErrorInput:
     """A call that must fail; numpy arrays become tensors."""
-    return ErrorInput(args, kwargs, error, match, peer, layouts)
+    return ErrorInput(args, kwargs, error, match, peer, layouts, form)
 
 
 @dataclass(frozen=True)

@@ -294,6 +294,13 @@ def errors(spatial: int, transposed: bool) -> tuple[ErrorInput, ...]:
             bad(RuntimeError, "output padding", x, w, output_padding=1),
             bad(RuntimeError, "output_padding", x, w, output_padding=-1, stride=2),
             bad(RuntimeError, "too small", x, w, padding=9),
+            bad(
+                RuntimeError,
+                "too large|overflow",
+                np.zeros((0, 4, *(2,) * (spatial - 1), 2**34)),
+                w,
+                stride=2**30,
+            ),
         ]
     else:
         rows += [

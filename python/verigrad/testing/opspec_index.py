@@ -434,6 +434,7 @@ SPECS = (
         errors=(
             bad(RuntimeError, "boolean masks", MATRIX, Const(np.ones((2, 3))), 1),
             bad(RuntimeError, "size|shape", MATRIX, Const(np.ones((2, 2), bool)), 1),
+            bad(RuntimeError, "broadcast shape", np.ones(3), Const(np.ones((2, 3), bool)), 1, form="inplace"),
             bad(RuntimeError, "0-dim|dimension", MATRIX, Const(np.ones((2, 3), bool)), np.ones(3)),
             bad(RuntimeError, "without overflow", BYTES, Const(np.ones(3, bool)), 300),
             bad(RuntimeError, "without overflow", BYTES, Const(np.ones(3, bool)), Const(np.array(300))),

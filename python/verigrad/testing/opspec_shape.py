@@ -376,6 +376,7 @@ SPECS = (
         cases(((3, 2),), ((2, 3), 1), ((2, 3, 4), -1), ((2, 0), 0)),
         bad(IndexError, "[Dd]im", MATRIX, 2),
         bad(IndexError, "[Dd]im", np.array(1.0), 0),
+        bad(RuntimeError, "memory", np.zeros((2**40, 0)), peer=False),  # PyTorch fills the memory first
         boundary=cases(((3, 35, 67),), ((35, 67, 2), -1), ((2, 521, 509),)),
         serial=VIEWED,
     ),

@@ -450,6 +450,8 @@ SPECS = (
                 OUT_OF_RANGE,
                 bad(IndexError, "non-zero size", EMPTY, 1),
                 bad(NotImplementedError, "Bool", BOOL),
+                # PyTorch answers the least number.
+                bad(RuntimeError, "elements", np.zeros(0, np.int64), peer=False),
             ),
             kinks=(
                 Kink((TIED,), ([0.0, 0.5, 0.5, 0.0],)),
@@ -558,6 +560,7 @@ SPECS = (
             bad(RuntimeError, "same size", ROW, ROW, sorter=np.array([0, 1])),
             bad(RuntimeError, "long dtype", ROW, ROW, sorter=np.array([0.0, 1, 2])),
             bad(RuntimeError, "out of range", ROW, ROW, sorter=np.array([0, 1, 7])),
+            bad(RuntimeError, "2147483649", np.zeros((0, 2**31 + 1)), np.zeros((0, 3)), out_int32=True),
         ),
     ),
     OpSpec(

@@ -174,6 +174,7 @@ SPECS = (
         ),
         cases(((7, 67), 3), ((7, 67), (3, 5), 1), ((1042, 509), 2)),
         bad(RuntimeError, "larger than 0", MATRIX, 0),
+        bad(RuntimeError, "memory|max_size", MATRIX, 2**62),
         bad(RuntimeError, "1-dim", NUMBER, 1),
         bad(RuntimeError, "long", MATRIX, Const(np.array([1.0]))),
         bad(RuntimeError, "one-dim", MATRIX, Const(np.array([[1]]))),

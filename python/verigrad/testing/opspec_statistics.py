@@ -572,6 +572,7 @@ SPECS = (
             bad(RuntimeError, "2D", np.ones(3), MATRIX),
             bad(RuntimeError, "columns", MATRIX, np.ones((2, 4))),
             bad(RuntimeError, "floating-point", np.ones((2, 3), np.int64), MATRIX),
+            bad(RuntimeError, "X2", MATRIX, np.ones((2, 3), np.int64)),
             bad(RuntimeError, "dtype", MATRIX, np.ones((2, 3), np.float32)),
             bad(RuntimeError, "non-negative", MATRIX, MATRIX, -1.0),
             bad(ValueError, "compute_mode", MATRIX, MATRIX, compute_mode="foo"),
