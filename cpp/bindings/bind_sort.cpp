@@ -1,4 +1,5 @@
 // Scans, sorting, counting.
+#include "out.h"
 #include "reductions.h"
 #include "verigrad/sorting.h"
 
@@ -43,16 +44,48 @@ void bind_sort(py::module_& m, TensorClass& cls) {
   const auto pair_type = [&](const char* name) { return make_result_type(types, name, {"values", "indices"}); };
   const auto dtype = py::arg("dtype") = py::none();
 
-  def_op(m, cls, "cumsum", true, &ops::cumsum, py::arg("dim"), py::kw_only(), dtype,
-         "Sums of each element and those before it along `dim`; integers as int64.");
+  def_op_out(m, cls, "cumsum", true, &ops::cumsum, py::arg("dim"), py::kw_only(), dtype,
+             "Sums of each element and those before it along `dim`; integers as int64.");
   def_overload(m, cls, "cumsum", &ops::cumsum, py::arg("axis"), py::kw_only(), dtype);
-  def_op(m, cls, "cumprod", true, &ops::cumprod, py::arg("dim"), py::kw_only(), dtype,
-         "Products of each element and those before it along `dim`; integers as int64.");
+  def_op_out(m, cls, "cumprod", true, &ops::cumprod, py::arg("dim"), py::kw_only(), dtype,
+             "Products of each element and those before it along `dim`; integers as int64.");
   def_overload(m, cls, "cumprod", &ops::cumprod, py::arg("axis"), py::kw_only(), dtype);
+  const auto cumsum_ = [](const py::object& self, std::int64_t dim, OptDType dtype) {
+    ops::cumsum_(unwrap(self.ptr()), dim, dtype);
+    return self;
+  };
+  def_inplace(cls, "cumsum_", true, cumsum_, py::arg("dim"), py::kw_only(), dtype);
+  cls.def("cumsum_", cumsum_, py::call_guard<Uninterrupted>(), py::arg("axis"), py::kw_only(), dtype);
+  const auto cumprod_ = [](const py::object& self, std::int64_t dim, OptDType dtype) {
+    ops::cumprod_(unwrap(self.ptr()), dim, dtype);
+    return self;
+  };
+  def_inplace(cls, "cumprod_", true, cumprod_, py::arg("dim"), py::kw_only(), dtype);
+  cls.def("cumprod_", cumprod_, py::call_guard<Uninterrupted>(), py::arg("axis"), py::kw_only(), dtype);
+  def_op_out(m, cls, "logcumsumexp", true, &ops::logcumsumexp, py::arg("dim"),
+             "The logarithm of the sum of the exponentials of each element and those before it along `dim`, without "
+             "overflow.\n\nRaises NotImplementedError unless the dtype is a floating-point one.");
+  def_overload(m, cls, "logcumsumexp", &ops::logcumsumexp, py::arg("axis"));
   const auto def_running = [&](const char* name, PyTypeObject* type, auto f) {
     const auto along = [type, f](const Tensor& x, std::int64_t dim) { return named_pair(type, f(x, dim)); };
     def_op(m, cls, name, true, along, py::arg("dim"));
     def_overload(m, cls, name, along, py::arg("axis"));
+    m.def(
+        name,
+        [name, type, f](const Tensor& x, std::int64_t dim, const std::pair<Tensor, Tensor>& out) {
+          check_no_gradient(name, x);
+          check_no_gradient(name, out.first);
+          const NoGradGuard guard;
+          VG_CHECK(out.second.dtype() == DType::Int64, RuntimeError, name,
+                   ": expected the second tensor of out to have dtype int64, got ", out.second.dtype());
+          VG_CHECK(out.first.dtype() == x.dtype(), RuntimeError, name,
+                   ": expected the first tensor of out to have dtype ", x.dtype(), ", got ", out.first.dtype());
+          const ops::TensorPair found = f(x, dim);
+          write_out(name, out.first, found.first);
+          write_out(name, out.second, found.second);
+          return named_pair(type, out);
+        },
+        py::arg("input"), py::arg("dim"), py::kw_only(), py::arg("out"));
   };
   def_running("cummax", pair_type("verigrad.return_types.cummax"), &ops::cummax);
   def_running("cummin", pair_type("verigrad.return_types.cummin"), &ops::cummin);
