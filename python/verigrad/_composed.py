@@ -153,7 +153,9 @@ def mvlgamma(input: Tensor, p: int, *, out: Tensor | None = None) -> Tensor:
     halves = _C.arange(p, dtype=_C.get_default_dtype(), device=input.device) * -0.5
     floating = input if input.dtype.is_floating_point else input.to(_C.get_default_dtype())
     terms = _C.lgamma(floating.unsqueeze(-1) + halves.to(floating.dtype))
-    return _C.add(terms.sum(-1), p * (p - 1) / 4 * math.log(math.pi), **({} if out is None else {"out": out}))
+    constant = p * (p - 1) / 4 * math.log(math.pi)
+    total = terms.sum(-1)
+    return total + constant if out is None else _C.add(total, constant, out=out)
 
 
 def mvlgamma_(self: Tensor, p: int) -> Tensor:

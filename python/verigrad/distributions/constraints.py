@@ -195,7 +195,8 @@ class multinomial(Constraint):
         self.upper_bound = upper_bound
 
     def check(self, value: Tensor) -> Tensor:
-        return (value >= 0).all(-1) & (value.sum(-1) <= self.upper_bound)
+        answer: Tensor = (value >= 0).all(-1) & (value.sum(-1) <= self.upper_bound)
+        return answer
 
 
 class _IntegerGreaterThanEq(_Bounded):

@@ -26,7 +26,7 @@ class Gamma(Distribution):
         validate_args: see `Distribution`.
 
     `rsample` is differentiable by both parameters, once: implicitly (Figurnov et al. 2018) by the
-    concentration.
+    concentration. There is no `cdf`, which needs the incomplete gamma function.
     """
 
     arg_constraints = {"concentration": constraints.positive, "rate": constraints.positive}

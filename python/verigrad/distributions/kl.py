@@ -199,7 +199,8 @@ def _mean_x_log_gamma(q: Gamma, mean: Tensor, mean_log: Tensor) -> Tensor:
 @register_kl(Gamma, Gamma)
 @register_kl(Beta, Gamma)
 def _to_gamma(p: Any, q: Gamma) -> Tensor:
-    return _mean_x_log_gamma(q, p.mean, p._mean_log()) - p.entropy()
+    found: Tensor = _mean_x_log_gamma(q, p.mean, p._mean_log()) - p.entropy()
+    return found
 
 
 @register_kl(Exponential, Gamma)
@@ -217,7 +218,8 @@ def _pareto_gamma(p: Pareto, q: Gamma) -> Tensor:
 @register_kl(Beta, Exponential)
 @register_kl(Pareto, Exponential)
 def _to_exponential(p: Any, q: Exponential) -> Tensor:
-    return q.rate * p.mean - q.rate.log() - p.entropy()
+    found: Tensor = q.rate * p.mean - q.rate.log() - p.entropy()
+    return found
 
 
 @register_kl(Gamma, Normal)
@@ -225,7 +227,8 @@ def _to_exponential(p: Any, q: Exponential) -> Tensor:
 @register_kl(Pareto, Normal)
 def _to_normal(p: Any, q: Normal) -> Tensor:
     second = p.variance + (p.mean - q.loc) ** 2
-    return (math.sqrt(2 * math.pi) * q.scale).log() + second / (2 * q.scale**2) - p.entropy()
+    found: Tensor = (math.sqrt(2 * math.pi) * q.scale).log() + second / (2 * q.scale**2) - p.entropy()
+    return found
 
 
 @register_kl(Gamma, Gumbel)

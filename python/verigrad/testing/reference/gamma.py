@@ -22,6 +22,7 @@ from verigrad.testing.reference.elementwise import operands
 Array = np.ndarray[Any, Any]
 Long = np.longdouble
 
+PI = Long(np.pi) + Long(1.2246467991473532e-16)
 STEPS = 30
 TERMS = 12
 # The zero of digamma, as a sum of two doubles.
@@ -32,7 +33,8 @@ def bernoulli_numbers(count: int) -> list[Fraction]:
     """B_0 to B_(count - 1)."""
     found = [Fraction(1)]
     for n in range(1, count):
-        found.append(-sum(math.comb(n + 1, k) * found[k] for k in range(n)) / (n + 1))
+        total = sum((math.comb(n + 1, k) * found[k] for k in range(n)), Fraction(0))
+        found.append(-total / (n + 1))
     return found
 
 
@@ -67,7 +69,8 @@ def _stirling(a: Array) -> Array:
     total = np.zeros_like(a)
     for k in range(TERMS, 0, -1):
         total = total * r * r + _long(BERNOULLI[2 * k] / (2 * k * (2 * k - 1)))
-    return (a - Long(0.5)) * (np.log(a) - 1) + total * r + (np.log(2 * np.pi * Long(1)) - 1) / 2
+    whole = (a - Long(0.5)) * (np.log(a) - 1)
+    return np.asarray(whole + total * r + (np.log(2 * PI) - 1) / 2)
 
 
 def _lgamma_beside(whole: int, e: Array) -> Array:
@@ -124,8 +127,11 @@ def _digamma(x: Array) -> Array:
         parts = np.log1p(d / (zero + STEPS)) + d / (2 * (zero + STEPS) * (zero + STEPS + d))
         for k in range(STEPS):
             parts = parts + d / ((zero + k) * (zero + k + d))
-        high, low = _digamma_series(zero + STEPS + d), _digamma_series(np.full_like(d, zero + STEPS))
-        value[beside] = parts - (high - low)
+        near = np.log1p(d / (zero + STEPS))
+        for k in range(1, TERMS + 1):
+            size = _long(BERNOULLI[2 * k] / (2 * k)) / (zero + STEPS) ** (2 * k)
+            parts = parts - size * np.expm1(-2 * k * near)
+        value[beside] = parts
     value[x == 0] = np.copysign(Long(np.inf), -x[x == 0])
     value[(x < 0) & (x == np.floor(x))] = np.nan
     value[x == np.inf] = np.inf
