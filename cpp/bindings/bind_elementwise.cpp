@@ -192,6 +192,34 @@ void bind_unary(py::module_& m, TensorClass& cls) {
       py::arg("nan") = py::none(), py::arg("posinf") = py::none(), py::arg("neginf") = py::none());
 }
 
+/// PyTorch's order of the arguments differs between function and method.
+void bind_polygamma(py::module_& m, TensorClass& cls) {
+  const auto order = [](std::int64_t n) {
+    VG_CHECK(n >= 0, RuntimeError, "polygamma(n, x) does not support negative n.");
+    return Scalar(n);
+  };
+  const auto of = [order](const Tensor& input, std::int64_t n) { return ops::polygamma(input, order(n)); };
+  const auto n = py::arg("n").noconvert();
+  const char* doc = "The n-th derivative of digamma, n >= 0.\n\nRaises RuntimeError for a negative n.";
+  m.def("polygamma", [of](std::int64_t n, const Tensor& input) { return of(input, n); }, n, py::arg("input"), doc);
+  takes_out("polygamma");
+  def_method(cls, "polygamma", true, of, n, doc);
+  def_inplace(
+      cls, "polygamma_", true,
+      [order](const py::object& self, std::int64_t n) {
+        ops::polygamma_(unwrap(self.ptr()), order(n));
+        return self;
+      },
+      n);
+
+  py::module_ special = m.def_submodule("_special", "Functions that PyTorch has in `special` alone.");
+  const char* zeta =
+      "The zeta function of two arguments, the sum of (other + k)^-input over k >= 0; either may be a number.\n\n"
+      "NaN for input < 1, and for a negative other where input is not whole. Differentiable by other alone.";
+  def_function(special, "zeta", true, &VG_EITHER(zeta), py::arg("input"), py::arg("other"), zeta);
+  takes_out("zeta");
+}
+
 void bind_binary(py::module_& m, TensorClass& cls) {
   const auto other = py::arg("other");
   const auto alpha = py::arg("alpha") = Scalar(1);
@@ -218,6 +246,7 @@ void bind_binary(py::module_& m, TensorClass& cls) {
   def_op_out(m, cls, "minimum", true, static_cast<TensorTensor>(&ops::minimum), other);
   def_op_out(m, cls, "heaviside", false, static_cast<TensorTensor>(&ops::heaviside), py::arg("values"),
              "0 below 0, `values` at 0, 1 above.\n\nRaises RuntimeError unless both have the same dtype.");
+  bind_polygamma(m, cls);
 #define VG_PAIR(NAME, ...) def_op_out(m, cls, #NAME, true, static_cast<TensorTensor>(&ops::NAME), other);
 #define VG_COMPARE(NAME, ...)                               \
   def_op_out(m, cls, #NAME, false, &VG_MIXED(NAME), other); \

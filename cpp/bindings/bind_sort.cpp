@@ -1,4 +1,5 @@
 // Scans, sorting, counting.
+#include "out.h"
 #include "reductions.h"
 #include "verigrad/sorting.h"
 
@@ -49,6 +50,22 @@ void bind_sort(py::module_& m, TensorClass& cls) {
   def_op(m, cls, "cumprod", true, &ops::cumprod, py::arg("dim"), py::kw_only(), dtype,
          "Products of each element and those before it along `dim`; integers as int64.");
   def_overload(m, cls, "cumprod", &ops::cumprod, py::arg("axis"), py::kw_only(), dtype);
+  const auto cumsum_ = [](const py::object& self, std::int64_t dim, OptDType dtype) {
+    ops::cumsum_(unwrap(self.ptr()), dim, dtype);
+    return self;
+  };
+  def_inplace(cls, "cumsum_", true, cumsum_, py::arg("dim"), py::kw_only(), dtype);
+  cls.def("cumsum_", cumsum_, py::call_guard<Uninterrupted>(), py::arg("axis"), py::kw_only(), dtype);
+  const auto cumprod_ = [](const py::object& self, std::int64_t dim, OptDType dtype) {
+    ops::cumprod_(unwrap(self.ptr()), dim, dtype);
+    return self;
+  };
+  def_inplace(cls, "cumprod_", true, cumprod_, py::arg("dim"), py::kw_only(), dtype);
+  cls.def("cumprod_", cumprod_, py::call_guard<Uninterrupted>(), py::arg("axis"), py::kw_only(), dtype);
+  def_op_out(m, cls, "logcumsumexp", true, &ops::logcumsumexp, py::arg("dim"),
+             "The logarithm of the sum of the exponentials of each element and those before it along `dim`, without "
+             "overflow.\n\nRaises NotImplementedError unless the dtype is a floating-point one.");
+  def_overload(m, cls, "logcumsumexp", &ops::logcumsumexp, py::arg("axis"));
   const auto def_running = [&](const char* name, PyTypeObject* type, auto f) {
     const auto along = [type, f](const Tensor& x, std::int64_t dim) { return named_pair(type, f(x, dim)); };
     def_op(m, cls, name, true, along, py::arg("dim"));

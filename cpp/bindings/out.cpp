@@ -241,6 +241,7 @@ void takes_out(const char* name) { rules().emplace(name, OutRule::Cast); }
 void bind_out(py::module_& m, FastFunction entry) {
   plain_call = entry;
   give_out(m, "");
+  give_out(m.attr("_special").cast<py::module_>(), "");
   give_out(m.attr("linalg").cast<py::module_>(), "linalg.");
   m.def(
       "_call_into",

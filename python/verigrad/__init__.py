@@ -24,6 +24,7 @@ from . import optim as optim
 from . import utils as utils
 from ._C import Tensor as Tensor
 from ._composed import *  # noqa: F403
+from ._count_draws import *  # noqa: F403
 from ._draws import *  # noqa: F403
 from ._environment import *  # noqa: F403
 from ._exchange import from_dlpack as from_dlpack
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
     from . import jit as jit
     from . import multiprocessing as multiprocessing
     from . import onnx as onnx
+    from . import special as special
     from . import testing as testing
     from . import training as training
     from . import version as version
@@ -96,6 +98,7 @@ _LAZY = (
     "jit",
     "multiprocessing",
     "onnx",
+    "special",
     "testing",
     "training",
     "version",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from . import _C
@@ -9,7 +10,7 @@ from ._C import Tensor
 from ._out import takes_out
 from ._text import short
 
-__all__ = ["asarray", "diff", "isin", "logspace", "scalar_tensor"]
+__all__ = ["asarray", "diff", "isin", "logspace", "mvlgamma", "scalar_tensor"]
 
 
 def asarray(
@@ -136,3 +137,40 @@ def logspace(
     exponents = _C.linspace(start, end, steps, dtype=_C.float64, device=device)
     made = _C.pow(base, exponents).to(_C.get_default_dtype() if dtype is None else dtype)
     return made.requires_grad_() if requires_grad else made
+
+
+def mvlgamma(input: Tensor, p: int, *, out: Tensor | None = None) -> Tensor:
+    """The logarithm of the gamma function of p dimensions (A. T. James, "Distributions of matrix variates and
+    latent roots derived from normal samples", 1964): p (p - 1) / 4 ln(pi) + the sum of lgamma(input - k / 2)
+    over k < p.
+
+    Args:
+        input: any shape, each element above (p - 1) / 2; elsewhere the sum is what it is.
+        p: how many dimensions, 1 or more.
+        out: where the result goes.
+
+    Raises:
+        RuntimeError: *p* is less than 1.
+    """
+    if p < 1:
+        raise RuntimeError("p has to be greater than or equal to 1")
+    halves = _C.arange(p, dtype=_C.get_default_dtype(), device=input.device) * -0.5
+    floating = input if input.dtype.is_floating_point else input.to(_C.get_default_dtype())
+    terms = _C.lgamma(floating.unsqueeze(-1) + halves.to(floating.dtype))
+    constant = p * (p - 1) / 4 * math.log(math.pi)
+    total = terms.sum(-1)
+    return total + constant if out is None else _C.add(total, constant, out=out)
+
+
+def mvlgamma_(self: Tensor, p: int) -> Tensor:
+    """`mvlgamma` in place.
+
+    Raises:
+        RuntimeError: *p* is less than 1, or the tensor is not of a floating-point dtype.
+    """
+    if not self.dtype.is_floating_point:
+        kind = _C.get_default_dtype()
+        raise RuntimeError(
+            f"mvlgamma_: result type {kind} can't be cast to the desired output type {self.dtype}"
+        )
+    return self.copy_(mvlgamma(self.clone(), p))

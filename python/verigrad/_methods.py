@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from . import _C, _draws, _pickling, _storage, _types
+from . import _C, _composed, _draws, _pickling, _storage, _types
 from ._C import Tensor
 
 __all__ = ["attach"]
@@ -145,6 +145,11 @@ def multinomial(
     return _draws.multinomial(self, num_samples, replacement, generator=generator)
 
 
+def mvlgamma(self: Tensor, p: int) -> Tensor:
+    """See `verigrad.mvlgamma`."""
+    return _composed.mvlgamma(self, p)
+
+
 def _never(name: str, why: str) -> property:
     def answer(self: Tensor) -> bool:
         return False
@@ -169,7 +174,8 @@ def attach() -> None:
     """Gives them to `Tensor`."""
     methods: tuple[Callable[..., Any], ...] = (
         new, apply_, map_, as_subclass, get_device, sum_to_size, fill_diagonal_, narrow_copy, ndimension,
-        is_set_to, is_distributed, bernoulli, multinomial, _draws.bernoulli_, _draws.exponential_,
+        is_set_to, is_distributed, mvlgamma, _composed.mvlgamma_, bernoulli, multinomial,
+        _draws.bernoulli_, _draws.exponential_,
         _draws.geometric_, _draws.log_normal_, _draws.cauchy_, _draws.random_, _types.is_complex,
         _types.is_conj, _types.is_neg, _types.is_signed, _types.is_nonzero, _types.is_same_size,
     )  # fmt: skip

@@ -25,7 +25,7 @@ FLAGS = ["-DCMAKE_CXX_FLAGS_RELEASE=-O1 -g1 -w"]
 ROW = re.compile(r"^(\S+) +(\d+|-) +(0x[0-9a-f]+)")
 # Families of records that belong to a file of another name.
 RELATED = {
-    "elementwise": ("unary", "binary", "ternary", "comparison", "special", "activation", "cast"),
+    "elementwise": ("unary", "binary", "ternary", "comparison", "special", "gamma", "activation", "cast"),
     "vjp": ("unary", "binary", "ternary", "activation"),
     "gemm": ("linalg",),
     "matmul": ("linalg", "nn"),

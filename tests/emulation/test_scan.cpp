@@ -83,6 +83,27 @@ TEST(running_sums_and_products) {
   }
 }
 
+TEST(running_logarithms_of_sums_and_recurrences) {
+  for (const Lines& lines : kLines) {
+    for (const bool reverse : {false, true}) {
+      for (const ScanOp op : {ScanOp::log_sum, ScanOp::recurrence}) {
+        const auto n = static_cast<std::size_t>(count_of(lines));
+        const std::vector<double> x = random_values<double>(static_cast<std::int64_t>(n), -4, 4);
+        std::vector<double> factor = random_values<double>(static_cast<std::int64_t>(n), 0, 0.9);
+        for (std::size_t i = 0; i < n; i += 5) factor[i] = 0;
+        std::vector<double> ours(n), theirs(n);
+        for (auto* out : {&ours, &theirs}) {
+          Scan s = scan_of(lines, x.data(), out->data());
+          s.reverse = reverse;
+          s.factor = factor.data();
+          (out == &ours ? cuda_table() : cpu_table()).scan(op, DType::Float64, s);
+        }
+        for (std::size_t i = 0; i < n; ++i) CHECK(std::fabs(ours[i] - theirs[i]) <= 1e-12);
+      }
+    }
+  }
+}
+
 TEST(running_extremes) {
   for (const Lines& lines : kLines) {
     check_extremes<float>(lines);

@@ -79,3 +79,68 @@ def test_a_level_has_a_gradient() -> None:
     q = vg.tensor(0.5, dtype=vg.float64, requires_grad=True)
     vg.quantile(x, q).backward()
     assert q.grad is not None and q.grad.item() == pytest.approx(3 * (4 - 2))
+
+
+def test_logcumsumexp_of_infinities_and_nan() -> None:
+    inf, nan = float("inf"), float("nan")
+    for values, expected in (
+        ([inf, -inf, nan, 1.0], "[inf, inf, nan, nan]"),
+        ([-inf, -inf, inf, inf], "[-inf, -inf, inf, inf]"),
+        ([1000.0, 1000.0, -1000.0], "[1000.0, 1000.6931762695312, 1000.6931762695312]"),
+    ):
+        assert str(vg.tensor(values).logcumsumexp(0).tolist()) == expected
+
+
+def test_gradients_of_logcumsumexp() -> None:
+    x = vg.tensor([[0.3, -40.0, 2.0, 800.0, 1.0, 801.0]], dtype=vg.float64, requires_grad=True)
+    assert vg.autograd.gradcheck(lambda t: t.logcumsumexp(1), (x,))
+    y = vg.tensor([[0.3, -1.0, 2.0], [0.0, 0.5, -0.2]], dtype=vg.float64, requires_grad=True)
+    for dim in (0, 1):
+        assert vg.autograd.gradgradcheck(lambda t, dim=dim: t.logcumsumexp(dim), (y,))
+    # The last alone has a gradient, so most of those that come in are 0.
+    (first,) = vg.autograd.grad(y.logcumsumexp(1)[:, -1].sum(), y, create_graph=True)
+    assert vg.allclose(first, y.softmax(1))
+    (second,) = vg.autograd.grad((first * vg.tensor([1.0, 2.0, 3.0], dtype=vg.float64)).sum(), y)
+    (expected,) = vg.autograd.grad((y.softmax(1) * vg.tensor([1.0, 2.0, 3.0], dtype=vg.float64)).sum(), y)
+    assert vg.allclose(second, expected)
+
+
+def test_gradients_of_logcumsumexp_of_infinities_are_torchs() -> None:
+    torch = pytest.importorskip("torch")
+    inf = float("inf")
+    for values in ([-inf, -inf, 1.0, 2.0, inf, 3.0, -inf], [-inf, -inf, 1.0, 2.0, 3.0, -inf]):
+        mine, other = (m.tensor(values, dtype=m.float64, requires_grad=True) for m in (vg, torch))
+        for tensor in (mine, other):
+            tensor.logcumsumexp(0).sum().backward()
+        np.testing.assert_allclose(mine.grad.numpy(), other.grad.numpy(), rtol=1e-12, equal_nan=True)
+
+
+def test_running_results_in_place() -> None:
+    x = vg.tensor([200, 100], dtype=vg.uint8)
+    assert x.cumsum_(0) is x and x.tolist() == [200, 44]
+    assert vg.tensor([2.0, 3.0]).cumprod_(0).tolist() == [2.0, 6.0]
+    with pytest.raises(
+        RuntimeError, match="cumsum_: expected dtype float32, that of the tensor, got float64"
+    ):
+        vg.tensor([1.0]).cumsum_(0, dtype=vg.float64)
+    with pytest.raises(IndexError):
+        vg.tensor([1.0]).cumprod_(1)
+    leaf = vg.tensor([2.0, 3.0, 4.0], requires_grad=True)
+    y = leaf * 1.0
+    y.cumprod_(0).sum().backward()
+    assert leaf.grad.tolist() == [16.0, 10.0, 6.0]
+    transposed = vg.arange(6.0).reshape(2, 3).t()
+    assert transposed.cumsum_(0).tolist() == [[0.0, 3.0], [1.0, 7.0], [3.0, 12.0]]
+
+
+def test_running_extremes_with_out() -> None:
+    x = vg.tensor([1.0, 3.0, 2.0])
+    out = vg.empty(3), vg.empty(3, dtype=vg.int64)
+    found = vg.cummax(x, 0, out=out)
+    assert found.values is out[0] and out[0].tolist() == [1.0, 3.0, 3.0] and out[1].tolist() == [0, 1, 1]
+    vg.cummin(x, 0, out=out)
+    assert out[0].tolist() == [1.0, 1.0, 1.0]
+    with pytest.raises(RuntimeError, match="second tensor of out to have dtype int64"):
+        vg.cummax(x, 0, out=(vg.empty(3), vg.empty(3)))
+    with pytest.raises(RuntimeError, match="first tensor of out to have dtype float32"):
+        vg.cummax(x, 0, out=(vg.empty(3, dtype=vg.float64), vg.empty(3, dtype=vg.int64)))

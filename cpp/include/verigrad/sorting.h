@@ -12,6 +12,10 @@ using TensorPair = std::pair<Tensor, Tensor>;
 
 Tensor cumsum(const Tensor& self, std::int64_t dim, OptDType dtype = {});
 Tensor cumprod(const Tensor& self, std::int64_t dim, OptDType dtype = {});
+const Tensor& cumsum_(const Tensor& self, std::int64_t dim, OptDType dtype = {});
+const Tensor& cumprod_(const Tensor& self, std::int64_t dim, OptDType dtype = {});
+/// The logarithm of the sum of the exponentials of each element and those before it; floating-point tensors.
+Tensor logcumsumexp(const Tensor& self, std::int64_t dim);
 /// The greatest and least so far, with their places; of equals the last.
 TensorPair cummax(const Tensor& self, std::int64_t dim);
 TensorPair cummin(const Tensor& self, std::int64_t dim);

@@ -236,6 +236,20 @@ struct xlogy {
   }
 };
 
+/// In double, as lgamma.
+struct polygamma {
+  template <class T>
+  VG_HD T operator()(T x, T n) const {
+    return static_cast<T>(gamma_functions::polygamma(static_cast<double>(x), static_cast<double>(n)));
+  }
+};
+struct zeta {
+  template <class T>
+  VG_HD T operator()(T s, T q) const {
+    return static_cast<T>(gamma_functions::zeta(static_cast<double>(s), static_cast<double>(q)));
+  }
+};
+
 struct copysign {
   template <class T>
   VG_HD T operator()(T a, T b) const {

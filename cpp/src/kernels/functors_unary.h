@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "kernels/float_math.h"
+#include "kernels/gamma_functions.h"
 #include "kernels/host_device.h"
 
 namespace verigrad::kernels::functors {
@@ -159,6 +160,18 @@ struct erfinv {
   }
   VG_HD float operator()(float x) const { return static_cast<float>((*this)(static_cast<double>(x))); }
 };
+
+// By gamma_functions.h, in double.
+#define VG_GAMMA(NAME)                                                           \
+  struct NAME {                                                                  \
+    VG_HD double operator()(double x) const { return gamma_functions::NAME(x); } \
+    VG_HD float operator()(float x) const {                                      \
+      return static_cast<float>(gamma_functions::NAME(static_cast<double>(x)));  \
+    }                                                                            \
+  };
+VG_GAMMA(lgamma)
+VG_GAMMA(digamma)
+#undef VG_GAMMA
 
 struct deg2rad {
   template <class T>

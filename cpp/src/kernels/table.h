@@ -84,7 +84,7 @@ enum class ConvolutionOp : std::int8_t { output, input, weight };
 enum class ColumnsOp : std::int8_t { unfold, fold };
 enum class PoolOp : std::int8_t { max, max_backward, max_gather, average, average_backward };
 enum class NormalizeOp : std::int8_t { forward, backward };
-enum class ScanOp : std::int8_t { sum, prod, max, min };
+enum class ScanOp : std::int8_t { sum, prod, max, min, log_sum, recurrence };
 /// The cells of recurrent layers; formulas in recurrent_cells.h.
 enum class RecurrentCell : std::int8_t { rnn_tanh, rnn_relu, lstm, gru };
 enum class RecurrentOp : std::int8_t { forward, backward };
@@ -351,11 +351,13 @@ struct Warp {
 
 /// Contiguous tensors seen as [outer, size, inner], none of them 0: along `size` the sum or product of all elements up
 /// to each (from each on, where `reverse`), or the greatest or least, with its place in `index` (see scans.h). Sums and
-/// products are of int64, float32 or float64.
+/// products are of int64, float32 or float64; the logarithm of the sum of exponentials, and the recurrence
+/// out[i] = in[i] + factor[i] out[i - 1], of float32 or float64.
 struct Scan {
   std::int64_t outer = 0, size = 0, inner = 0;
   bool reverse = false;
   const void* in = nullptr;
+  const void* factor = nullptr;  // read by the recurrence
   void* out = nullptr;
   std::int64_t* index = nullptr;  // written by max and min
 };

@@ -282,6 +282,10 @@ Tensor copysign_backward(const Tensor& g, const Tensor& a, const Tensor& y) {
   return where(eq(a, 0.0), 0, mul(g, div(y, a)));
 }
 
+Tensor no_derivative(const char* op, const Tensor&) {
+  VG_THROW(NotImplementedError, "the derivative for '", op, "' is not implemented.");
+}
+
 Tensor inverse_square_norm(const Tensor& a, const Tensor& b) {
   const Tensor squares = add(square(a), square(b));
   return where(eq(squares, 0.0), 0, reciprocal(squares));

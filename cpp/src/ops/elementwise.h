@@ -79,6 +79,11 @@ Tensor xlogy_backward(const Tensor& g, const Tensor& a, const Tensor& b);
 Tensor xlogy_backward(const Tensor& g, const Tensor& a, Scalar b);
 /// g y / a for y = copysign(a, b), and 0 for a = 0.
 Tensor copysign_backward(const Tensor& g, const Tensor& a, const Tensor& y);
+/// x + 1.
+inline Tensor one_more(const Tensor& x) { return add(x, 1.0); }
+inline Scalar one_more(Scalar x) { return x.to_double() + 1.0; }
+/// Raises NotImplementedError, in the backward pass.
+[[noreturn]] Tensor no_derivative(const char* op, const Tensor& g);
 /// 1 / (a^2 + b^2), and 0 where both are 0.
 Tensor inverse_square_norm(const Tensor& a, const Tensor& b);
 /// Where fmax or fmin takes the first operand: where it `wins`, as it does against an equal one, or the second is NaN.

@@ -1,6 +1,8 @@
 // Running sums, products and extremes along one dimension.
+#include <cmath>
+
 #include "autograd/record.h"
-#include "ops/elementwise.h"
+#include "ops/changes.h"
 #include "verigrad/sorting.h"
 
 namespace verigrad::ops {
@@ -8,11 +10,12 @@ namespace {
 
 using kernels::ScanOp;
 
-/// The kernel over a tensor that has dimension d; `index`: where the places of extremes go.
-Tensor scanned(ScanOp op, const char* name, const Tensor& self, int d, bool reverse, const Tensor& index = {}) {
+/// The kernel over a tensor that has dimension d; `index`: where the places of extremes go; `factor`: of a recurrence.
+Tensor scanned(ScanOp op, const char* name, const Tensor& self, int d, bool reverse, const Tensor& index = {},
+               const Tensor& factor = {}) {
   const Tensor out = empty_tensor(self.shape(), self.dtype(), self.device());
   if (out.numel() == 0) return out;
-  const Tensor x = contiguous(detach(self));
+  const Tensor x = contiguous(detach(self)), f = factor.defined() ? contiguous(factor) : Tensor();
   kernels::Scan s;
   s.outer = s.inner = 1;
   for (int i = 0; i < x.ndim(); ++i) {
@@ -21,6 +24,7 @@ Tensor scanned(ScanOp op, const char* name, const Tensor& self, int d, bool reve
   s.size = x.ndim() == 0 ? 1 : x.shape()[d];
   s.reverse = reverse;
   s.in = x.data();
+  s.factor = f.defined() ? f.data() : nullptr;
   s.out = out.data();
   s.index = index.defined() ? index.data_as<std::int64_t>() : nullptr;
   VG_KERNEL(scan, name, x.device())(op, x.dtype(), s);
@@ -73,6 +77,62 @@ Tensor cumprod_backward(const Tensor& g, const Tensor& x, int d) {
   return n % 2 == 0 ? both : cat({both, narrow(grad_even, d, half, 1)}, d);
 }
 
+// The derivatives of y = logcumsumexp(x): with the shares p[i, j] = e^(x[i] - y[j]) for i <= j, `share_sums` is
+// u -> sum over i of u[i] p[i, j], and transposed g -> sum over j of g[j] p[i, j]. Both are recurrences with the
+// factors e^(y[j - 1] - y[j]) <= 1, so nothing overflows.
+
+/// y[i] at i + 1; the first is unlike all others: it makes a factor of 0.
+Tensor decays(const Tensor& y, int d, bool transposed) {
+  const std::int64_t n = y.size(d);
+  const Tensor earlier = narrow(y, d, 0, n - 1), later = narrow(y, d, 1, n - 1);
+  // What comes before an infinity has no share in it.
+  const Tensor steps = where(eq(later, HUGE_VAL), 0.0, exp(sub(earlier, later)));
+  Dims edge = y.shape();
+  edge[d] = 1;
+  const Tensor none = zeros(edge, y.dtype(), y.device());
+  return transposed ? cat({steps, none}, d) : cat({none, steps}, d);
+}
+
+Tensor share_sums(const Tensor& u, const Tensor& x, const Tensor& y, int d, bool transposed) {
+  if (u.numel() == 0) return u;
+  Tensor out;
+  {
+    const NoGradGuard guard;
+    const Tensor own = exp(sub(x, y));
+    const auto sums = [&](const Tensor& terms) {
+      if (x.ndim() == 0) return terms;
+      return scanned(ScanOp::recurrence, "logcumsumexp", terms, d, transposed, {}, decays(y, d, transposed));
+    };
+    out = transposed ? mul(own, sums(detach(u))) : sums(mul(own, detach(u)));
+  }
+  return record("LogcumsumexpBackwardBackward0", out, {u, x}, {Save::input(u), Save::input(x), Save::input(y)},
+                [d, transposed](Node& n, const Tensor& g) -> TensorList {
+                  const Tensor u = n.saved(0), x = n.saved(1), y = n.saved(2);
+                  TensorList grads(2);
+                  const Tensor back = share_sums(g, x, y, d, !transposed);
+                  if (n.needs(0)) grads[0] = back;
+                  if (n.needs(1)) {
+                    // Of the sum of u[i] p[i, j] g[j] by x: u * (transposed g) less the transposed g * (sums of u).
+                    const Tensor to_sum = transposed ? g : u, to_spread = transposed ? u : g;
+                    const Tensor spread = share_sums(to_spread, x, y, d, true),
+                                 sum = share_sums(to_sum, x, y, d, false);
+                    grads[1] = sub(mul(to_sum, spread), share_sums(mul(to_spread, sum), x, y, d, true));
+                  }
+                  return grads;
+                });
+}
+
+/// self = f(self), whose result has self's dtype.
+template <class F>
+const Tensor& running_inplace(const char* op, const Tensor& self, std::int64_t dim, OptDType dtype, F f) {
+  VG_CHECK(dtype.value_or(self.dtype()) == self.dtype(), RuntimeError, op, ": expected dtype ", self.dtype(),
+           ", that of the tensor, got ", *dtype);
+  wrap_dim(op, dim, self.ndim());
+  const bool recorded = GradMode::enabled() && self.requires_grad();
+  const auto result = [&] { return f(recorded ? clone(self) : self, dim, OptDType(self.dtype())); };
+  return change_in_place(self, recorded, [&] { copy_out(self, result()); }, result);
+}
+
 TensorPair running_extreme(ScanOp op, const char* name, const char* node, const Tensor& self, std::int64_t dim) {
   const int d = wrap_dim(name, dim, self.ndim());
   const Tensor index = zeros(self.shape(), DType::Int64, self.device());
@@ -107,6 +167,23 @@ Tensor cumprod(const Tensor& self, std::int64_t dim, OptDType dtype) {
     const Tensor x = n.saved(0);
     return {x.ndim() == 0 ? g : cumprod_backward(g, x, d)};
   });
+}
+
+const Tensor& cumsum_(const Tensor& self, std::int64_t dim, OptDType dtype) {
+  return running_inplace("cumsum_", self, dim, dtype, &cumsum);
+}
+const Tensor& cumprod_(const Tensor& self, std::int64_t dim, OptDType dtype) {
+  return running_inplace("cumprod_", self, dim, dtype, &cumprod);
+}
+
+Tensor logcumsumexp(const Tensor& self, std::int64_t dim) {
+  const int d = wrap_dim("logcumsumexp", dim, self.ndim());
+  VG_CHECK(is_floating_point(self.dtype()), NotImplementedError, "logcumsumexp: expected a floating-point dtype, got ",
+           self.dtype());
+  const Tensor out = scanned(ScanOp::log_sum, "logcumsumexp", self, d, false);
+  return record(
+      "LogcumsumexpBackward0", out, {self}, {Save::input(self), Save::output(out)},
+      [d](Node& n, const Tensor& g) -> TensorList { return {share_sums(g, n.saved(0), detach(n.saved(1)), d, true)}; });
 }
 
 TensorPair cummax(const Tensor& self, std::int64_t dim) {

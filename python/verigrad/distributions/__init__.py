@@ -1,8 +1,4 @@
-"""Probability distributions: parameters with batch shapes, draws, densities, divergences.
-
-Those whose formulas need the logarithm of the gamma function (Gamma, Beta, Dirichlet, Poisson, Binomial,
-StudentT and their kind) are absent.
-"""
+"""Probability distributions: parameters with batch shapes, draws, densities, divergences."""
 
 from __future__ import annotations
 
@@ -11,8 +7,11 @@ from .bernoulli import Bernoulli
 from .categorical import Categorical
 from .cauchy import Cauchy
 from .constraint_registry import biject_to, transform_to
+from .counts import Binomial, Multinomial, NegativeBinomial, Poisson
+from .dirichlet import Beta, Dirichlet
 from .distribution import Distribution
 from .exponential import Exponential
+from .gamma import Chi2, Gamma, InverseGamma
 from .geometric import Geometric
 from .gumbel import Gumbel
 from .half_normal import HalfNormal
@@ -24,6 +23,8 @@ from .mixture_same_family import MixtureSameFamily
 from .multivariate_normal import MultivariateNormal
 from .normal import Normal
 from .one_hot_categorical import OneHotCategorical, OneHotCategoricalStraightThrough
+from .powers import Kumaraswamy, Pareto, Weibull
+from .student_t import FisherSnedecor, StudentT
 from .transformed_distribution import TransformedDistribution
 from .transforms import *  # noqa: F403
 from .transforms import __all__ as _transforms
@@ -31,23 +32,37 @@ from .uniform import Uniform
 
 __all__ = [
     "Bernoulli",
+    "Beta",
+    "Binomial",
     "Categorical",
     "Cauchy",
+    "Chi2",
+    "Dirichlet",
     "Distribution",
     "Exponential",
+    "FisherSnedecor",
+    "Gamma",
     "Geometric",
     "Gumbel",
     "HalfNormal",
     "Independent",
+    "InverseGamma",
+    "Kumaraswamy",
     "Laplace",
     "LogNormal",
     "MixtureSameFamily",
+    "Multinomial",
     "MultivariateNormal",
+    "NegativeBinomial",
     "Normal",
     "OneHotCategorical",
     "OneHotCategoricalStraightThrough",
+    "Pareto",
+    "Poisson",
+    "StudentT",
     "TransformedDistribution",
     "Uniform",
+    "Weibull",
     "biject_to",
     "constraints",
     "kl_divergence",

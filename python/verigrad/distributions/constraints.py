@@ -24,6 +24,7 @@ __all__ = [
     "less_than",
     "lower_cholesky",
     "lower_triangular",
+    "multinomial",
     "nonnegative",
     "nonnegative_integer",
     "one_hot",
@@ -182,6 +183,19 @@ class less_than(_Bounded):
 
     def check(self, value: Tensor) -> Tensor:
         answer: Tensor = value < self.upper_bound
+        return answer
+
+
+class multinomial(Constraint):
+    """Whole numbers from 0 on, for each class, whose sum is *upper_bound* at most."""
+
+    is_discrete, event_dim = True, 1
+
+    def __init__(self, upper_bound: Any) -> None:
+        self.upper_bound = upper_bound
+
+    def check(self, value: Tensor) -> Tensor:
+        answer: Tensor = (value >= 0).all(-1) & (value.sum(-1) <= self.upper_bound)
         return answer
 
 

@@ -11,9 +11,13 @@ from .._C import Tensor
 from .bernoulli import Bernoulli
 from .categorical import Categorical
 from .cauchy import Cauchy
+from .counts import Binomial, Poisson
+from .dirichlet import Beta, Dirichlet, _log_beta
 from .distribution import Distribution
 from .exponential import Exponential
+from .gamma import Gamma
 from .geometric import Geometric
+from .gumbel import Gumbel
 from .half_normal import HalfNormal
 from .independent import Independent
 from .laplace import Laplace
@@ -21,6 +25,7 @@ from .log_normal import LogNormal
 from .multivariate_normal import MultivariateNormal
 from .normal import Normal
 from .one_hot_categorical import OneHotCategorical
+from .powers import EULER, Pareto
 from .transformed_distribution import TransformedDistribution
 from .uniform import Uniform
 from .utils import solve_lower, sum_rightmost
@@ -180,3 +185,140 @@ def _transformed(p: TransformedDistribution, q: TransformedDistribution) -> Tens
 @register_kl(LogNormal, LogNormal)
 def _log_normal(p: LogNormal, q: LogNormal) -> Tensor:
     return _normal(p.base_dist, q.base_dist)
+
+
+# -- of the gamma function: minus the entropy of p, and the mean of ln q under p -----------------------------
+
+
+def _mean_x_log_gamma(q: Gamma, mean: Tensor, mean_log: Tensor) -> Tensor:
+    """Minus the mean of ln q, from the means of x and ln x."""
+    c = q.concentration
+    return _C.lgamma(c) - c * q.rate.log() - (c - 1) * mean_log + q.rate * mean
+
+
+@register_kl(Gamma, Gamma)
+@register_kl(Beta, Gamma)
+def _to_gamma(p: Any, q: Gamma) -> Tensor:
+    found: Tensor = _mean_x_log_gamma(q, p.mean, p._mean_log()) - p.entropy()
+    return found
+
+
+@register_kl(Exponential, Gamma)
+def _exponential_gamma(p: Exponential, q: Gamma) -> Tensor:
+    return _mean_x_log_gamma(q, p.mean, -EULER - p.rate.log()) - p.entropy()
+
+
+@register_kl(Pareto, Gamma)
+def _pareto_gamma(p: Pareto, q: Gamma) -> Tensor:
+    found = _mean_x_log_gamma(q, p.mean, p.scale.log() + 1 / p.alpha) - p.entropy()
+    return _C.where(p.alpha <= 1, math.inf, found)
+
+
+@register_kl(Gamma, Exponential)
+@register_kl(Beta, Exponential)
+@register_kl(Pareto, Exponential)
+def _to_exponential(p: Any, q: Exponential) -> Tensor:
+    found: Tensor = q.rate * p.mean - q.rate.log() - p.entropy()
+    return found
+
+
+@register_kl(Gamma, Normal)
+@register_kl(Beta, Normal)
+@register_kl(Pareto, Normal)
+def _to_normal(p: Any, q: Normal) -> Tensor:
+    second = p.variance + (p.mean - q.loc) ** 2
+    found: Tensor = (math.sqrt(2 * math.pi) * q.scale).log() + second / (2 * q.scale**2) - p.entropy()
+    return found
+
+
+@register_kl(Gamma, Gumbel)
+def _gamma_gumbel(p: Gamma, q: Gumbel) -> Tensor:
+    # The mean of exp(-x / scale) is the Laplace transform of the gamma density.
+    mean_exp = _C.exp(q.loc / q.scale - p.concentration * _C.log1p(1 / (p.rate * q.scale)))
+    return q.scale.log() + (p.mean - q.loc) / q.scale + mean_exp - p.entropy()
+
+
+@register_kl(Dirichlet, Dirichlet)
+def _dirichlet(p: Dirichlet, q: Dirichlet) -> Tensor:
+    a, b = p.concentration, q.concentration
+    mean_log = _C.digamma(a) - _C.digamma(a.sum(-1, True))
+    return _log_beta(b) - _log_beta(a) + ((a - b) * mean_log).sum(-1)
+
+
+@register_kl(Beta, Beta)
+def _beta(p: Beta, q: Beta) -> Tensor:
+    return _dirichlet(p._dirichlet(), q._dirichlet())
+
+
+@register_kl(Beta, Uniform)
+def _beta_uniform(p: Beta, q: Uniform) -> Tensor:
+    return _C.where((q.low > 0) | (q.high < 1), math.inf, (q.high - q.low).log() - p.entropy())
+
+
+def _mean_log_uniform(low: Tensor, high: Tensor) -> Tensor:
+    """The mean of ln x, from the integral x ln x - x."""
+    return (_C.xlogy(high, high) - _C.xlogy(low, low)) / (high - low) - 1
+
+
+@register_kl(Uniform, Beta)
+def _uniform_beta(p: Uniform, q: Beta) -> Tensor:
+    a, b = q.concentration1, q.concentration0
+    powers = (a - 1) * _mean_log_uniform(p.low, p.high) + (b - 1) * _mean_log_uniform(1 - p.high, 1 - p.low)
+    found = _C.lgamma(a) + _C.lgamma(b) - _C.lgamma(a + b) - powers - p.entropy()
+    return _C.where((p.high > 1) | (p.low < 0), math.inf, found)
+
+
+@register_kl(Uniform, Gamma)
+def _uniform_gamma(p: Uniform, q: Gamma) -> Tensor:
+    found = _mean_x_log_gamma(q, p.mean, _mean_log_uniform(p.low, p.high)) - p.entropy()
+    return _C.where(p.low < 0, math.inf, found)
+
+
+@register_kl(Uniform, Pareto)
+def _uniform_pareto(p: Uniform, q: Pareto) -> Tensor:
+    powers = (q.alpha + 1) * _mean_log_uniform(p.low, p.high)
+    found = powers - q.alpha.log() - q.alpha * q.scale.log() - p.entropy()
+    return _C.where(p.low < q.scale, math.inf, found)
+
+
+@register_kl(Pareto, Pareto)
+def _pareto(p: Pareto, q: Pareto) -> Tensor:
+    ratio = q.alpha / p.alpha
+    found = q.alpha * (p.scale / q.scale).log() - ratio.log() + ratio - 1
+    return _C.where(p.scale < q.scale, math.inf, found)
+
+
+@register_kl(Poisson, Poisson)
+def _poisson(p: Poisson, q: Poisson) -> Tensor:
+    return p.rate * (p.rate / q.rate).log() - p.rate + q.rate
+
+
+@register_kl(Bernoulli, Poisson)
+def _bernoulli_poisson(p: Bernoulli, q: Poisson) -> Tensor:
+    return q.rate - p.probs * q.rate.log() - p.entropy()
+
+
+@register_kl(Binomial, Binomial)
+def _binomial(p: Binomial, q: Binomial) -> Tensor:
+    if bool((p.total_count < q.total_count).any()):
+        raise NotImplementedError(
+            "KL between Binomials where q.total_count > p.total_count is not implemented"
+        )
+    found = p.total_count * _bernoulli(Bernoulli(p.probs), Bernoulli(q.probs))
+    return _C.where(p.total_count > q.total_count, math.inf, found)
+
+
+@register_kl(Gamma, Beta)
+@register_kl(Gamma, Pareto)
+@register_kl(Gamma, Uniform)
+@register_kl(Beta, Pareto)
+@register_kl(Pareto, Beta)
+@register_kl(Pareto, Uniform)
+def _not_within(p: Distribution, q: Distribution) -> Tensor:
+    return _C.full_like(p.mean, math.inf)
+
+
+@register_kl(Poisson, Bernoulli)
+@register_kl(Poisson, Binomial)
+def _poisson_not_within(p: Poisson, q: Distribution) -> Tensor:
+    return _C.full_like(p.rate, math.inf)

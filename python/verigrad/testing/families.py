@@ -29,6 +29,9 @@ FAMILIES: dict[str, Family] = {
     "ternary": Family(SCALAR, "the formula on the tape"),
     "comparison": Family(SCALAR, ""),
     "special": Family(SCALAR, "the derivative as a formula of its own"),
+    "gamma": Family(
+        "recurrences and asymptotic series, in long double", "the next derivative as a formula of its own"
+    ),
     "reduce": Family("sums, products and searches in loops, in float64", "the same reductions on the tape"),
     "statistics": Family(
         "compensated sums over lines, in float64",

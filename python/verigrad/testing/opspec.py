@@ -27,6 +27,7 @@ FAMILIES = (
     "ternary",
     "comparison",
     "special",
+    "gamma",
     "reduce",
     "statistics",
     "sorting",

@@ -90,8 +90,7 @@ def scan(name: str, reference: Any, draw: Callable[..., Any], **options: Any) ->
         method=name,
         composition=getattr(parts, name),
         boundary=scan_bounds(draw),
-        errors=(OUT_OF_RANGE, NO_DIM, bad(TypeError, ".", MATRIX, "0")),
-        **options,
+        **{"errors": (OUT_OF_RANGE, NO_DIM, bad(TypeError, ".", MATRIX, "0")), **options},
     )
 
 
@@ -340,12 +339,30 @@ ROW = np.array([1.0, 3.0, 5.0])
 TIED = np.array([1.0, 2.0, 2.0, 3.0])
 
 SPECS = (
-    scan("cumsum", ref.cumsum_op, lambda s, *n: s.array(*n), scale="bound"),
+    scan("cumsum", ref.cumsum_op, lambda s, *n: s.array(*n), scale="bound", inplace="cumsum_", out=True),
+    scan(
+        "logcumsumexp",
+        ref.logcumsumexp_op,
+        lambda s, *n: s.array(*n),
+        scale="bound",
+        out=True,
+        dtypes=FLOATING,
+        kinks=(
+            Kink((np.array([1.0, -np.inf, 1.0]), 0), ([2.5, 0.0, 0.5],)),
+            Kink((np.array([0.0, 800.0, 1600.0]), 0), ([1.0, 1.0, 1.0],)),
+        ),
+        errors=(
+            OUT_OF_RANGE,
+            bad(NotImplementedError, "floating-point dtype, got int64", np.array([1, 2]), 0),
+        ),
+    ),
     scan(
         "cumprod",
         ref.cumprod_op,
         factors,
         scale="bound",
+        inplace="cumprod_",
+        out=True,
         kinks=(
             Kink((np.array([1.0, 0.0, 2.0, 0.0]), 0), ([1.0, 3.0, 0.0, 0.0],)),
             Kink((np.array([0.0, 2.0, 3.0]), 0), ([9.0, 0.0, 0.0],)),

@@ -25,29 +25,27 @@ void for_each_block(const Scan& s, const F& f) {
 
 template <class Formula, class T>
 void run(const Scan& s) {
-  using A = Carried<T>;
-  const Formula formula;
+  using State = typename Formula::template State<T>;
   const T* in = static_cast<const T*>(s.in);
+  const T* factor = static_cast<const T*>(s.factor);
   T* out = static_cast<T*>(s.out);
   const std::int64_t step = s.reverse ? -s.inner : s.inner, first = s.reverse ? (s.size - 1) * s.inner : 0;
   for_each_block(s, [&](std::int64_t offset, std::int64_t lines) {
+    std::int64_t at = offset + first;
     if (s.inner == 1) {
-      A one = Formula::template identity<A>;
-      const T* from = in + offset + first;
-      T* to = out + offset + first;
-      for (std::int64_t i = 0; i < s.size; ++i, from += step, to += step) {
-        one = formula(one, static_cast<A>(*from));
-        *to = static_cast<T>(one);
+      State one = Formula::template nothing<T>();
+      for (std::int64_t i = 0; i < s.size; ++i, at += step) {
+        one = Formula::join(one, Formula::load(in, factor, at));
+        out[at] = static_cast<T>(Formula::result(one));
       }
       return;
     }
-    A carried[boundary::scan_columns];
-    for (std::int64_t j = 0; j < lines; ++j) carried[j] = Formula::template identity<A>;
-    std::int64_t at = offset + first;
+    State carried[boundary::scan_columns];
+    for (std::int64_t j = 0; j < lines; ++j) carried[j] = Formula::template nothing<T>();
     for (std::int64_t i = 0; i < s.size; ++i, at += step) {
       for (std::int64_t j = 0; j < lines; ++j) {
-        carried[j] = formula(carried[j], static_cast<A>(in[at + j]));
-        out[at + j] = static_cast<T>(carried[j]);
+        carried[j] = Formula::join(carried[j], Formula::load(in, factor, at + j));
+        out[at + j] = static_cast<T>(Formula::result(carried[j]));
       }
     }
   });
@@ -91,6 +89,11 @@ void scan(ScanOp op, DType dtype, const Scan& s) {
   if (op == ScanOp::max || op == ScanOp::min) {
     return dispatch(
         dtype, [&]<class T>(TypeTag<T>) { op == ScanOp::max ? run_extremum<true, T>(s) : run_extremum<false, T>(s); });
+  }
+  if (op == ScanOp::log_sum || op == ScanOp::recurrence) {
+    return dispatch_floating("scan", dtype, [&]<class T>(TypeTag<T>) {
+      op == ScanOp::log_sum ? run<RunningLogSum, T>(s) : run<RunningRecurrence, T>(s);
+    });
   }
   const auto all = [&]<class T>(TypeTag<T>) { op == ScanOp::sum ? run<RunningSum, T>(s) : run<RunningProduct, T>(s); };
   dtype == DType::Int64 ? all(TypeTag<std::int64_t>{}) : dispatch_floating("scan", dtype, all);

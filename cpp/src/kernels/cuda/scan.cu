@@ -77,14 +77,16 @@ __global__ void scan_lines_kernel(ScanLines lines, Formula formula) {
 
 template <class Operation, class T>
 struct Running {
-  using Value = Carried<T>;
-  const T* in;
+  using Value = typename Operation::template State<T>;
+  const T *in, *factor;
   T* out;
 
-  __device__ Value identity() const { return Operation::template identity<Value>; }
-  __device__ Value operator()(Value a, Value b) const { return Operation()(a, b); }
-  __device__ Value load(std::int64_t at, std::int64_t) const { return static_cast<Value>(in[at]); }
-  __device__ void store(std::int64_t at, Value value) const { out[at] = static_cast<T>(value); }
+  __device__ Value identity() const { return Operation::template nothing<T>(); }
+  __device__ Value operator()(const Value& a, const Value& b) const { return Operation::join(a, b); }
+  __device__ Value load(std::int64_t at, std::int64_t) const { return Operation::load(in, factor, at); }
+  __device__ void store(std::int64_t at, const Value& value) const {
+    out[at] = static_cast<T>(Operation::result(value));
+  }
 };
 
 template <class T>
@@ -133,10 +135,16 @@ void scan(ScanOp op, DType dtype, const Scan& s) {
                         : run(s, RunningExtreme<false, T>{in, out, s.index});
     });
   }
-  const auto all = [&]<class T>(TypeTag<T>) {
-    const T* in = static_cast<const T*>(s.in);
-    T* out = static_cast<T*>(s.out);
-    op == ScanOp::sum ? run(s, Running<RunningSum, T>{in, out}) : run(s, Running<RunningProduct, T>{in, out});
+  const auto running = [&]<class Operation, class T>(Operation, TypeTag<T>) {
+    run(s, Running<Operation, T>{static_cast<const T*>(s.in), static_cast<const T*>(s.factor), static_cast<T*>(s.out)});
+  };
+  if (op == ScanOp::log_sum || op == ScanOp::recurrence) {
+    return dispatch_floating("scan", dtype, [&]<class T>(TypeTag<T> tag) {
+      op == ScanOp::log_sum ? running(RunningLogSum(), tag) : running(RunningRecurrence(), tag);
+    });
+  }
+  const auto all = [&]<class T>(TypeTag<T> tag) {
+    op == ScanOp::sum ? running(RunningSum(), tag) : running(RunningProduct(), tag);
   };
   dtype == DType::Int64 ? all(TypeTag<std::int64_t>{}) : dispatch_floating("scan", dtype, all);
 }

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from verigrad.testing.reference import tape
+from verigrad.testing.reference import gamma, tape
 from verigrad.testing.reference.rounded import Rounded
 
 Array = np.ndarray[Any, Any]
@@ -71,6 +71,8 @@ SLOPES: dict[str, Slope] = {
     "erf": lambda x, y: TWO_OVER_ROOT_PI * tape.exp(-tape.var(x) * x).r,
     "erfc": lambda x, y: -TWO_OVER_ROOT_PI * tape.exp(-tape.var(x) * x).r,
     "erfinv": lambda x, y: tape.exp(tape.Var(result(y) * result(y))).r * (1.0 / TWO_OVER_ROOT_PI),
+    "lgamma": lambda x, y: result(gamma.digamma_op(x)),
+    "digamma": lambda x, y: result(gamma.polygamma_op(x, 1)),
     "reciprocal": lambda x, y: -(result(y) * result(y)),
     "tanh": lambda x, y: 1.0 - result(y) * result(y),
     "sigmoid": lambda x, y: result(y) * (1.0 - result(y)),

@@ -31,6 +31,22 @@ cumsum_op = _running(np.cumsum)
 cumprod_op = _running(np.cumprod)
 
 
+def logcumsumexp_op(a: Array, dim: int | None = None, *, axis: int | None = None) -> Array:
+    """The running logarithm of the sum of exponentials, each beside the greatest one so far."""
+    d = int((dim if axis is None else axis) or 0)
+    x = np.moveaxis(a.reshape(1) if a.ndim == 0 else a, d, -1).astype(np.longdouble)
+    out = np.empty_like(x)
+    with np.errstate(all="ignore"):
+        top, total = np.full(x.shape[:-1], -np.inf, np.longdouble), np.zeros(x.shape[:-1], np.longdouble)
+        for i in range(x.shape[-1]):
+            now = np.maximum(top, x[..., i])
+            kept = np.where(top == now, total, total * np.exp(top - now))
+            total = kept + np.where(x[..., i] == now, 1.0, np.exp(x[..., i] - now))
+            top = now
+            out[..., i] = top + np.log(total)
+    return promotion.cast(np.moveaxis(out, -1, d).reshape(a.shape), a.dtype)
+
+
 @kernel
 def _extremes(values: Array, index: Array, a: Array, greatest: bool) -> None:
     """The extreme of each line so far, and the last place that has it; NaN from the first on."""

@@ -57,6 +57,35 @@ def cumprod(a: Any, dim: int | None = None, *, axis: int | None = None, dtype: A
     return tape.Var(Rounded(value, growth.reshape(shape) * np.abs(value)), [(x, pull)])
 
 
+def logcumsumexp(a: Any, dim: int | None = None, *, axis: int | None = None) -> tape.Var:
+    """Running logarithms y of sums of exponentials; the i-th has the share e^(x_i - y_j) in the j-th."""
+    x = tape.var(a)
+    d = int((dim if axis is None else axis) or 0)
+    if x.ndim == 0:
+        return tape.var(x * 1.0)
+    value = np.asarray(ref.logcumsumexp_op(x.value, d), np.float64)
+    lines, ends = np.moveaxis(x.value, d, -1), np.moveaxis(value, d, -1)
+    n = lines.shape[-1]
+    # The greatest term so far is exact; the logarithm is of at most the number of terms.
+    error = 2.0 * np.abs(value) + np.moveaxis(
+        np.broadcast_to(np.log(np.arange(n) + 1.0) + 4.0, ends.shape), -1, d
+    )
+
+    def pull(g: Rounded) -> Rounded:
+        up, doubt = np.moveaxis(g.value, d, -1), np.moveaxis(np.array(g.error), d, -1)
+        total, bound = np.zeros_like(lines), np.zeros_like(lines)
+        with np.errstate(all="ignore"):
+            for i in range(n):
+                share = np.exp(lines[..., i, None] - ends[..., i:])
+                # The exponents are differences of rounded numbers.
+                noise = 8.0 + 2.0 * (np.abs(lines[..., i, None]) + np.abs(ends[..., i:])) + (n - i)
+                total[..., i] = (share * up[..., i:]).sum(-1)
+                bound[..., i] = (share * (np.abs(up[..., i:]) * noise + doubt[..., i:])).sum(-1)
+        return Rounded(np.moveaxis(total, -1, d), np.moveaxis(bound, -1, d))
+
+    return tape.Var(Rounded(value, error), [(x, pull)])
+
+
 def _at(x: tape.Var, index: Array, dim: int) -> tape.Var:
     """The elements at places along a dimension."""
     return x if x.ndim == 0 else tape.select(x, index, dim)
