@@ -47,8 +47,7 @@ std::vector<std::int64_t> order_of(const std::vector<float>& x, std::int64_t out
 TEST(scans_have_the_same_bits_with_any_number_of_threads) {
   const std::int64_t n = 600 * 521;
   const std::vector<float> x = random_values<float>(n);
-  for (const ScanOp op :
-       {ScanOp::sum, ScanOp::prod, ScanOp::max, ScanOp::min, ScanOp::log_sum, ScanOp::recurrence}) {
+  for (const ScanOp op : {ScanOp::sum, ScanOp::prod, ScanOp::max, ScanOp::min, ScanOp::log_sum, ScanOp::recurrence}) {
     std::vector<float> result;
     CHECK(settings_agree(result, [&] { return scanned<float>(op, 600, 521, 1, x); }));
     CHECK(settings_agree(result, [&] { return scanned<float>(op, 1, 521, 600, x); }));
