@@ -1249,15 +1249,11 @@ class _optim:
 class _special:
     """Functions that PyTorch has in `special` alone."""
     @staticmethod
-    @overload
-    def zeta(input: _Operand, other: _Operand) -> Tensor:
+    def zeta(input: _Operand, other: _Operand, *, out: Tensor | None = None) -> Tensor:
         """The zeta function of two arguments, the sum of (other + k)^-input over k >= 0; either may be a number.
 
         NaN for input < 1, and for a negative other where input is not whole. Differentiable by other alone.
         """
-    @staticmethod
-    @overload
-    def zeta(input: _Operand, other: _Operand, *, out: Tensor | None) -> Tensor: ...
 
 class _testing:
     """For the verification of the library; not for programs."""
@@ -1982,10 +1978,7 @@ def diagonal(input: Tensor, offset: _int = 0, dim1: _int = 0, dim2: _int = 1) ->
 def diagonal_scatter(input: Tensor, src: Tensor, offset: _int = 0, dim1: _int = 0, dim2: _int = 1) -> Tensor:
     """A copy with `src` where `diagonal` looks."""
 
-@overload
-def digamma(input: Tensor) -> Tensor: ...
-@overload
-def digamma(input: Tensor, *, out: Tensor | None) -> Tensor: ...
+def digamma(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 
 def dist(input: Tensor, other: Tensor, p: _float = 2.0) -> Tensor:
     """The p-norm of input - other."""
@@ -2179,6 +2172,8 @@ def less(input: Tensor, other: _Operand, *, out: Tensor | None = None) -> Tensor
 
 def less_equal(input: Tensor, other: _Operand, *, out: Tensor | None = None) -> Tensor: ...
 
+def lgamma(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+
 def linspace(start: _Number, end: _Number, steps: _int, *, dtype: _dtype | None = None, device: _device | str | None = None, requires_grad: _bool = False, pin_memory: _bool | None = False, out: Tensor | None = None) -> Tensor:
     """`steps` numbers from `start` to `end`, both included, at equal distances."""
 
@@ -2195,6 +2190,15 @@ def log_softmax(input: Tensor, dim: _int, dtype: _dtype | None = None, *, out: T
 def logaddexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 
 def logaddexp2(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+
+@overload
+def logcumsumexp(input: Tensor, dim: _int, *, out: Tensor | None = None) -> Tensor:
+    """The logarithm of the sum of the exponentials of each element and those before it along `dim`, without overflow.
+
+    Raises NotImplementedError unless the dtype is a floating-point one.
+    """
+@overload
+def logcumsumexp(input: Tensor, axis: _int, *, out: Tensor | None = None) -> Tensor: ...
 
 def logical_and(input: Tensor, other: _Operand, *, out: Tensor | None = None) -> Tensor: ...
 
@@ -2344,14 +2348,11 @@ def outer(input: Tensor, vec2: Tensor, *, out: Tensor | None = None) -> Tensor: 
 
 def permute(input: Tensor, dims: Sequence[_int]) -> Tensor: ...
 
-@overload
-def polygamma(n: _int, input: Tensor) -> Tensor:
+def polygamma(n: _int, input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The n-th derivative of digamma, n >= 0.
 
     Raises RuntimeError for a negative n.
     """
-@overload
-def polygamma(n: _int, input: Tensor, *, out: Tensor | None) -> Tensor: ...
 
 def positive(input: Tensor) -> Tensor:
     """The input itself.
