@@ -29,6 +29,7 @@ ALLOWED = (
     ("functors.h", "", "formulas of single elements"),
     ("functors_unary.h", "", "formulas of single elements"),
     ("activations.h", "", "formulas of single elements"),
+    ("gamma_functions.h", "", "the same: coefficients, and where series take over"),
     ("philox.h", "", "the words and the rounds of the generator"),
     ("random_numbers.h", "", "the words of a block, and formulas of single elements"),
     ("table.h", "kMaxOperands = 5", "arrays of a loop, not a size of data"),

@@ -11,8 +11,10 @@ from verigrad.testing.library import Library
 from verigrad.testing.opspec import OpSpec, records
 from verigrad.testing.verify import extra_checks
 
-# The fused gradients of verigrad have no public name in PyTorch, and images are not warped in pixels there.
-NAMES = [name for name in records() if not name.endswith("_backward") and name != "affine_image"]
+# The fused gradients of verigrad have no public name in PyTorch, images are not warped in pixels there; its
+# digamma loses digits near the root, and its trigamma has nine.
+ABSENT = ("affine_image", "digamma", "polygamma")
+NAMES = [name for name in records() if not name.endswith("_backward") and name not in ABSENT]
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -140,7 +140,7 @@ def test_running_extremes_with_out() -> None:
     assert found.values is out[0] and out[0].tolist() == [1.0, 3.0, 3.0] and out[1].tolist() == [0, 1, 1]
     vg.cummin(x, 0, out=out)
     assert out[0].tolist() == [1.0, 1.0, 1.0]
-    with pytest.raises(RuntimeError, match="second tensor of out to have dtype int64"):
+    with pytest.raises(RuntimeError, match="out tensor to have dtype int64, but got float32"):
         vg.cummax(x, 0, out=(vg.empty(3), vg.empty(3)))
-    with pytest.raises(RuntimeError, match="first tensor of out to have dtype float32"):
+    with pytest.raises(RuntimeError, match="out tensor to have dtype float32, but got float64"):
         vg.cummax(x, 0, out=(vg.empty(3, dtype=vg.float64), vg.empty(3, dtype=vg.int64)))
