@@ -41,7 +41,7 @@ def test_the_list_is_what_no_error_sample_raises(script: ModuleType) -> None:
 
 
 def test_each_entry_has_a_reason_and_names_a_test_that_exists() -> None:
-    assert len(listed()) <= 13
+    assert len(listed()) <= 18
     for site, reason in listed().items():
         assert len(reason) > 20, site
         for path in re.findall(r"tests/[\w/.]+\w", reason):
