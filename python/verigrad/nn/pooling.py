@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .._C import Tensor
@@ -58,6 +58,17 @@ class _MaxPool(Module):
             f"dilation={self.dilation}, ceil_mode={self.ceil_mode}"
         )
 
+    def _apply_to(self, function: Callable[..., Any], input: Tensor) -> Any:
+        return function(
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.dilation,
+            self.ceil_mode,
+            self.return_indices,
+        )
+
 
 class MaxPool1d(_MaxPool):
     """The greatest element of each window of a signal: [N, C, L] or [C, L] to the same with another L; see
@@ -73,15 +84,7 @@ class MaxPool1d(_MaxPool):
     """
 
     def forward(self, input: Tensor) -> Any:
-        return functional.max_pool1d(
-            input,
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.dilation,
-            self.ceil_mode,
-            self.return_indices,
-        )
+        return self._apply_to(functional.max_pool1d, input)
 
 
 class MaxPool2d(_MaxPool):
@@ -98,15 +101,7 @@ class MaxPool2d(_MaxPool):
     """
 
     def forward(self, input: Tensor) -> Any:
-        return functional.max_pool2d(
-            input,
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.dilation,
-            self.ceil_mode,
-            self.return_indices,
-        )
+        return self._apply_to(functional.max_pool2d, input)
 
 
 class MaxPool3d(_MaxPool):
@@ -123,15 +118,7 @@ class MaxPool3d(_MaxPool):
     """
 
     def forward(self, input: Tensor) -> Any:
-        return functional.max_pool3d(
-            input,
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.dilation,
-            self.ceil_mode,
-            self.return_indices,
-        )
+        return self._apply_to(functional.max_pool3d, input)
 
 
 class _AvgPool(Module):
@@ -198,6 +185,17 @@ class _AvgPoolOfMany(_AvgPool):
         self.count_include_pad = count_include_pad
         self.divisor_override = divisor_override
 
+    def _apply_to(self, function: Callable[..., Tensor], input: Tensor) -> Tensor:
+        return function(
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.ceil_mode,
+            self.count_include_pad,
+            self.divisor_override,
+        )
+
 
 class AvgPool2d(_AvgPoolOfMany):
     """The mean of each window of an image: [N, C, H, W] or [C, H, W] to the same with other H and W; see
@@ -213,15 +211,7 @@ class AvgPool2d(_AvgPoolOfMany):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        return functional.avg_pool2d(
-            input,
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.ceil_mode,
-            self.count_include_pad,
-            self.divisor_override,
-        )
+        return self._apply_to(functional.avg_pool2d, input)
 
 
 class AvgPool3d(_AvgPoolOfMany):
@@ -238,15 +228,7 @@ class AvgPool3d(_AvgPoolOfMany):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        return functional.avg_pool3d(
-            input,
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.ceil_mode,
-            self.count_include_pad,
-            self.divisor_override,
-        )
+        return self._apply_to(functional.avg_pool3d, input)
 
 
 class _AdaptivePool(Module):
@@ -376,6 +358,9 @@ class _LPPool(Module):
             f"ceil_mode={self.ceil_mode}"
         )
 
+    def _apply_to(self, function: Callable[..., Tensor], input: Tensor) -> Tensor:
+        return function(input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode)
+
 
 class LPPool1d(_LPPool):
     """``(sum x^p)^(1/p)`` over each window of a signal: [N, C, L] or [C, L] to the same with another L; see
@@ -389,18 +374,14 @@ class LPPool1d(_LPPool):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        return functional.lp_pool1d(
-            input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode
-        )
+        return self._apply_to(functional.lp_pool1d, input)
 
 
 class LPPool2d(_LPPool):
     """``(sum x^p)^(1/p)`` over each window of an image [N, C, H, W] or [C, H, W]; else as ``LPPool1d``."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return functional.lp_pool2d(
-            input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode
-        )
+        return self._apply_to(functional.lp_pool2d, input)
 
 
 class LPPool3d(_LPPool):
@@ -408,9 +389,7 @@ class LPPool3d(_LPPool):
     ``LPPool1d``."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return functional.lp_pool3d(
-            input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode
-        )
+        return self._apply_to(functional.lp_pool3d, input)
 
 
 class _MaxUnpool(Module):
@@ -428,6 +407,15 @@ class _MaxUnpool(Module):
     def extra_repr(self) -> str:
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
+    def _apply_to(
+        self,
+        function: Callable[..., Tensor],
+        input: Tensor,
+        indices: Tensor,
+        output_size: Sequence[int] | None,
+    ) -> Tensor:
+        return function(input, indices, self.kernel_size, self.stride, self.padding, output_size)
+
 
 class MaxUnpool1d(_MaxUnpool):
     """Puts the maxima of a ``MaxPool1d`` back to their places, with zeros elsewhere: [N, C, L] or [C, L] to
@@ -442,9 +430,7 @@ class MaxUnpool1d(_MaxUnpool):
     dims = 1
 
     def forward(self, input: Tensor, indices: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
-        return functional.max_unpool1d(
-            input, indices, self.kernel_size, self.stride, self.padding, output_size
-        )
+        return self._apply_to(functional.max_unpool1d, input, indices, output_size)
 
 
 class MaxUnpool2d(_MaxUnpool):
@@ -454,9 +440,7 @@ class MaxUnpool2d(_MaxUnpool):
     dims = 2
 
     def forward(self, input: Tensor, indices: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
-        return functional.max_unpool2d(
-            input, indices, self.kernel_size, self.stride, self.padding, output_size
-        )
+        return self._apply_to(functional.max_unpool2d, input, indices, output_size)
 
 
 class MaxUnpool3d(_MaxUnpool):
@@ -466,6 +450,4 @@ class MaxUnpool3d(_MaxUnpool):
     dims = 3
 
     def forward(self, input: Tensor, indices: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
-        return functional.max_unpool3d(
-            input, indices, self.kernel_size, self.stride, self.padding, output_size
-        )
+        return self._apply_to(functional.max_unpool3d, input, indices, output_size)
