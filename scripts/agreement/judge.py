@@ -347,7 +347,7 @@ def evaluate(lib: Library, expression: str) -> Any:
 
     names = {name: getattr(lib.module, name) for name in dir(lib.module) if not name.startswith("__")}
     names |= {"inf": float("inf"), "nan": float("nan"), "record": record, "F": lib.get("nn.functional")}
-    names |= {"linalg": lib.get("linalg"), "slice": slice, "np": np}
+    names |= {"linalg": lib.get("linalg"), "special": lib.get("special"), "slice": slice, "np": np}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return eval(expression, names)  # noqa: S307  # an expression of differences.toml
