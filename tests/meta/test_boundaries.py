@@ -140,6 +140,11 @@ def test_every_boundary_is_used_by_a_kernel() -> None:
         for which in ("wide", "tall")
         for side in ("rows", "columns")
     )
+    text += "".join(
+        f"\nboundary::product_{which}_{level}_{side}"
+        for level, which in re.findall(r"VG_PRODUCT\(\w+, (\w+), (\w+)\)", text)
+        for side in ("rows", "columns")
+    )
     assert not [name for name in measures.values() if not re.search(rf"boundary::{name}\b", text)]
 
 

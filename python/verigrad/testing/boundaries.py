@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from verigrad.testing import measures as m
 from verigrad.testing import measures_attention as a
+from verigrad.testing import measures_product as p
 from verigrad.testing import measures_recurrent as r
 from verigrad.testing.crossing import LEVELS, boundary_samples
 from verigrad.testing.measures import Measure, values
@@ -133,6 +134,18 @@ def _steps() -> Iterator[tuple[str, Boundary]]:
         yield f"step_{level}_columns", Boundary(("recurrent_layer",), forward, backward)
 
 
+def _products() -> Iterator[tuple[str, Boundary]]:
+    """The register tiles of matrix products, at the levels that have them."""
+    for level, widths in p.WIDTHS.items():
+        for which in widths:
+            rows, columns = (
+                Boundary(("mm",), measure(level, which), measure(level, which, backward=True))
+                for measure in (p.tile_rows, p.tile_columns)
+            )
+            yield f"product_{which}_{level}_rows", rows
+            yield f"product_{which}_{level}_columns", columns
+
+
 ELEMENTWISE = ("exp", "add", "where", "relu")
 ATTENTION = ("scaled_dot_product_attention",)
 
@@ -167,15 +180,18 @@ BOUNDARIES: dict[str, Boundary] = {
     "extremum_step": Boundary(("max", "argmax"), m.run),
     "extremum_block": Boundary(("max", "argmax"), m.kept_columns),
     # Matrix products.
-    "gemm_serial_work": _above("mm", measure=m.product_work),
-    "gemm_tile_work": _above("mm", measure=m.product_work),
-    "gemm_most_tiles": _above("mm", measure=m.product_tiles),
-    "gemm_few_tiles": _above("mm", measure=m.product_tiles),
-    "gemm_few_tiles_side": _above("mm", measure=m.product_side),
-    "gemm_many_tiles_side": _above("mm", measure=m.product_many_side),
-    "gemm_tile_unit": Boundary(("mm",), m.product_unit),
-    "gemm_plain_rows": Boundary(("mm",), m.plain_depth, gradient=False, dtypes=("int32", "int64")),
-    "gemm_plain_columns": Boundary(("mm",), m.plain_columns, gradient=False, dtypes=("int32", "int64")),
+    "gemm_serial_work": _above("mm", measure=p.work),
+    "gemm_tile_work": _above("mm", measure=p.work),
+    "gemm_most_tiles": _above("mm", measure=p.tiles),
+    "gemm_few_tiles": _above("mm", measure=p.tiles),
+    "gemm_few_tiles_side": _above("mm", measure=p.side),
+    "gemm_many_tiles_side": _above("mm", measure=p.many_side),
+    "gemm_tile_unit": Boundary(("mm",), p.unit),
+    "gemm_depth": Boundary(("mm",), p.depth("avx2"), p.depth("avx2", backward=True)),
+    "gemm_blas_bytes": _above("mm", measure=p.blas(), backward=p.blas(backward=True)),
+    **dict(_products()),
+    "gemm_plain_rows": Boundary(("mm",), p.plain_depth, gradient=False, dtypes=("int32", "int64")),
+    "gemm_plain_columns": Boundary(("mm",), p.plain_columns, gradient=False, dtypes=("int32", "int64")),
     # Softmax.
     "softmax_short_row": _above("softmax", "log_softmax", measure=m.run),
     "softmax_block": Boundary(("softmax", "log_softmax"), m.softmax_block),

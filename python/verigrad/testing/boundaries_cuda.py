@@ -12,6 +12,7 @@ from dataclasses import replace
 from verigrad.testing import measures as m
 from verigrad.testing import measures_attention as a
 from verigrad.testing import measures_cuda as c
+from verigrad.testing import measures_product as p
 from verigrad.testing.boundaries import ATTENTION, BELOW, ELEMENTWISE, Boundary
 from verigrad.testing.measures import Measure
 
@@ -76,7 +77,7 @@ CUDA_BOUNDARIES: dict[str, Boundary] = {
     "cuda_many_lines": _above("scatter_add", "cumsum", "cummax", measure=c.long_lines),
     # Matrix products.
     "cuda_gemm_tile": _ints(c.product_sides),
-    "cuda_gemm_depth": _ints(m.plain_depth),
+    "cuda_gemm_depth": _ints(p.plain_depth),
     "cuda_gemm_side": _ints(c.product_sides),
     "cuda_gemm_blocks": _ints(c.product_grid, block=False),
     # Convolution.

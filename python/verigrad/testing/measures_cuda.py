@@ -13,6 +13,7 @@ import numpy as np
 
 from verigrad.testing import measures as m
 from verigrad.testing.measures import Measure, Pairs, values
+from verigrad.testing.measures_product import product
 from verigrad.testing.samples import Const, Sample
 
 
@@ -241,7 +242,7 @@ def repeats(sample: Sample, unit: int) -> Pairs:
 
 def product_grid(sample: Sample, unit: int) -> Pairs:
     """Tiles of a product of integers."""
-    rows, columns, _ = m.product(sample)
+    rows, columns, _ = product(sample)
     tile = values()["cuda_gemm_tile"]
     if m.first(sample).dtype.kind != "f" and rows * columns:
         yield -(-rows // tile) * -(-columns // tile), unit + 1
@@ -250,7 +251,7 @@ def product_grid(sample: Sample, unit: int) -> Pairs:
 def product_sides(sample: Sample, unit: int) -> Pairs:
     """Rows and columns of a product of integers."""
     if m.first(sample).dtype.kind != "f":
-        yield from ((n, unit) for n in m.product(sample)[:2])
+        yield from ((n, unit) for n in product(sample)[:2])
 
 
 # Convolution.

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from verigrad.testing.boundaries import around, value
+from verigrad.testing.measures_product import WIDTHS
 from verigrad.testing.opspec import FLOATING, NUMERIC, OpSpec, bad
 from verigrad.testing.reference import linalg as ref
 from verigrad.testing.reference import tape
@@ -79,9 +81,32 @@ def large_products(*lead: int) -> Callable[[Sampler], Iterator[Sample]]:
     return samples
 
 
+def register_tiles(s: Sampler) -> Iterator[Sample]:
+    """Both sides of the tiles of registers of each level, for the product and both gradients; of the depth at
+    which they visit the output again, and of the size from which BLAS is better."""
+    if not s.floating:
+        return
+    size = s.dtype.itemsize
+    for level, widths in WIDTHS.items():
+        for which in widths:
+            width = value(f"product_{which}_{level}_columns") * value(f"vector_bytes_{level}") // size
+            columns = (width - 1, width, width + 1, 2 * width + 3)
+            rows = around(f"product_{which}_{level}_rows")
+            sizes = [(rows[i], columns[i], columns[(i + 1) % 4]) for i in range(4)]
+            for m, n, k in (*sizes, (rows[1], width, width)):
+                yield call(s.array(m, k), s.array(k, n), vary=False)
+    for k in around("gemm_depth"):
+        yield call(s.array(7, k), s.array(k, 17), vary=False)
+        yield call(s.array(k, 7), s.array(7, 14), vary=False)
+    deep = value("gemm_blas_bytes") // (16 * size) + 1
+    yield call(s.array(3, deep), s.array(deep, 13), vary=False)
+    yield call(s.array(deep, 3), s.array(3, 13), vary=False)
+
+
 def many_tiles(s: Sampler) -> Iterator[Sample]:
     """Besides, work for 16 tiles, the last of one row, and for more than 64, with sides around 512."""
     yield from large_products()(s)
+    yield from register_tiles(s)
     for m, k, n in ((2881, 190, 60), (1000, 140, 1000), (2048, 33, 2048)):
         yield call(s.array(m, k), s.array(k, n), vary=False)
 

@@ -1,8 +1,9 @@
-// Matrix products. Floats go to CBLAS, one thread per call; integers have a plain blocked loop.
+// Matrix products. Floats go to tiles of registers (product.h) or, where those are too large for caches, to CBLAS, one
+// thread per call; integers have a plain blocked loop.
 //
 // A large product is cut into tiles of the output. The cut depends on the shape alone and is made with one thread as
-// well, so that any number of threads gives the same bits. The tile starts as the bias (or zero) and BLAS adds the
-// product.
+// well, so that any number of threads gives the same bits. For BLAS the tile starts as the bias (or zero), and the
+// product is added.
 #include <algorithm>
 #include <climits>
 #include <memory>
@@ -11,6 +12,7 @@
 #include "kernels/cpu/cblas.h"
 #include "kernels/cpu/kernels.h"
 #include "kernels/cpu/loops.h"
+#include "kernels/cpu/product.h"
 #include "kernels/functors.h"
 #include "verigrad/parallel.h"
 
@@ -62,21 +64,9 @@ Tiling make_tiling(const Gemm& g) {
   return t;
 }
 
-/// One tile of one product.
-template <class T>
-struct Tile {
-  std::int64_t m, n, k;
-  const T* a;
-  const T* b;
-  T* c;
-  std::int64_t lda, ldb, ldc;
-  bool trans_a, trans_b, accumulate;
-  const T* bias;
-};
-
 /// c = bias or 0, unless the product is added to what is there.
 template <class T>
-void start_tile(const Tile<T>& t) {
+void start_tile(const Product<T>& t) {
   for (std::int64_t i = 0; i < t.m; ++i) {
     T* row = t.c + i * t.ldc;
     if (t.accumulate) {
@@ -101,7 +91,7 @@ struct AddScaledRow {
 /// The plain product, for types and strides that CBLAS does not take: a block of B is gathered by rows, then each row
 /// of A goes over it.
 template <class T>
-void plain_product(const Tile<T>& t) {
+void plain_product(const Product<T>& t) {
   constexpr std::int64_t kRows = boundary::gemm_plain_rows, kColumns = boundary::gemm_plain_columns;
   const std::unique_ptr<T[]> block(new T[kRows * kColumns]);
   const std::int64_t a_row = t.trans_a ? 1 : t.lda, a_column = t.trans_a ? t.lda : 1;
@@ -136,7 +126,7 @@ bool leading(std::int64_t rows, std::int64_t columns, std::int64_t ld, int& out)
 
 /// False where CBLAS cannot express the strides.
 template <class T>
-bool blas_product(const Tile<T>& t) {
+bool blas_product(const Product<T>& t) {
   constexpr std::int64_t kMaxK = 1 << 30;
   const std::int64_t k = std::min(t.k, kMaxK);
   int lda, ldb, ldc;
@@ -162,7 +152,10 @@ bool blas_product(const Tile<T>& t) {
 }
 
 template <class T>
-void run_tile(const Tile<T>& t) {
+void run_tile(const Product<T>& t) {
+  if constexpr (std::is_floating_point_v<T>) {
+    if (tiled_product(t)) return;
+  }
   start_tile(t);
   if constexpr (std::is_floating_point_v<T>) {
     if (blas_product(t)) return;
@@ -186,7 +179,7 @@ void run(const Gemm& g) {
       const std::int64_t batch = i / tiling.tiles(), tile = i % tiling.tiles();
       const std::int64_t row = tile / tiling.column_tiles * tiling.rows;
       const std::int64_t column = tile % tiling.column_tiles * tiling.columns;
-      Tile<T> t;
+      Product<T> t;
       t.m = std::min(tiling.rows, g.m - row);
       t.n = std::min(tiling.columns, g.n - column);
       t.k = g.k;

@@ -1,7 +1,10 @@
 // The build allows contraction into fused multiply-add for this file alone.
 #include "kernels/cpu/micro_kernel.h"
 
+#include <array>
 #include <cstring>
+#include <type_traits>
+#include <utility>
 
 #include "kernels/cpu/simd.h"
 
@@ -71,29 +74,93 @@ struct Outer {
 };
 
 template <class T, int kBytes, int kRows, int kVectors>
-struct StepTile {
+struct Panel {
   using V = Vector<T, kBytes>;
   static constexpr int kLanes = kBytes / static_cast<int>(sizeof(T));
   static constexpr int kColumns = kLanes * kVectors;
 
-  VG_INLINE static void run(std::int64_t depth, const T* a, std::int64_t lda, const T* b, T* c, std::int64_t ldc) {
+  VG_INLINE static void run(std::int64_t depth, const T* a, std::int64_t row, std::int64_t step, const T* b, T* c,
+                            std::int64_t ldc, const T* bias, bool add) {
     V sum[kRows][kVectors] = {};
     for (std::int64_t p = 0; p < depth; ++p) {
       V right[kVectors];
 #pragma GCC unroll 4
-      for (int j = 0; j < kVectors; ++j) right[j] = load<V>(b + p * kColumns + j * kLanes);
-#pragma GCC unroll 8
+      for (int j = 0; j < kVectors; ++j) right[j] = load<V>(b + j * kLanes);
+#pragma GCC unroll 16
       for (int i = 0; i < kRows; ++i) {
-        const V left = a[i * lda + p] - V{};  // in every lane
+        const V left = a[i * row] - V{};  // in every lane
 #pragma GCC unroll 4
         for (int j = 0; j < kVectors; ++j) sum[i][j] += left * right[j];
       }
+      a += step;
+      b += kColumns;
     }
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) {
 #pragma GCC unroll 4
-      for (int j = 0; j < kVectors; ++j) store(c + i * ldc + j * kLanes, sum[i][j]);
+      for (int j = 0; j < kVectors; ++j) {
+        T* to = c + i * ldc + j * kLanes;
+        if (bias) sum[i][j] += load<V>(bias + j * kLanes);
+        if (add) sum[i][j] += load<V>(to);
+        store(to, sum[i][j]);
+      }
     }
+  }
+};
+
+/// A square of lanes is turned over in registers: each round puts the lanes of a row beside those of the row half the
+/// square below, and after log2(lanes) rounds rows are columns.
+template <class T, int kBytes>
+struct Transpose {
+  using V = Vector<T, kBytes>;
+  static constexpr int kLanes = kBytes / static_cast<int>(sizeof(T));
+  static constexpr int kHalf = kLanes / 2;
+
+  VG_INLINE static void run(const T* from, std::int64_t distance, std::int64_t rows, std::int64_t columns, T* to,
+                            std::int64_t pitch) {
+    std::int64_t j = 0;
+    for (; j + kLanes <= columns; j += kLanes) {
+      std::int64_t p = 0;
+      for (; p + kLanes <= rows; p += kLanes) square(from + j * distance + p, distance, to + p * pitch + j, pitch);
+      plain(from + j * distance + p, distance, rows - p, kLanes, to + p * pitch + j, pitch);
+    }
+    plain(from + j * distance, distance, rows, columns - j, to + j, pitch);
+  }
+
+ private:
+  VG_INLINE static void plain(const T* from, std::int64_t distance, std::int64_t rows, std::int64_t columns, T* to,
+                              std::int64_t pitch) {
+    for (std::int64_t j = 0; j < columns; ++j) {
+      for (std::int64_t p = 0; p < rows; ++p) to[p * pitch + j] = from[j * distance + p];
+    }
+  }
+
+  VG_INLINE static void square(const T* from, std::int64_t distance, T* to, std::int64_t pitch) {
+    V lines[kLanes], next[kLanes];
+    const auto order = lanes(std::make_integer_sequence<int, kLanes>());
+#pragma GCC unroll 16
+    for (int i = 0; i < kLanes; ++i) lines[i] = load<V>(from + i * distance);
+#pragma GCC unroll 4
+    for (int round = kLanes; round > 1; round /= 2) {
+#pragma GCC unroll 8
+      for (int i = 0; i < kHalf; ++i) {
+        next[2 * i] = __builtin_shuffle(lines[i], lines[i + kHalf], order.low);
+        next[2 * i + 1] = __builtin_shuffle(lines[i], lines[i + kHalf], order.high);
+      }
+#pragma GCC unroll 16
+      for (int i = 0; i < kLanes; ++i) lines[i] = next[i];
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < kLanes; ++i) store(to + i * pitch, lines[i]);
+  }
+
+  using Index = Vector<std::conditional_t<sizeof(T) == sizeof(std::int32_t), std::int32_t, std::int64_t>, kBytes>;
+  struct Order {
+    Index low, high;
+  };
+  template <int... kLane>
+  VG_INLINE static Order lanes(std::integer_sequence<int, kLane...>) {
+    return {Index{(kLane / 2 + kLane % 2 * kLanes)...}, Index{(kHalf + kLane / 2 + kLane % 2 * kLanes)...}};
   }
 };
 
@@ -221,9 +288,18 @@ DotKernel<T> dot() {
 }
 
 template <class Level, class T, int kBytes, int kRows, int kVectors>
-StepKernel<T> step() {
-  using Tile = StepTile<T, kBytes, kRows, kVectors>;
+constexpr PanelKernel<T> panel() {
+  using Tile = Panel<T, kBytes, kRows, kVectors>;
   return {kRows, Tile::kColumns, &Level::template run<Tile>};
+}
+
+/// The tiles of one width, for 1, 2 ... kRows rows.
+template <class Level, class T, int kBytes, int kRows, int kVectors>
+PanelKernel<T> panel_of(std::int64_t rows) {
+  static constexpr auto kernels = []<int... kLess>(std::integer_sequence<int, kLess...>) {
+    return std::array<PanelKernel<T>, kRows>{panel<Level, T, kBytes, kLess + 1, kVectors>()...};
+  }(std::make_integer_sequence<int, kRows>());
+  return kernels[static_cast<std::size_t>(std::min<std::int64_t>(rows, kRows) - 1)];
 }
 
 template <class Kernel>
@@ -265,19 +341,65 @@ DotKernel<T> dot_kernel(std::int64_t rows) {
 }
 
 template <class T>
-StepKernel<T> step_kernel() {
+PanelKernel<T> step_kernel() {
 #if VG_X86_LEVELS
   switch (fma_level()) {
     case SimdLevel::avx512:
-      return step<Avx512, T, boundary::vector_bytes_avx512, boundary::step_avx512_rows,
-                  boundary::step_avx512_columns>();
+      return panel<Avx512, T, boundary::vector_bytes_avx512, boundary::step_avx512_rows,
+                   boundary::step_avx512_columns>();
     case SimdLevel::avx2:
-      return step<Avx2, T, boundary::vector_bytes_avx2, boundary::step_avx2_rows, boundary::step_avx2_columns>();
+      return panel<Avx2, T, boundary::vector_bytes_avx2, boundary::step_avx2_rows, boundary::step_avx2_columns>();
     case SimdLevel::baseline: break;
   }
 #endif
-  return step<Plain, T, boundary::vector_bytes_baseline, boundary::step_baseline_rows,
-              boundary::step_baseline_columns>();
+  return panel<Plain, T, boundary::vector_bytes_baseline, boundary::step_baseline_rows,
+               boundary::step_baseline_columns>();
+}
+
+// The tile of products that is so many vectors wide.
+#define VG_PRODUCT(LEVEL, NAME, WHICH)                                                         \
+  panel_of<LEVEL, T, boundary::vector_bytes_##NAME, boundary::product_##WHICH##_##NAME##_rows, \
+           boundary::product_##WHICH##_##NAME##_columns>(rows)
+
+template <class T>
+PanelKernel<T> product_kernel([[maybe_unused]] std::int64_t rows, [[maybe_unused]] std::int64_t columns) {
+#if VG_X86_LEVELS
+  const auto within = [columns](std::int64_t bytes, std::int64_t vectors) {
+    return columns <= vectors * bytes / std::int64_t{sizeof(T)};
+  };
+  switch (fma_level()) {
+    case SimdLevel::avx512:
+      if (within(boundary::vector_bytes_avx512, boundary::product_narrow_avx512_columns)) {
+        return VG_PRODUCT(Avx512, avx512, narrow);
+      }
+      if (within(boundary::vector_bytes_avx512, boundary::product_medium_avx512_columns)) {
+        return VG_PRODUCT(Avx512, avx512, medium);
+      }
+      if (within(boundary::vector_bytes_avx512, boundary::product_broad_avx512_columns)) {
+        return VG_PRODUCT(Avx512, avx512, broad);
+      }
+      return VG_PRODUCT(Avx512, avx512, wide);
+    case SimdLevel::avx2:
+      if (within(boundary::vector_bytes_avx2, boundary::product_narrow_avx2_columns)) {
+        return VG_PRODUCT(Avx2, avx2, narrow);
+      }
+      return VG_PRODUCT(Avx2, avx2, wide);
+    case SimdLevel::baseline: break;
+  }
+#endif
+  return {};
+}
+
+template <class T>
+TransposeKernel<T> transpose_kernel() {
+#if VG_X86_LEVELS
+  switch (fma_level()) {
+    case SimdLevel::avx512: return &Avx512::run<Transpose<T, boundary::vector_bytes_avx512>>;
+    case SimdLevel::avx2: return &Avx2::run<Transpose<T, boundary::vector_bytes_avx2>>;
+    case SimdLevel::baseline: break;
+  }
+#endif
+  return &Plain::run<Transpose<T, boundary::vector_bytes_baseline>>;
 }
 
 template <class T>
@@ -296,8 +418,12 @@ template OuterKernel<float> outer_kernel(std::int64_t);
 template OuterKernel<double> outer_kernel(std::int64_t);
 template DotKernel<float> dot_kernel(std::int64_t);
 template DotKernel<double> dot_kernel(std::int64_t);
-template StepKernel<float> step_kernel();
-template StepKernel<double> step_kernel();
+template PanelKernel<float> step_kernel();
+template PanelKernel<double> step_kernel();
+template PanelKernel<float> product_kernel(std::int64_t, std::int64_t);
+template PanelKernel<double> product_kernel(std::int64_t, std::int64_t);
+template TransposeKernel<float> transpose_kernel();
+template TransposeKernel<double> transpose_kernel();
 template PackKernel<float> pack_kernel();
 template PackKernel<double> pack_kernel();
 

@@ -1,8 +1,8 @@
-// The innermost tiles of convolution and of recurrent layers, kept in registers.
+// The innermost tiles of products, convolution and recurrent layers, kept in registers.
 //
 // Three forms, so that no operand has to be transposed:
 //   outer: c[i][j] = start + sum over p of a[p][i] b[p][j], panels packed by p, vectors along j;
-//   step:  c[i][j] = sum over p of a[i][p] b[p][j], b packed by p, vectors along j;
+//   panel: c[i][j] = start + sum over p of a[i][p] b[p][j], a with any strides, b packed by p, vectors along j;
 //   dot:   c[i][j] += sum over l of a[i][l] b[j][l], vectors along l.
 // They use fused multiply-add where the processor has it, so their last bits depend on the instruction set, as those of
 // BLAS do. They never depend on the number of threads.
@@ -50,14 +50,30 @@ template <class T>
 DotKernel<T> dot_kernel(std::int64_t rows);
 
 template <class T>
-struct StepKernel {
+struct PanelKernel {
   std::int64_t rows = 0, columns = 0;
-  /// a with `lda` between rows, b [depth, columns], c with `ldc` between rows.
-  void (*run)(std::int64_t depth, const T* a, std::int64_t lda, const T* b, T* c, std::int64_t ldc) = nullptr;
+  /// a[i][p] at i row + p step, b [depth, columns], c with `ldc` between rows. The sum starts with 0, or with
+  /// bias[columns] if that is not null, and is added to c if `add`.
+  void (*run)(std::int64_t depth, const T* a, std::int64_t row, std::int64_t step, const T* b, T* c, std::int64_t ldc,
+              const T* bias, bool add) = nullptr;
 };
 
+/// For the steps of a recurrent layer.
 template <class T>
-StepKernel<T> step_kernel();
+PanelKernel<T> step_kernel();
+
+/// The widest tile of products for so many columns, and of that width the highest for so many rows; both at least 1.
+/// One without `run` where there is none for the processor.
+template <class T>
+PanelKernel<T> product_kernel(std::int64_t rows, std::int64_t columns);
+
+/// to[p][j] = from[j][p] for `rows` values of p and `columns` of j; `to` has `pitch` between rows, and after its last
+/// row room for kPanelBytes.
+template <class T>
+using TransposeKernel = void (*)(const T* from, std::int64_t distance, std::int64_t rows, std::int64_t columns, T* to,
+                                 std::int64_t pitch);
+template <class T>
+TransposeKernel<T> transpose_kernel();
 
 /// Copies runs of pixels: for every tap k and run r, run[r].count elements from source + offset[k] + run[r].from to
 /// panel + k * pitch + run[r].to. The runs of a tap follow each other in `to`. Whole vectors are copied: what is too

@@ -70,8 +70,8 @@ class Weight {
     for (std::int64_t k = 0; k < panels_; ++k) {
       const T* panel = memory_.get() + k * depth_ * tile_.columns;
       for (std::int64_t i = 0; i < rows; i += tile_.rows) {
-        tile_.run(depth_, i < whole ? left + i * depth_ : rest, depth_, panel, to + i * pitch() + k * tile_.columns,
-                  pitch());
+        tile_.run(depth_, i < whole ? left + i * depth_ : rest, depth_, 1, panel, to + i * pitch() + k * tile_.columns,
+                  pitch(), nullptr, false);
       }
     }
   }
@@ -92,7 +92,7 @@ class Weight {
     gemm(DTypeOf<T>::value, g);
   }
 
-  StepKernel<T> tile_;
+  PanelKernel<T> tile_;
   bool packed_;
   std::int64_t depth_, columns_, panels_;
   const T* from_;

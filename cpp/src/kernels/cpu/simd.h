@@ -3,7 +3,7 @@
 // A hot loop is a struct with an always-inlined `static run(arguments...)`. `simd_run<Loop>(arguments...)` calls the
 // copy that was inlined into a function compiled for the current level. All levels give the same bits: contraction into
 // fused multiply-add is off (the build says -ffp-contract=off, and no level names "fma"), and reductions have a fixed
-// number of logical lanes. Only GEMM, which OpenBLAS dispatches on its own, depends on the processor.
+// number of logical lanes. Only matrix products (BLAS, micro_kernel.h) and convolutions depend on the level.
 //
 // The environment variable VERIGRAD_SIMD (baseline, avx2, avx512) forces a level; `set_simd_level` does at run time.
 #pragma once
@@ -29,7 +29,7 @@ SimdLevel parse_simd_level(std::string_view text);
 /// The best level of this processor.
 SimdLevel max_simd_level();
 SimdLevel simd_level();
-/// Raises ValueError for a level that the processor lacks. Results keep their bits, GEMM its speed.
+/// Raises ValueError for a level that the processor lacks. Results keep their bits outside of products and convolutions.
 void set_simd_level(SimdLevel level);
 
 template <class Loop, class... Args>

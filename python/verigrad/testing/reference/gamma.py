@@ -139,7 +139,7 @@ def _digamma(x: Array) -> Array:
 
 
 def _reciprocal_power(s: Array) -> Callable[[Array], Array]:
-    """a^-s as a function of a: by products where every s is a small whole number, which takes a fifth of the time."""
+    """a^-s as a function of a: by products, in a fifth of the time, where every s is a small whole number."""
     if not np.all((s == np.floor(s)) & (s >= 0) & (s < 16)):
         return lambda a: np.asarray(a**-s)
     digits = [(s.astype(np.int64) >> k) & 1 == 1 for k in range(4)]
