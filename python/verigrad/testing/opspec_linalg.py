@@ -177,6 +177,8 @@ def large_linear(s: Sampler) -> Iterator[Sample]:
     yield call(s.array(5, 61, 67), s.array(210, 67), s.array(210), note="leading dimensions")
     yield call(s.array(2051, 33), s.array(1, 33), s.array(1), note="one result")
     yield call(s.array(1, 301), s.array(67, 301), s.array(67), note="one row")
+    for k in around("gemm_depth"):
+        yield call(s.array(7, k), s.array(17, k), s.array(17), vary=False)
 
 
 def large_bilinear(s: Sampler) -> Iterator[Sample]:
