@@ -29,7 +29,8 @@ SimdLevel parse_simd_level(std::string_view text);
 /// The best level of this processor.
 SimdLevel max_simd_level();
 SimdLevel simd_level();
-/// Raises ValueError for a level that the processor lacks. Results keep their bits outside of products and convolutions.
+/// Raises ValueError for a level that the processor lacks. Results keep their bits outside of products and
+/// convolutions.
 void set_simd_level(SimdLevel level);
 
 template <class Loop, class... Args>
