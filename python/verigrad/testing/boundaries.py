@@ -138,11 +138,9 @@ def _products() -> Iterator[tuple[str, Boundary]]:
     """The register tiles of matrix products, at the levels that have them."""
     for level, widths in p.WIDTHS.items():
         for which in widths:
-            rows, columns = (
-                Boundary(("mm",), measure(level, which), measure(level, which, backward=True))
-                for measure in (p.tile_rows, p.tile_columns)
-            )
+            rows = Boundary(("mm",), p.tile_rows(level, which), p.tile_rows(level, which, backward=True))
             yield f"product_{which}_{level}_rows", rows
+            columns = Boundary(("mm",), p.tile_columns(level), p.tile_columns(level, backward=True))
             yield f"product_{which}_{level}_columns", columns
 
 

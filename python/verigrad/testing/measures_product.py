@@ -89,12 +89,12 @@ def plain_columns(sample: Sample, unit: int) -> Pairs:
 
 @dataclass(frozen=True)
 class Tiled:
-    """A product that tiles of registers compute: rows, columns, depth, and elements of a vector."""
+    """A product that tiles of registers compute: rows, columns, depth, and bytes of an element."""
 
     m: int
     n: int
     k: int
-    lanes: int
+    itemsize: int
 
 
 # The widths of the tiles of each level that has them.
@@ -112,24 +112,28 @@ def _factors(m: int, n: int, k: int, sample: Sample) -> int:
     return (m + n) * k * first(sample).itemsize
 
 
+def width(level: str, which: str, itemsize: int) -> int:
+    """Columns of a tile, in elements of so many bytes."""
+    return values()[f"product_{which}_{level}_columns"] * values()[f"vector_bytes_{level}"] // itemsize
+
+
+def _panels(level: str, n: int, itemsize: int) -> Iterator[tuple[str, int]]:
+    """The tiles that so many columns are cut into, and their widths."""
+    widths = [(which, width(level, which, itemsize)) for which in WIDTHS[level]]
+    while n > 0:
+        panel = next((w for w in widths if n <= w[1]), widths[-1])
+        yield panel
+        n -= panel[1]
+
+
 def _tiled(level: str, sample: Sample, backward: bool) -> Iterator[Tiled]:
-    lanes = values()[f"vector_bytes_{level}"] // first(sample).itemsize
+    itemsize = first(sample).itemsize
     for m, n, k in _whole(sample, backward):
         if m < 2 or n < 2 or k < 1 or _factors(m, n, k, sample) > values()["gemm_blas_bytes"]:
             continue
-        widths = [values()[f"product_{which}_{level}_columns"] * lanes for which in WIDTHS[level]]
-        width = next((w for w in widths if n <= w), widths[-1])
-        if min(n, width) * 5 >= width * 4:
-            yield Tiled(m, n, k, lanes)
-
-
-def _panels(level: str, n: int, lanes: int) -> Iterator[str]:
-    """The widths of the tiles that so many columns are cut into."""
-    while n > 0:
-        widths = [(values()[f"product_{which}_{level}_columns"] * lanes, which) for which in WIDTHS[level]]
-        width, which = next((w for w in widths if n <= w[0]), widths[-1])
-        yield which
-        n -= width
+        _, widest = next(_panels(level, n, itemsize))
+        if min(n, widest) * 5 >= widest * 4:
+            yield Tiled(m, n, k, itemsize)
 
 
 def tile_rows(level: str, which: str, backward: bool = False) -> Measure:
@@ -137,18 +141,18 @@ def tile_rows(level: str, which: str, backward: bool = False) -> Measure:
 
     def measure(sample: Sample, unit: int) -> Pairs:
         for t in _tiled(level, sample, backward):
-            if which in _panels(level, t.n, t.lanes):
+            if which in dict(_panels(level, t.n, t.itemsize)):
                 yield t.m, unit
 
     return measure
 
 
-def tile_columns(level: str, which: str, backward: bool = False) -> Measure:
-    """Columns of a product, up to twice those of the widest tile, in elements of the tile's vectors."""
+def tile_columns(level: str, backward: bool = False) -> Measure:
+    """Columns of a product, against the vectors of a tile."""
 
     def measure(sample: Sample, unit: int) -> Pairs:
         for t in _tiled(level, sample, backward):
-            yield t.n, unit * t.lanes
+            yield t.n, unit * values()[f"vector_bytes_{level}"] // t.itemsize
 
     return measure
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from verigrad.testing.boundaries import around, value
-from verigrad.testing.measures_product import WIDTHS
+from verigrad.testing.measures_product import WIDTHS, width
 from verigrad.testing.opspec import FLOATING, NUMERIC, OpSpec, bad
 from verigrad.testing.reference import linalg as ref
 from verigrad.testing.reference import tape
@@ -89,11 +89,11 @@ def register_tiles(s: Sampler) -> Iterator[Sample]:
     size = s.dtype.itemsize
     for level, widths in WIDTHS.items():
         for which in widths:
-            width = value(f"product_{which}_{level}_columns") * value(f"vector_bytes_{level}") // size
-            columns = (width - 1, width, width + 1, 2 * width + 3)
+            whole = width(level, which, size)
+            columns = (whole - 1, whole, whole + 1, 2 * whole + 3)
             rows = around(f"product_{which}_{level}_rows")
             sizes = [(rows[i], columns[i], columns[(i + 1) % 4]) for i in range(4)]
-            for m, n, k in (*sizes, (rows[1], width, width)):
+            for m, n, k in (*sizes, (rows[1], whole, whole)):
                 yield call(s.array(m, k), s.array(k, n), vary=False)
     for k in around("gemm_depth"):
         yield call(s.array(7, k), s.array(k, 17), vary=False)

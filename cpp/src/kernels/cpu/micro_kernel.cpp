@@ -302,6 +302,19 @@ PanelKernel<T> panel_of(std::int64_t rows) {
   return kernels[static_cast<std::size_t>(std::min<std::int64_t>(rows, kRows) - 1)];
 }
 
+/// A loop with vectors of the level's length.
+template <class Kernel, template <class, int> class Loop, class T>
+Kernel level_kernel() {
+#if VG_X86_LEVELS
+  switch (fma_level()) {
+    case SimdLevel::avx512: return &Avx512::run<Loop<T, boundary::vector_bytes_avx512>>;
+    case SimdLevel::avx2: return &Avx2::run<Loop<T, boundary::vector_bytes_avx2>>;
+    case SimdLevel::baseline: break;
+  }
+#endif
+  return &Plain::run<Loop<T, boundary::vector_bytes_baseline>>;
+}
+
 template <class Kernel>
 Kernel less_waste(std::int64_t rows, Kernel first, Kernel second) {
   const auto padded = [rows](const Kernel& k) { return (rows + k.rows - 1) / k.rows * k.rows; };
@@ -392,26 +405,12 @@ PanelKernel<T> product_kernel([[maybe_unused]] std::int64_t rows, [[maybe_unused
 
 template <class T>
 TransposeKernel<T> transpose_kernel() {
-#if VG_X86_LEVELS
-  switch (fma_level()) {
-    case SimdLevel::avx512: return &Avx512::run<Transpose<T, boundary::vector_bytes_avx512>>;
-    case SimdLevel::avx2: return &Avx2::run<Transpose<T, boundary::vector_bytes_avx2>>;
-    case SimdLevel::baseline: break;
-  }
-#endif
-  return &Plain::run<Transpose<T, boundary::vector_bytes_baseline>>;
+  return level_kernel<TransposeKernel<T>, Transpose, T>();
 }
 
 template <class T>
 PackKernel<T> pack_kernel() {
-#if VG_X86_LEVELS
-  switch (fma_level()) {
-    case SimdLevel::avx512: return &Avx512::run<Pack<T, boundary::vector_bytes_avx512>>;
-    case SimdLevel::avx2: return &Avx2::run<Pack<T, boundary::vector_bytes_avx2>>;
-    case SimdLevel::baseline: break;
-  }
-#endif
-  return &Plain::run<Pack<T, boundary::vector_bytes_baseline>>;
+  return level_kernel<PackKernel<T>, Pack, T>();
 }
 
 template OuterKernel<float> outer_kernel(std::int64_t);

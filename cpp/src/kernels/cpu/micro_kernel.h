@@ -67,8 +67,7 @@ PanelKernel<T> step_kernel();
 template <class T>
 PanelKernel<T> product_kernel(std::int64_t rows, std::int64_t columns);
 
-/// to[p][j] = from[j][p] for `rows` values of p and `columns` of j; `to` has `pitch` between rows, and after its last
-/// row room for kPanelBytes.
+/// to[p][j] = from[j][p] for `rows` values of p and `columns` of j; `distance` between rows of `from`, `pitch` of `to`.
 template <class T>
 using TransposeKernel = void (*)(const T* from, std::int64_t distance, std::int64_t rows, std::int64_t columns, T* to,
                                  std::int64_t pitch);

@@ -27,19 +27,6 @@ Columns<T> columns_from(const Product<T>& g, std::int64_t first) {
   return c;
 }
 
-/// Rows p to p + depth of op(b), of these columns, and zeros where there are none.
-template <class T>
-void pack(const Product<T>& g, const Columns<T>& c, std::int64_t p, std::int64_t depth, T* panel) {
-  const std::int64_t pitch = c.kernel.columns;
-  if (g.trans_b) {
-    transpose_kernel<T>()(g.b + c.first * g.ldb + p, g.ldb, depth, c.count, panel, pitch);
-  } else {
-    for (std::int64_t i = 0; i < depth; ++i) std::copy_n(g.b + (p + i) * g.ldb + c.first, c.count, panel + i * pitch);
-  }
-  if (c.count == pitch) return;
-  for (std::int64_t i = 0; i < depth; ++i) std::fill(panel + i * pitch + c.count, panel + (i + 1) * pitch, T(0));
-}
-
 /// One kernel's share of rows: whole columns go to the output, others by way of `edge`.
 template <class T>
 void run_tile(const Product<T>& g, const Columns<T>& c, const PanelKernel<T>& kernel, std::int64_t row, std::int64_t p,
@@ -59,6 +46,18 @@ void run_tile(const Product<T>& g, const Columns<T>& c, const PanelKernel<T>& ke
 }  // namespace
 
 template <class T>
+void pack_panel(bool trans, const T* b, std::int64_t ldb, std::int64_t depth, std::int64_t first, std::int64_t count,
+                std::int64_t width, T* panel) {
+  if (trans) {
+    transpose_kernel<T>()(b + first * ldb, ldb, depth, count, panel, width);
+  } else {
+    for (std::int64_t p = 0; p < depth; ++p) std::copy_n(b + p * ldb + first, count, panel + p * width);
+  }
+  if (count == width) return;
+  for (std::int64_t p = 0; p < depth; ++p) std::fill(panel + p * width + count, panel + (p + 1) * width, T(0));
+}
+
+template <class T>
 bool tiled_product(const Product<T>& g) {
   const std::int64_t bytes = static_cast<std::int64_t>(sizeof(T));
   if (g.m < 2 || g.n < 2 || g.k < 1) return false;
@@ -66,16 +65,19 @@ bool tiled_product(const Product<T>& g) {
   Columns<T> c = columns_from(g, 0);
   if (!c.kernel.run || c.count * 5 < c.kernel.columns * 4) return false;
   const std::int64_t width = c.kernel.columns, most_rows = product_kernel<T>(g.m, 1).rows;
-  const Workspace<T> memory((std::min(g.k, kDepth) + most_rows + 1) * width + kPanelBytes / bytes);
+  const Workspace<T> memory((std::min(g.k, kDepth) + most_rows + 1) * width);
   T* panel = memory.get();
-  T* edge = panel + std::min(g.k, kDepth) * width + kPanelBytes / bytes;
+  T* edge = panel + std::min(g.k, kDepth) * width;
   T* padded = edge + most_rows * width;
   for (std::int64_t p = 0; p < g.k; p += kDepth) {
     const std::int64_t depth = std::min(kDepth, g.k - p);
     for (c = columns_from(g, 0);; c = columns_from(g, c.first + c.count)) {
-      pack(g, c, p, depth, panel);
+      pack_panel(g.trans_b, g.b + (g.trans_b ? p : p * g.ldb), g.ldb, depth, c.first, c.count, c.kernel.columns, panel);
       const T* bias = p == 0 && g.bias ? g.bias + c.first : nullptr;
-      if (bias && c.count < c.kernel.columns) bias = std::copy_n(bias, c.count, padded) - c.count;
+      if (bias && c.count < c.kernel.columns) {
+        std::copy_n(bias, c.count, padded);
+        bias = padded;
+      }
       std::int64_t row = 0;
       for (; row + c.kernel.rows <= g.m; row += c.kernel.rows) {
         run_tile(g, c, c.kernel, row, p, depth, panel, bias, edge);
@@ -87,6 +89,10 @@ bool tiled_product(const Product<T>& g) {
   return true;
 }
 
+template void pack_panel(bool, const float*, std::int64_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t,
+                         float*);
+template void pack_panel(bool, const double*, std::int64_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t,
+                         double*);
 template bool tiled_product(const Product<float>&);
 template bool tiled_product(const Product<double>&);
 

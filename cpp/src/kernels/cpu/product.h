@@ -23,4 +23,10 @@ struct Product {
 template <class T>
 bool tiled_product(const Product<T>& product);
 
+/// Columns `first` to `first + count` of op(b) [depth, n] as a panel [depth, width], with zeros behind them; `ldb`
+/// between rows as they are stored.
+template <class T>
+void pack_panel(bool trans, const T* b, std::int64_t ldb, std::int64_t depth, std::int64_t first, std::int64_t count,
+                std::int64_t width, T* panel);
+
 }  // namespace verigrad::kernels::cpu

@@ -7,6 +7,7 @@
 
 #include "kernels/cpu/kernels.h"
 #include "kernels/cpu/micro_kernel.h"
+#include "kernels/cpu/product.h"
 #include "kernels/cpu/simd.h"
 #include "kernels/cpu/workspace.h"
 #include "kernels/recurrent_cells.h"
@@ -49,11 +50,8 @@ class Weight {
         memory_(panels_ * depth * tile_.columns) {
     for (std::int64_t k = 0; k < panels_; ++k) {
       const std::int64_t first = k * tile_.columns, inside = std::min(tile_.columns, columns - first);
-      for (std::int64_t p = 0; p < depth; ++p) {
-        T* to = memory_.get() + (k * depth + p) * tile_.columns;
-        for (std::int64_t j = 0; j < inside; ++j) to[j] = from[p * row + (first + j) * column];
-        std::fill(to + inside, to + tile_.columns, T(0));
-      }
+      pack_panel(trans_, from, distance_, depth, first, inside, tile_.columns,
+                 memory_.get() + k * depth * tile_.columns);
     }
   }
   /// The length of a row of a product.
