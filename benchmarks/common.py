@@ -35,6 +35,7 @@ class Sizes:
     conv_channels: int = 64
     recurrent_steps: int = 64
     gpt_layers: int = 4
+    large_elements: int = 1_000_000
     import_rounds: int = 5
 
 
@@ -48,6 +49,7 @@ TINY = Sizes(
     conv_channels=4,
     recurrent_steps=3,
     gpt_layers=1,
+    large_elements=100,
     import_rounds=1,
 )
 sizes = FULL

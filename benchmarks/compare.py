@@ -27,7 +27,7 @@ from typing import Any
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import common
+from benchmarks import common, large
 
 Factory = Callable[[str, int], common.Work]
 
@@ -64,6 +64,15 @@ def _recurrent(kind: str, units: int, batch: int, steps: int) -> tuple[str, tupl
     return f"{kind} step, {units} units, batch {batch}, {steps} steps of time, SGD momentum", (1, 2), make
 
 
+def _transformer(width: int, batch: int) -> tuple[str, tuple[int, ...], Factory]:
+    title = f"GPT step, 4 layers of width {width}, {batch} sequences of 64, Adam"
+    return title, (1, 2), lambda library, threads: common.gpt_step(library, width, batch, threads)
+
+
+def _large(name: str) -> tuple[str, tuple[int, ...], Factory]:
+    return large.OPERATIONS[name][0], (1, 2), lambda lib, threads: large.large(lib, name, threads)
+
+
 # Title, thread counts, factory. The import of a library is measured apart. PyTorch's other implementations of
 # the update have rows of their own.
 WORKLOADS: dict[str, tuple[str, tuple[int, ...], Factory]] = {
@@ -87,16 +96,9 @@ WORKLOADS: dict[str, tuple[str, tuple[int, ...], Factory]] = {
         (1, 2),
         lambda library, threads: common.cnn_step(library, "cnn", threads=threads),
     ),
-    "gpt_64": (
-        "GPT step, 4 layers of width 64, 8 sequences of 64, Adam",
-        (1, 2),
-        lambda library, threads: common.gpt_step(library, 64, 8, threads),
-    ),
-    "gpt_128": (
-        "GPT step, 4 layers of width 128, 16 sequences of 64, Adam",
-        (1, 2),
-        lambda library, threads: common.gpt_step(library, 128, 16, threads),
-    ),
+    "gpt_32": _transformer(32, 4),
+    "gpt_64": _transformer(64, 8),
+    "gpt_128": _transformer(128, 16),
     "conv_56": (
         "conv 3x3, 64 channels, 56x56, batch 32, forward and backward",
         (1, 2),
@@ -142,8 +144,19 @@ WORKLOADS: dict[str, tuple[str, tuple[int, ...], Factory]] = {
         (1, 2),
         lambda library, threads: common.gemm(library, 1024, threads),
     ),
+    **{f"large_{name}": _large(name) for name in large.OPERATIONS},
 }
 CONVOLUTIONS = ("lenet", "cnn", "conv_56", "conv_28")  # they have a table of their own, with peak memory
+# The rows that README.md shows; docs/benchmarks.md has them all.
+HEADLINES = (
+    *("mlp_64", "mlp_wide", "mlp_tiny", "lenet", "cnn", "gpt_32", "gpt_64", "gpt_128", "lstm_64", "lstm_128"),
+    *("step_sgd", "step_adam", "add_grad", "linear", "loader", "gemm_1024", "import"),
+)
+# The tables: what stands above each, and its rows; those of none stand in the first.
+TABLES: dict[str, tuple[str, ...]] = {
+    "Convolutional networks and single convolutions:": CONVOLUTIONS,
+    "Operations on large tensors:": tuple(f"large_{name}" for name in large.OPERATIONS),
+}
 
 
 def seconds_per_call(work: common.Work, budget: float) -> float:
@@ -354,11 +367,18 @@ def _lines(results: dict[str, Any], rows: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
+def shortened(results: dict[str, Any]) -> dict[str, Any]:
+    """The same with the headlines alone."""
+    return {**results, "rows": [row for row in results["rows"] if row["name"] in HEADLINES]}
+
+
 def table(results: dict[str, Any]) -> str:
     """The results as Markdown tables, convolutions apart, with what is needed to judge them."""
     parts = []
-    for title, wanted in (("", False), ("Convolutional networks and single convolutions:", True)):
-        rows = [row for row in results["rows"] if (row["name"] in CONVOLUTIONS) == wanted]
+    grouped = {name for names in TABLES.values() for name in names}
+    first = tuple(row["name"] for row in results["rows"] if row["name"] not in grouped)
+    for title, names in {"": first, **TABLES}.items():
+        rows = [row for row in results["rows"] if row["name"] in names]
         if rows:
             parts.append("\n".join([title, ""] * bool(title) + _lines(results, rows)))
     versions = ", ".join(f"{library} {version}" for library, version in results["versions"].items())
@@ -430,10 +450,10 @@ def main(arguments: list[str] | None = None) -> None:
         if options.json:
             options.json.parent.mkdir(parents=True, exist_ok=True)
             options.json.write_text(json.dumps(measured[0], indent=1) + "\n", encoding="utf-8")
-    text = "\n\n".join(map(table, measured))
-    print(text)
+    print("\n\n".join(map(table, measured)))
     for path in options.update:
-        update(path, text)
+        shown = [shortened(one) if path.name == "README.md" else one for one in measured]
+        update(path, "\n\n".join(map(table, shown)))
 
 
 if __name__ == "__main__":

@@ -141,6 +141,27 @@ def test_convolutions_have_a_table_of_their_own_between_the_markers() -> None:
         assert fact in parts[3]
 
 
+def test_the_readme_shows_the_headlines(tmp_path: Path) -> None:
+    compare = load("compare")
+    assert set(compare.HEADLINES) <= {*compare.WORKLOADS, "import"}
+    headline = {**RESULTS["rows"][0], "name": compare.HEADLINES[0], "title": "H"}
+    source = tmp_path / "r.json"
+    source.write_text(json.dumps({**RESULTS, "rows": [headline, *RESULTS["rows"]]}), encoding="utf-8")
+    for name, rows in (("README.md", "H"), ("benchmarks.md", "HAB")):
+        document = tmp_path / name
+        document.write_text(f"{compare.BEGIN}\n{compare.END}\n", encoding="utf-8")
+        compare.main(["--from-json", str(source), "--update", str(document)])
+        lines = document.read_text(encoding="utf-8").splitlines()
+        assert "".join(line[2] for line in lines if line[:2] == "| " and line[2] in "HAB") == rows
+
+
+def test_large_operations_have_a_table_of_their_own() -> None:
+    compare = load("compare")
+    rows = [{**RESULTS["rows"][0], "name": "large_sort"}, *RESULTS["rows"]]
+    parts = compare.table({**RESULTS, "rows": rows}).split("\n\n")
+    assert "| B |" in parts[0] and parts[1] == "Operations on large tensors:" and "| A |" in parts[2]
+
+
 @pytest.mark.parametrize("name", ["README.md", "docs/benchmarks.md"])
 def test_no_table_of_times_stands_outside_of_the_markers(name: str) -> None:
     compare = load("compare")

@@ -122,9 +122,7 @@ struct RunningRecurrence {
 /// has it from the first NaN on.
 template <bool kGreatest, class T>
 VG_HD inline bool supersedes(T x, T best) {
-  if (x != x) return true;
-  if (best != best) return false;
-  return kGreatest ? x >= best : x <= best;
+  return x != x || (kGreatest ? x >= best : x <= best);
 }
 
 }  // namespace verigrad::kernels

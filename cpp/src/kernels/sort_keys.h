@@ -28,7 +28,9 @@ VG_HD inline SortKey<T> sort_key(T x, bool descending) {
     } else {
       const T plain = x == T(0) ? T(0) : x;
       std::memcpy(&key, &plain, sizeof key);
-      key = (key & kSign) != 0 ? static_cast<K>(~key) : static_cast<K>(key | kSign);
+      // All bits of negative numbers change, and the sign of others; as a branch this would be guessed wrong half the
+      // time.
+      key = static_cast<K>(key ^ ((K(0) - (key >> std::numeric_limits<std::make_signed_t<K>>::digits)) | kSign));
     }
   } else if constexpr (std::is_signed_v<T>) {
     key = static_cast<K>(static_cast<K>(x) ^ kSign);

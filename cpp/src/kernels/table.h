@@ -161,7 +161,8 @@ struct Softmax {
 /// gather:      out[i][j][k]  = src[i][index[i][j][k]][k]
 /// scatter_add: out[i][index[i][j][k]][k] += src[i][j][k], in index order, so the result has the same bits always.
 /// General strides over `shape` (the index's shape); `dim` is the indexed one, `size` that dimension of the side that
-/// is addressed through the index. Out-of-range indices raise RuntimeError naming `op` before anything is written.
+/// is addressed through the index. Out-of-range indices raise RuntimeError naming `op`: of scatter_add before anything
+/// is written, of gather, whose output is a new tensor, at the latest with the elements that they are for.
 struct Gather {
   const char* op = "";
   Dims shape;

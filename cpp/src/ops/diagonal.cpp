@@ -144,7 +144,7 @@ Tensor windows(const Tensor& self, std::int64_t dim, std::int64_t size, std::int
                        Dims rows = whole;
                        rows[d] = places.numel();
                        const Tensor parts = reshape(movedim(g, {-1}, {d + 1}), rows);
-                       return {index_add(zeros(whole, g.dtype(), g.device()), d, places, parts)};
+                       return {index_add_(zeros(whole, g.dtype(), g.device()), d, places, parts)};
                      });
 }
 

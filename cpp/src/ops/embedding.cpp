@@ -1,5 +1,6 @@
 // Embeddings.
 #include "verigrad/nn/embedding.h"
+#include "verigrad/indexing.h"
 
 #include "autograd/record.h"
 #include "ops/elementwise.h"
@@ -34,7 +35,7 @@ Tensor embedding(const Tensor& weight, const Tensor& indices, std::optional<std:
                                                     ones({index.numel()}, g.dtype(), g.device()));
                     by_row = div(by_row, unsqueeze(index_select(counts, 0, index), 1));
                   }
-                  return {index_add(zeros(meta.shape, meta.dtype, meta.device), 0, index, by_row)};
+                  return {index_add_(zeros(meta.shape, meta.dtype, meta.device), 0, index, by_row)};
                 });
 }
 

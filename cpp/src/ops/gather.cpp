@@ -155,7 +155,7 @@ Tensor gather(const Tensor& self_, std::int64_t dim, const Tensor& index_) {
   if (is_floating_point(self.dtype())) {
     record("GatherBackward0", out, {self}, {Save::input(index)}, [d](Node& n, const Tensor& g) -> TensorList {
       const GradMeta& meta = input_meta(n, 0);
-      return {scatter_add(zeros(meta.shape, meta.dtype, meta.device), d, n.saved(0), g)};
+      return {scatter_add_(zeros(meta.shape, meta.dtype, meta.device), d, n.saved(0), g)};
     });
   }
   return index_.ndim() == 0 ? reshape(out, {}) : out;

@@ -44,7 +44,7 @@ Tensor select_rows(const char* op, const Tensor& self_, int d, const Tensor& ind
   if (is_floating_point(self.dtype())) {
     record("IndexSelectBackward0", out, {self}, {Save::input(index)}, [d](Node& n, const Tensor& g) -> TensorList {
       const GradMeta& meta = input_meta(n, 0);
-      return {index_add(zeros(meta.shape, meta.dtype, meta.device), d, n.saved(0), g)};
+      return {index_add_(zeros(meta.shape, meta.dtype, meta.device), d, n.saved(0), g)};
     });
   }
   return self_.ndim() == 0 ? reshape(out, {}) : out;

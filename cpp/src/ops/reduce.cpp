@@ -4,6 +4,7 @@
 #include "autograd/record.h"
 #include "ops/elementwise.h"
 #include "ops/reduce.h"
+#include "verigrad/indexing.h"
 
 namespace verigrad::ops {
 
@@ -145,9 +146,9 @@ std::pair<Tensor, Tensor> extremum_dim(ReduceOp op, const char* name, const char
     record(node, values, {self}, {Save::input(indices)}, [d, reduced](Node& n, const Tensor& g) -> TensorList {
       const Dims& full = input_meta(n, 0).shape;
       const Tensor index = restore_dims(n.saved(0), full, reduced);
-      return {reshape(scatter_add(zeros(full.empty() ? Dims{1} : full, g.dtype(), g.device()), d,
-                                  full.empty() ? reshape(index, {1}) : index,
-                                  full.empty() ? reshape(g, {1}) : restore_dims(g, full, reduced)),
+      return {reshape(scatter_add_(zeros(full.empty() ? Dims{1} : full, g.dtype(), g.device()), d,
+                                   full.empty() ? reshape(index, {1}) : index,
+                                   full.empty() ? reshape(g, {1}) : restore_dims(g, full, reduced)),
                       full)};
     });
   }

@@ -3,6 +3,7 @@
 
 #include "autograd/record.h"
 #include "ops/changes.h"
+#include "verigrad/indexing.h"
 #include "verigrad/sorting.h"
 
 namespace verigrad::ops {
@@ -143,7 +144,7 @@ TensorPair running_extreme(ScanOp op, const char* name, const char* node, const 
   }
   return {record(node, values, {self}, {Save::input(index)},
                  [d](Node& n, const Tensor& g) -> TensorList {
-                   return {scatter_add(zeros(input_meta(n, 0).shape, g.dtype(), g.device()), d, n.saved(0), g)};
+                   return {scatter_add_(zeros(input_meta(n, 0).shape, g.dtype(), g.device()), d, n.saved(0), g)};
                  }),
           index};
 }

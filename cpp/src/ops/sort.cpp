@@ -4,6 +4,7 @@
 #include "autograd/record.h"
 #include "ops/elementwise.h"
 #include "ops/reduce.h"
+#include "verigrad/indexing.h"
 #include "verigrad/nn/activation.h"
 #include "verigrad/sorting.h"
 
@@ -43,7 +44,7 @@ TensorPair as_line(const Tensor& self, const F& f) {
 Tensor picked(const char* node, const Tensor& values, const Tensor& self, const Tensor& index, int d) {
   if (!is_floating_point(self.dtype())) return values;
   return record(node, values, {self}, {Save::input(index)}, [d](Node& n, const Tensor& g) -> TensorList {
-    return {scatter_add(zeros(input_meta(n, 0).shape, g.dtype(), g.device()), d, n.saved(0), g)};
+    return {scatter_add_(zeros(input_meta(n, 0).shape, g.dtype(), g.device()), d, n.saved(0), g)};
   });
 }
 

@@ -205,7 +205,11 @@ BOUNDARIES: dict[str, Boundary] = {
     "nonzero_skip": Boundary(("nonzero",), m.false_run, gradient=False),
     # Scans and sorting.
     "scan_columns": Boundary(("cumsum", "cummax"), m.kept_columns),
-    "sort_few": _above("sort", "topk", measure=m.run),
+    "scan_rows": Boundary(("cumsum", "cummax"), m.rows_of_runs),
+    "sort_few": Boundary(("topk",), m.wanted),
+    "sort_share": Boundary(("topk",), m.wanted_of_many),
+    "sort_room": Boundary(("topk",), m.twice_wanted),
+    "sort_block": Boundary(("topk",), m.candidates),
     # Random numbers.
     "random_words": Boundary(("dropout",), m.numel),
     "random_batch": Boundary(("dropout",), m.random_blocks),

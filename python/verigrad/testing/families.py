@@ -37,7 +37,10 @@ FAMILIES: dict[str, Family] = {
         "compensated sums over lines, in float64",
         "means, powers and roots on the tape, with its choice of extremes",
     ),
-    "sorting": Family("numpy's stable sort, and loops over lines", MOVED + "; products of all but one"),
+    "scan": Family(
+        "numpy's running sums and products, and loops over lines", MOVED + "; products of all but one"
+    ),
+    "sorting": Family("numpy's stable sort, and loops over lines", MOVED),
     "shape": Family("numpy's reshape, transpose, slice and join", MOVED),
     "rearrange": Family("numpy's functions of the same meaning", MOVED),
     "split": Family("numpy's slices and assignments", MOVED),

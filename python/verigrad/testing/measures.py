@@ -175,6 +175,38 @@ def kept_columns(sample: Sample, unit: int) -> Pairs:
         yield r.trail, unit
 
 
+def rows_of_runs(sample: Sample, unit: int) -> Pairs:
+    """Rows, each of which is scanned."""
+    r = reduction(sample)
+    if r is not None and r.trail == 1:
+        yield r.lead, unit
+
+
+def wanted(sample: Sample, unit: int) -> Pairs:
+    """How many elements topk picks of each row of a matrix."""
+    if first(sample).ndim == 2:
+        yield argument(sample, 1, "k"), unit
+
+
+def wanted_of_many(sample: Sample, unit: int) -> Pairs:
+    """The same, against a share of the row where that is the greater bound."""
+    share = first(sample).shape[-1] // unit if first(sample).ndim == 2 else 0
+    if share > values()["sort_few"]:
+        yield argument(sample, 1, "k"), share
+
+
+def twice_wanted(sample: Sample, unit: int) -> Pairs:
+    """Twice as many, in rows that are longer than the places."""
+    if first(sample).ndim == 2 and first(sample).shape[-1] > 2 * unit:
+        yield 2 * argument(sample, 1, "k"), unit
+
+
+def candidates(sample: Sample, unit: int) -> Pairs:
+    """Elements of a row, some of which are picked by comparison."""
+    if first(sample).ndim == 2 and argument(sample, 1, "k") <= values()["sort_few"]:
+        yield first(sample).shape[-1], unit
+
+
 def items(sample: Sample, unit: int) -> Pairs:
     """Blocks of results of a reduction that is long enough for threads."""
     r, known = reduction(sample), values()

@@ -30,6 +30,7 @@ FAMILIES = (
     "gamma",
     "reduce",
     "statistics",
+    "scan",
     "sorting",
     "shape",
     "rearrange",

@@ -19,6 +19,7 @@ MATRIX = np.arange(6.0).reshape(2, 3)
 EXACT = 0.0  # nothing is computed
 COLON = slice(None)
 BEYOND = Const(np.array([0, 3]))
+FAR = Const(np.array([0] * 66 + [3, 9]))  # the first that is wrong is not among the first vectors of them
 LAST = Const(np.array([-1]))  # the last element in a subscript alone
 BYTES = np.zeros(3, np.uint8)
 
@@ -110,6 +111,7 @@ def gather_samples(s: Sampler) -> Iterator[Sample]:
         yield call(s.array(*shape), dim, s.index(*index, high=shape[dim]))
     yield call(s.array(), 0, s.index(high=1))
     yield call(s.array(60, 40), 1, s.index(60, 33, high=40))
+    yield call(s.array(40, 60), 0, s.index(3, 60, high=40))
 
 
 def scatter_samples(s: Sampler) -> Iterator[Sample]:
@@ -394,7 +396,7 @@ INDEX_ERRORS = (
     bad(IndexError, "ellipsis", MATRIX, (Ellipsis, Ellipsis), peer=False),
     bad(IndexError, "range|bounds", MATRIX, 2),
     bad(IndexError, "too many", MATRIX, (0, 0, 0)),
-    bad(IndexError, "range|bounds", MATRIX, BEYOND),
+    bad(IndexError, "index 3 is", MATRIX, FAR),
     bad(
         IndexError,
         "index -4 is out of bounds for dimension 1 with size 3",
@@ -450,6 +452,7 @@ SPECS = (
         tolerance=EXACT,
         errors=(
             bad(RuntimeError, "bounds|range|\\[0, 2\\)", MATRIX, 0, Const(np.array([[5, 0, 0]]))),
+            bad(RuntimeError, "got 3$|index 3 is", MATRIX, 1, Const(FAR.array[None])),
             bad(RuntimeError, "int64", MATRIX, 0, Const(np.zeros((1, 3)))),
             bad(RuntimeError, "dimension", MATRIX, 0, Const(np.array([0]))),
             bad(IndexError, "[Dd]im", MATRIX, 2, Const(np.array([[0]]))),
@@ -488,7 +491,7 @@ SPECS = (
         composition=moved(ref.index_select_op),
         boundary=select_boundaries,
         errors=(
-            bad(IndexError, "range|bounds|\\[0, 2\\)", MATRIX, 0, BEYOND),
+            bad(IndexError, "got 3$|index 3 is", MATRIX, 0, FAR),
             bad(IndexError, "range|bounds|\\[0, 2\\)", MATRIX, 0, LAST),
             bad(IndexError, "vector", MATRIX, 0, Const(np.array([[0]]))),
             bad(RuntimeError, "int", MATRIX, 0, Const(np.array([0.5]))),

@@ -1,4 +1,4 @@
-"""Records of scans, sorting and counting."""
+"""Records of sorting, searching and counting."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from verigrad.testing.boundaries import around
+from verigrad.testing.boundaries import around, value
 from verigrad.testing.opspec import FLOATING, NUMERIC, Kink, OpSpec, bad
 from verigrad.testing.opspec_reduce import EMPTY, MATRIX
 from verigrad.testing.reference import sorting as ref
 from verigrad.testing.reference import sorting_tape as parts
-from verigrad.testing.samples import Const, D, Sample, Sampler, call
+from verigrad.testing.samples import Const, Sample, Sampler, call
 
 OUT_OF_RANGE = bad(IndexError, "[Dd]im", MATRIX, 2)
-NO_DIM = bad(TypeError, ".", MATRIX)
 BOOL = np.array([[True, False]])
 NAN = np.nan
 # Shape and dimension: every dimension, sizes 0 and 1.
@@ -36,62 +35,6 @@ def different(s: Sampler, *shape: int) -> Any:
     if s.floating:
         return s.distinct(*shape)
     return s.rng.permutation(int(np.prod(shape))).reshape(shape).astype(s.dtype)
-
-
-def factors(s: Sampler, *shape: int) -> Any:
-    """Numbers near one of either sign."""
-    x = s.array(*shape, low=0.8, high=1.2)
-    return x if s.dtype.kind in "bu" else (x * s.rng.choice([-1, 1], shape)).astype(s.dtype)
-
-
-def scans(draw: Callable[..., Any], cast: bool = False) -> Callable[[Sampler], Iterator[Sample]]:
-    """Every dimension, sizes 0 and 1, numpy's name of it, and edge values."""
-
-    def samples(s: Sampler) -> Iterator[Sample]:
-        for shape, dim in LINES:
-            yield call(draw(s, *shape), dim)
-        for shape, dim in (((0,), 0), ((2, 0), 1), ((0, 2), 1), ((2, 0, 3), 0)):
-            yield call(draw(s, *shape), dim, grad=False)
-        yield call(draw(s, 2, 3), dim=-1)
-        yield call(draw(s, 2, 3), axis=0)
-        yield call(draw(s, 7, 2), 0)
-        if cast:
-            yield call(draw(s, 2, 3), 1, dtype=D("float64"))
-            yield call(draw(s, 2, 3), 1, dtype=D("int32"), grad=False)
-        if s.floating:
-            values = np.array([[1, np.inf, 2], [1, NAN, 3], [-np.inf, -0.0, 0.0], [2, 2, 2]], s.dtype)
-            yield call(values, 1, grad=False, note="edge values")
-            yield call(values, 0, grad=False, note="edge values")
-
-    return samples
-
-
-def scan_bounds(draw: Callable[..., Any]) -> Callable[[Sampler], Iterator[Sample]]:
-    """Rows and blocks of columns; more lines than one thread takes, along both dimensions."""
-
-    def samples(s: Sampler) -> Iterator[Sample]:
-        yield call(draw(s, 3, 67), 1)
-        for columns in around("scan_columns"):
-            yield call(draw(s, 7, columns), 0)
-        yield call(draw(s, 301, 67), 1, vary=False)
-        yield call(draw(s, 3, 4099), 1, vary=False)
-        yield call(draw(s, 33_001, 17), 1, vary=False)
-        yield call(draw(s, 17, 33_001), 0, vary=False)
-
-    return samples
-
-
-def scan(name: str, reference: Any, draw: Callable[..., Any], **options: Any) -> OpSpec:
-    """A record of a running result."""
-    return OpSpec(
-        name,
-        reference,
-        scans(draw, cast=name in ("cumsum", "cumprod")),
-        method=name,
-        composition=getattr(parts, name),
-        boundary=scan_bounds(draw),
-        **{"errors": (OUT_OF_RANGE, NO_DIM, bad(TypeError, ".", MATRIX, "0")), **options},
-    )
 
 
 def lines(s: Sampler) -> Iterator[tuple[Any, int]]:
@@ -143,6 +86,28 @@ def sort_bounds(*more: Any, **options: Any) -> Callable[[Sampler], Iterator[Samp
         yield call(s.distinct(17_001, 4), *more, vary=False, **options)
 
     return samples
+
+
+def top_bounds(s: Sampler) -> Iterator[Sample]:
+    """Rows around blocks of candidates, and around how many wanted elements are found by comparison."""
+    yield from sort_bounds(3)(s)
+    block, room, share = value("sort_block"), value("sort_room"), value("sort_share")
+    long = share * (value("sort_few") + 5)
+    for size in (block - 1, block, block + 1, 2 * block - 1, 2 * block, 2 * block + 1):
+        yield call(s.distinct(2, size), 2, vary=False)
+    for k in (room // 2 - 1, room // 2, room // 2 + 1, *around("sort_few")):
+        yield call(s.distinct(2, 5 * block + 3), k, largest=k % 2 == 0, vary=False)
+    for k in (long // share - 1, long // share, long // share + 1):
+        yield call(s.distinct(1, long), k, vary=False)
+    # Equal elements, whose order is that of their places, and NaN, beside a bound that is known.
+    few = s.rng.integers(0, 7, (3, 5 * block)).astype(s.dtype)
+    some = few.copy()
+    if s.floating:
+        some[:, ::3] = NAN
+        some[2, 5:] = NAN
+    for x in (few, some):
+        for largest in (False, True):
+            yield call(x, 5, largest=largest, grad=False, peer=False, note="equal elements")
 
 
 def sort_many(s: Sampler) -> Iterator[Sample]:
@@ -339,51 +304,6 @@ ROW = np.array([1.0, 3.0, 5.0])
 TIED = np.array([1.0, 2.0, 2.0, 3.0])
 
 SPECS = (
-    scan("cumsum", ref.cumsum_op, lambda s, *n: s.array(*n), scale="bound", inplace="cumsum_", out=True),
-    scan(
-        "logcumsumexp",
-        ref.logcumsumexp_op,
-        lambda s, *n: s.array(*n),
-        scale="bound",
-        out=True,
-        dtypes=FLOATING,
-        kinks=(
-            Kink((np.array([1.0, -np.inf, 1.0]), 0), ([2.5, 0.0, 0.5],)),
-            Kink((np.array([0.0, 800.0, 1600.0]), 0), ([1.0, 1.0, 1.0],)),
-        ),
-        errors=(
-            OUT_OF_RANGE,
-            bad(NotImplementedError, "floating-point dtype, got int64", np.array([1, 2]), 0),
-        ),
-    ),
-    scan(
-        "cumprod",
-        ref.cumprod_op,
-        factors,
-        scale="bound",
-        inplace="cumprod_",
-        out=True,
-        kinks=(
-            Kink((np.array([1.0, 0.0, 2.0, 0.0]), 0), ([1.0, 3.0, 0.0, 0.0],)),
-            Kink((np.array([0.0, 2.0, 3.0]), 0), ([9.0, 0.0, 0.0],)),
-        ),
-    ),
-    scan(
-        "cummax",
-        ref.cummax_op,
-        different,
-        tolerance=0.0,
-        ties=True,
-        kinks=(Kink((TIED[::-1].copy(), 0), ([4.0, 0.0, 0.0, 0.0],)), Kink((TIED, 0), ([1.0] * 4,))),
-    ),
-    scan(
-        "cummin",
-        ref.cummin_op,
-        different,
-        tolerance=0.0,
-        ties=True,
-        kinks=(Kink((np.array([2.0, 2.0, 1.0, 3.0]), 0), ([1.0, 1.0, 2.0, 0.0],)),),
-    ),
     OpSpec(
         "sort",
         ref.sort_op,
@@ -423,7 +343,7 @@ SPECS = (
         tolerance=0.0,
         ties=True,
         composition=parts.topk,
-        boundary=sort_bounds(3),
+        boundary=top_bounds,
         serial=GATHERED,
         errors=(
             bad(RuntimeError, "out of range", MATRIX, 4),

@@ -6,6 +6,7 @@ The checks are those of the test suite, made from the records in ``opspec_*.py``
 
 from __future__ import annotations
 
+import argparse
 import difflib
 import faulthandler
 import functools
@@ -333,5 +334,6 @@ def run(
 
 
 if __name__ == "__main__":
-    # python -m verigrad.testing.verify docs/verification.md
-    raise SystemExit(run(markdown_path=sys.argv[1] if len(sys.argv) > 1 else None))
+    parser = argparse.ArgumentParser(description="Run every check and write the document of the figures.")
+    parser.add_argument("document", nargs="?", help="docs/verification.md; without it a table is printed")
+    raise SystemExit(run(markdown_path=parser.parse_args().document))

@@ -1,4 +1,5 @@
-// gather, scatter_add, index_select, index_add, positions, nonzero. Indices are all checked before anything is written.
+// gather, scatter_add, index_select, index_add, positions, nonzero. Indices are checked before anything is written: all
+// of them, or those of a run of elements where the output is a new tensor.
 #include <cstring>
 
 #include "kernels/cpu/kernels.h"
@@ -15,19 +16,18 @@ class Walk {
  public:
   Walk(const Dims& shape, const Dims& a, const Dims& b, const Dims& c) : shape_(shape), strides_{&a, &b, &c} {}
 
-  /// Calls f(a, b, c) for the positions [begin, end) of dimension 0 and all of the others.
+  /// Calls f(a, b, c, count) for the positions [begin, end) of dimension 0 and all of the others, in runs along the
+  /// last dimension.
   template <class F>
   void run(std::int64_t begin, std::int64_t end, F&& f) const {
     const int last = shape_.size() - 1;
-    if (last < 0) return f(std::int64_t{0}, std::int64_t{0}, std::int64_t{0});
+    if (last < 0) return f(std::int64_t{0}, std::int64_t{0}, std::int64_t{0}, std::int64_t{1});
     std::int64_t position[kMaxDims] = {begin};
     std::int64_t offset[3];
     for (int o = 0; o < 3; ++o) offset[o] = begin * (*strides_[o])[0];
     const std::int64_t count = last == 0 ? end - begin : shape_[last];
-    const std::int64_t sa = (*strides_[0])[last], sb = (*strides_[1])[last], sc = (*strides_[2])[last];
     for (;;) {
-      const std::int64_t a = offset[0], b = offset[1], c = offset[2];
-      for (std::int64_t i = 0; i < count; ++i) f(a + i * sa, b + i * sb, c + i * sc);
+      f(offset[0], offset[1], offset[2], count);
       int d = last - 1;
       for (; d >= 0; --d) {
         for (int o = 0; o < 3; ++o) offset[o] += (*strides_[o])[d];
@@ -38,6 +38,9 @@ class Walk {
       if (d < 0) return;
     }
   }
+
+  /// From element to element of a run.
+  std::int64_t step(int operand) const { return shape_.empty() ? 1 : strides_[operand]->back(); }
 
  private:
   const Dims& shape_;
@@ -58,12 +61,40 @@ std::int64_t grain_of(const Dims& shape, std::int64_t numel) {
 
 std::int64_t count_of(const Dims& shape) { return shape.empty() ? 1 : shape[0]; }
 
+/// Whether an index lies outside of [0, size).
+struct AnyOutside {
+  VG_INLINE static void run(const std::int64_t* index, std::int64_t step, std::int64_t n, std::int64_t size,
+                            bool* any) {
+    std::uint64_t outside = 0;
+    const auto look = [&](std::int64_t at) {
+      outside |= static_cast<std::uint64_t>(static_cast<std::uint64_t>(at) >= static_cast<std::uint64_t>(size));
+    };
+    if (step == 1) {
+      for (std::int64_t i = 0; i < n; ++i) look(index[i]);
+    } else {
+      for (std::int64_t i = 0; i < n; ++i) look(index[i * step]);
+    }
+    *any = outside != 0;
+  }
+};
+
+/// Raises the error of the first index outside of [0, size), if there is one.
+void check_run(const std::int64_t* index, std::int64_t step, std::int64_t n, std::int64_t size, Mistake mistake,
+               const char* op) {
+  bool any = false;
+  simd_run<AnyOutside, const std::int64_t*, std::int64_t, std::int64_t, std::int64_t, bool*>(index, step, n, size,
+                                                                                             &any);
+  if (!any) [[likely]]
+    return;
+  while (*index >= 0 && *index < size) index += step;
+  raise_mistake(mistake, op, *index, size);
+}
+
 void check_indices(const Gather& g, std::int64_t grain) {
   const Walk walk(g.shape, g.index_strides, g.index_strides, g.index_strides);
   parallel_for(count_of(g.shape), grain, [&](std::int64_t begin, std::int64_t end) {
-    walk.run(begin, end, [&](std::int64_t i, std::int64_t, std::int64_t) {
-      const std::int64_t at = g.index[i];
-      if (at < 0 || at >= g.size) raise_mistake(Mistake::position, g.op, at, g.size);
+    walk.run(begin, end, [&](std::int64_t i, std::int64_t, std::int64_t, std::int64_t n) {
+      check_run(g.index + i, walk.step(0), n, g.size, Mistake::position, g.op);
     });
   });
 }
@@ -77,13 +108,7 @@ Dims without(const Dims& strides, int dim) {
 
 std::int64_t stride_of(const Dims& strides, int dim) { return strides.empty() ? 0 : strides[dim]; }
 
-void check_rows(const IndexRows& r, Mistake mistake) {
-  for (std::int64_t i = 0; i < r.count; ++i) {
-    const std::int64_t at = r.index[i];
-    if (at < 0 || at >= r.size) [[unlikely]]
-      raise_mistake(mistake, r.op, at, r.size);
-  }
-}
+void check_rows(const IndexRows& r, Mistake mistake) { check_run(r.index, 1, r.count, r.size, mistake, r.op); }
 
 template <class T>
 struct AddRow {
@@ -91,6 +116,23 @@ struct AddRow {
     for (std::int64_t i = 0; i < n; ++i) out[i] = functors::add()(static_cast<T>(out[i]), static_cast<T>(in[i]));
   }
 };
+
+/// Rows of one element, of [begin, end) of `outer`.
+template <class T>
+void add_elements(const IndexRows& r, std::int64_t begin, std::int64_t end) {
+  const Stored<T>* src = static_cast<const Stored<T>*>(r.src) + begin * r.count;
+  Stored<T>* out = static_cast<Stored<T>*>(r.out) + begin * r.size;
+  for (std::int64_t o = begin; o < end; ++o, src += r.count, out += r.size) {
+    if (r.overwrite) {
+      for (std::int64_t i = 0; i < r.count; ++i) out[r.index[i]] = src[i];
+    } else {
+      for (std::int64_t i = 0; i < r.count; ++i) {
+        Stored<T>& target = out[r.index[i]];
+        target = functors::add()(static_cast<T>(target), static_cast<T>(src[i]));
+      }
+    }
+  }
+}
 
 template <class T>
 void add_rows(const IndexRows& r) {
@@ -104,6 +146,7 @@ void add_rows(const IndexRows& r) {
   const std::int64_t work = r.count * std::min(r.inner, kColumns);
   const std::int64_t grain = numel < kSerialElements ? items : std::max<std::int64_t>(1, kGrainElements / work);
   parallel_for(items, grain, [&](std::int64_t begin, std::int64_t end) {
+    if (r.inner == 1) return add_elements<T>(r, begin, end);
     for (std::int64_t item = begin; item < end; ++item) {
       const std::int64_t o = item / pieces, first = item % pieces * kColumns;
       const std::int64_t columns = std::min(kColumns, r.inner - first);
@@ -112,12 +155,8 @@ void add_rows(const IndexRows& r) {
       for (std::int64_t i = 0; i < r.count; ++i) {
         Stored<T>* row = target + r.index[i] * r.inner;
         const Stored<T>* from = in + i * r.inner;
-        if (r.overwrite && columns == 1) {
-          *row = *from;
-        } else if (r.overwrite) {
+        if (r.overwrite) {
           std::memcpy(row, from, static_cast<std::size_t>(columns) * sizeof(T));
-        } else if (columns == 1) {
-          *row = functors::add()(static_cast<T>(*row), static_cast<T>(*from));
         } else {
           simd_run<AddRow<T>, Stored<T>*, const Stored<T>*, std::int64_t>(row, from, columns);
         }
@@ -126,31 +165,72 @@ void add_rows(const IndexRows& r) {
   });
 }
 
-template <class T>
-void select_elements(const IndexRows& r, std::int64_t grain) {
-  const auto* src = static_cast<const Stored<T>*>(r.src);
-  auto* out = static_cast<Stored<T>*>(r.out);
-  parallel_for(r.outer * r.count, grain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) out[i] = src[i / r.count * r.size + r.index[i % r.count]];
-  });
+/// out[i] = before + place of index[i] * step, where an index below 0 counts from `wrap`; whether one is outside.
+struct PlaceRun {
+  VG_INLINE static void run(std::int64_t* out, std::int64_t before, const std::int64_t* index, std::int64_t n,
+                            std::int64_t size, std::int64_t wrap, std::int64_t step, bool* any) {
+    std::uint64_t outside = 0;
+    for (std::int64_t i = 0; i < n; ++i) {
+      const std::uint64_t at =
+          static_cast<std::uint64_t>(index[i]) + static_cast<std::uint64_t>(index[i] < 0 ? wrap : 0);
+      outside |= static_cast<std::uint64_t>(at >= static_cast<std::uint64_t>(size));
+      out[i] = static_cast<std::int64_t>(static_cast<std::uint64_t>(before) + at * static_cast<std::uint64_t>(step));
+    }
+    *any = outside != 0;
+  }
+};
+
+/// A contiguous run of positions without an index that is ignored; false if one is out of range.
+bool places_run(const Positions& p, std::int64_t before, const std::int64_t* index, std::int64_t n, std::int64_t* out) {
+  bool outside = false;
+  simd_run<PlaceRun, std::int64_t*, std::int64_t, const std::int64_t*, std::int64_t, std::int64_t, std::int64_t,
+           std::int64_t, bool*>(out, before, index, n, p.range.size, p.range.from_end ? p.range.size : 0, p.step,
+                                &outside);
+  return !outside;
 }
+
+/// Calls f(row of the output, row of the source) for the rows [begin, end) of what is selected.
+template <class F>
+void for_each_row(const IndexRows& r, std::int64_t begin, std::int64_t end, const F& f) {
+  std::int64_t i = begin % r.count, before = begin / r.count * r.size;
+  for (std::int64_t row = begin; row < end; ++row) {
+    f(row, before + r.index[i]);
+    if (++i < r.count) continue;
+    i = 0;
+    before += r.size;
+  }
+}
+
+/// out[i] = src[i][index[i]], each with a step of its own for i; `step` is that of the index.
+template <class T>
+struct GatherRun {
+  VG_INLINE static void run(Stored<T>* out, std::int64_t out_step, const Stored<T>* src, std::int64_t src_step,
+                            const std::int64_t* index, std::int64_t index_step, std::int64_t n, std::int64_t step) {
+    if (out_step == 1 && src_step == 0 && index_step == 1 && step == 1) {
+      for (std::int64_t i = 0; i < n; ++i) out[i] = src[index[i]];
+    } else {
+      for (std::int64_t i = 0; i < n; ++i) out[i * out_step] = src[i * src_step + index[i * index_step] * step];
+    }
+  }
+};
 
 }  // namespace
 
 void gather(DType dtype, const Gather& g) {
   const std::int64_t numel = numel_of(g.shape);
   if (numel == 0) return;
-  const std::int64_t grain = grain_of(g.shape, numel);
-  check_indices(g, grain);
   const Dims src_strides = without(g.src_strides, g.dim);
   const std::int64_t step = stride_of(g.src_strides, g.dim);
   const Walk walk(g.shape, g.index_strides, src_strides, g.out_strides);
   dispatch(dtype, [&]<class T>(TypeTag<T>) {
     const auto* src = static_cast<const Stored<T>*>(g.src);
     auto* out = static_cast<Stored<T>*>(g.out);
-    parallel_for(count_of(g.shape), grain, [&](std::int64_t begin, std::int64_t end) {
-      walk.run(begin, end, [&, index = g.index](std::int64_t i, std::int64_t s, std::int64_t o) {
-        out[o] = src[s + index[i] * step];
+    const auto run = simd_select<GatherRun<T>, Stored<T>*, std::int64_t, const Stored<T>*, std::int64_t,
+                                 const std::int64_t*, std::int64_t, std::int64_t, std::int64_t>();
+    parallel_for(count_of(g.shape), grain_of(g.shape, numel), [&](std::int64_t begin, std::int64_t end) {
+      walk.run(begin, end, [&](std::int64_t i, std::int64_t s, std::int64_t o, std::int64_t n) {
+        check_run(g.index + i, walk.step(0), n, g.size, Mistake::position, g.op);
+        run(out + o, walk.step(2), src + s, walk.step(1), g.index + i, walk.step(0), n, step);
       });
     });
   });
@@ -169,10 +249,13 @@ void scatter_add(DType dtype, const Gather& g) {
   dispatch(dtype, [&]<class T>(TypeTag<T>) {
     const auto* src = static_cast<const Stored<T>*>(g.src);
     auto* out = static_cast<Stored<T>*>(g.out);
+    const std::int64_t index_step = walk.step(0), src_step = walk.step(1), out_step = walk.step(2);
     parallel_for(count, g.dim == 0 ? count : grain, [&](std::int64_t begin, std::int64_t end) {
-      walk.run(begin, end, [&, index = g.index](std::int64_t i, std::int64_t s, std::int64_t o) {
-        Stored<T>& target = out[o + index[i] * step];
-        target = functors::add()(static_cast<T>(target), static_cast<T>(src[s]));
+      walk.run(begin, end, [&, index = g.index](std::int64_t i, std::int64_t s, std::int64_t o, std::int64_t n) {
+        for (std::int64_t j = 0; j < n; ++j) {
+          Stored<T>& target = out[o + j * out_step + index[i + j * index_step] * step];
+          target = functors::add()(static_cast<T>(target), static_cast<T>(src[s + j * src_step]));
+        }
       });
     });
   });
@@ -186,16 +269,20 @@ void index_select(DType dtype, const IndexRows& r) {
   const std::int64_t grain =
       rows * r.inner < kDearSerialElements ? rows : std::max<std::int64_t>(1, kDearGrainElements / r.inner);
   if (r.inner == 1) {
-    dispatch(dtype, [&]<class T>(TypeTag<T>) { select_elements<T>(r, grain); });
-    return;
+    return dispatch(dtype, [&]<class T>(TypeTag<T>) {
+      const auto* from = static_cast<const Stored<T>*>(r.src);
+      auto* to = static_cast<Stored<T>*>(r.out);
+      parallel_for(rows, grain, [&](std::int64_t begin, std::int64_t end) {
+        for_each_row(r, begin, end, [&](std::int64_t row, std::int64_t selected) { to[row] = from[selected]; });
+      });
+    });
   }
   const char* src = static_cast<const char*>(r.src);
   char* out = static_cast<char*>(r.out);
   parallel_for(rows, grain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      const std::int64_t from = i / r.count * r.size + r.index[i % r.count];
-      std::memcpy(out + i * row_bytes, src + from * row_bytes, static_cast<std::size_t>(row_bytes));
-    }
+    for_each_row(r, begin, end, [&](std::int64_t row, std::int64_t selected) {
+      std::memcpy(out + row * row_bytes, src + selected * row_bytes, static_cast<std::size_t>(row_bytes));
+    });
   });
 }
 
@@ -211,12 +298,16 @@ void positions(const Positions& p) {
   const auto* before = static_cast<const std::int64_t*>(loop.input(1));
   const auto* index = static_cast<const std::int64_t*>(loop.input(2));
   const Walk walk(loop.shape, loop.strides[0], loop.strides[1], loop.strides[2]);
+  const bool plain = walk.step(0) == 1 && walk.step(1) == 0 && walk.step(2) == 1 && !p.range.ignores;
   parallel_for(count_of(loop.shape), grain_of(loop.shape, loop.numel), [&](std::int64_t begin, std::int64_t end) {
-    walk.run(begin, end, [&](std::int64_t o, std::int64_t b, std::int64_t i) {
-      const std::int64_t at = place(p.range, index[i]);
-      if (at < 0) [[unlikely]]
-        raise_mistake(p.mistake, p.op, index[i], p.range.size, p.dim);
-      out[o] = before[b] + at * p.step;
+    walk.run(begin, end, [&](std::int64_t o, std::int64_t b, std::int64_t i, std::int64_t n) {
+      if (plain && places_run(p, before[b], index + i, n, out + o)) return;
+      for (std::int64_t j = 0; j < n; ++j) {
+        const std::int64_t from = index[i + j * walk.step(2)], at = place(p.range, from);
+        if (at < 0) [[unlikely]]
+          raise_mistake(p.mistake, p.op, from, p.range.size, p.dim);
+        out[o + j * walk.step(0)] = before[b + j * walk.step(1)] + at * p.step;
+      }
     });
   });
 }

@@ -1,6 +1,8 @@
 // Running sums, products and extremes along one dimension. A line is one task, so that its order is always the same.
 #include "kernels/scans.h"
 
+#include <type_traits>
+
 #include "kernels/cpu/kernels.h"
 #include "kernels/cpu/loops.h"
 #include "verigrad/parallel.h"
@@ -8,17 +10,29 @@
 namespace verigrad::kernels::cpu {
 namespace {
 
-/// Blocks of neighbouring lines; f(offset of the block's first element, its lines).
+using One = std::integral_constant<std::int64_t, 1>;
+using Rows = std::integral_constant<std::int64_t, boundary::scan_rows>;
+
+/// Calls f(offset of the first element, lines, distance between them) for groups of lines: neighbouring columns, or,
+/// where the scan runs along the last dimension, rows.
 template <class F>
-void for_each_block(const Scan& s, const F& f) {
+void for_each_group(const Scan& s, const F& f) {
+  const std::int64_t numel = s.outer * s.size * s.inner;
+  if (s.inner == 1) {
+    const std::int64_t grain = numel < kSerialElements ? s.outer : std::max<std::int64_t>(1, kGrainElements / s.size);
+    return parallel_for(s.outer, grain, [&](std::int64_t begin, std::int64_t end) {
+      std::int64_t row = begin;
+      for (; row + Rows::value <= end; row += Rows::value) f(row * s.size, Rows{}, s.size);
+      for (; row < end; ++row) f(row * s.size, One{}, s.size);
+    });
+  }
   const std::int64_t wide = std::min(s.inner, boundary::scan_columns), per_row = (s.inner - 1) / wide + 1;
-  const std::int64_t numel = s.outer * s.size * s.inner, work = s.size * wide;
-  const std::int64_t blocks = s.outer * per_row;
+  const std::int64_t work = s.size * wide, blocks = s.outer * per_row;
   const std::int64_t grain = numel < kSerialElements ? blocks : std::max<std::int64_t>(1, kGrainElements / work);
   parallel_for(blocks, grain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t b = begin; b < end; ++b) {
       const std::int64_t column = b % per_row * wide;
-      f(b / per_row * s.size * s.inner + column, std::min(wide, s.inner - column));
+      f(b / per_row * s.size * s.inner + column, std::min(wide, s.inner - column), One{});
     }
   });
 }
@@ -30,22 +44,14 @@ void run(const Scan& s) {
   const T* factor = static_cast<const T*>(s.factor);
   T* out = static_cast<T*>(s.out);
   const std::int64_t step = s.reverse ? -s.inner : s.inner, first = s.reverse ? (s.size - 1) * s.inner : 0;
-  for_each_block(s, [&](std::int64_t offset, std::int64_t lines) {
-    std::int64_t at = offset + first;
-    if (s.inner == 1) {
-      State one = Formula::template nothing<T>();
-      for (std::int64_t i = 0; i < s.size; ++i, at += step) {
-        one = Formula::join(one, Formula::load(in, factor, at));
-        out[at] = static_cast<T>(Formula::result(one));
-      }
-      return;
-    }
+  for_each_group(s, [&](std::int64_t offset, auto lines, auto apart) {
     State carried[boundary::scan_columns];
     for (std::int64_t j = 0; j < lines; ++j) carried[j] = Formula::template nothing<T>();
+    std::int64_t at = offset + first;
     for (std::int64_t i = 0; i < s.size; ++i, at += step) {
       for (std::int64_t j = 0; j < lines; ++j) {
-        carried[j] = Formula::join(carried[j], Formula::load(in, factor, at + j));
-        out[at + j] = static_cast<T>(Formula::result(carried[j]));
+        carried[j] = Formula::join(carried[j], Formula::load(in, factor, at + j * apart));
+        out[at + j * apart] = static_cast<T>(Formula::result(carried[j]));
       }
     }
   });
@@ -55,29 +61,22 @@ template <bool kGreatest, class T>
 void run_extremum(const Scan& s) {
   const auto* in = static_cast<const Stored<T>*>(s.in);
   T* out = static_cast<T*>(s.out);
-  for_each_block(s, [&](std::int64_t offset, std::int64_t lines) {
-    if (s.inner == 1) {
-      std::int64_t at = 0;
-      T best = in[offset];
-      for (std::int64_t i = 0; i < s.size; ++i) {
-        const T x = in[offset + i];
-        const bool take = supersedes<kGreatest, T>(x, best);
-        at = take ? i : at;
-        best = take ? x : best;
-        out[offset + i] = best;
-        s.index[offset + i] = at;
-      }
-      return;
+  for_each_group(s, [&](std::int64_t offset, auto lines, auto apart) {
+    std::int64_t place[boundary::scan_columns];
+    T best[boundary::scan_columns];
+    for (std::int64_t j = 0; j < lines; ++j) {
+      place[j] = 0;
+      best[j] = in[offset + j * apart];
     }
-    std::int64_t place[boundary::scan_columns] = {};
-    for (std::int64_t i = 0; i < s.size; ++i) {
-      const std::int64_t at = offset + i * s.inner;
+    std::int64_t at = offset;
+    for (std::int64_t i = 0; i < s.size; ++i, at += s.inner) {
       for (std::int64_t j = 0; j < lines; ++j) {
-        const T x = in[at + j], best = i == 0 ? x : out[at - s.inner + j];
-        const bool take = supersedes<kGreatest, T>(x, best);
+        const T x = in[at + j * apart];
+        const bool take = supersedes<kGreatest, T>(x, best[j]);
         place[j] = take ? i : place[j];
-        out[at + j] = take ? x : best;
-        s.index[at + j] = place[j];
+        best[j] = take ? x : best[j];
+        out[at + j * apart] = best[j];
+        s.index[at + j * apart] = place[j];
       }
     }
   });

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <numeric>
 #include <utility>
 
 #include "kernels/cpu/kernels.h"
@@ -12,12 +13,22 @@
 namespace verigrad::kernels::cpu {
 namespace {
 
+/// The position stands first, so that on little-endian processors both are compared as one number where they fit.
 template <class K, class P>
 struct Keyed {
-  K key;
   P position;
+  K key;
   bool operator<(const Keyed& other) const {
-    return key < other.key || (key == other.key && position < other.position);
+    if constexpr (sizeof(K) + sizeof(P) <= sizeof(std::uint64_t)) {
+      return number() < other.number();
+    } else {
+      return key < other.key || (key == other.key && position < other.position);
+    }
+  }
+
+ private:
+  std::uint64_t number() const {
+    return static_cast<std::uint64_t>(key) << std::numeric_limits<P>::digits | static_cast<std::uint64_t>(position);
   }
 };
 
@@ -44,25 +55,55 @@ Keyed<K, P>* sort_by_digits(Keyed<K, P>* rows, Keyed<K, P>* other, std::int64_t 
   return rows;
 }
 
-/// The `count` least of `size` entries, sorted. What may be among them is gathered in `room` places; whenever these are
-/// full, all but the least go.
-template <class E, class Get>
-void least(E* entries, std::int64_t room, std::int64_t count, std::int64_t size, const Get& entry) {
-  std::int64_t held = 0;
+/// Whether x, which stands later in its row than `bound`, may come before it: where one of the two is NaN, it may.
+template <class T>
+VG_INLINE bool may_precede(T x, T bound, bool descending) {
+  return descending ? !(x <= bound) : !(x >= bound);
+}
+
+/// Which of n elements, at most a block of them, may precede the bound: their places, and how many they are.
+template <class T>
+struct MayPrecede {
+  VG_INLINE static void run(const Stored<T>* x, std::int64_t n, T bound, bool descending, std::int64_t* places,
+                            std::int64_t* count) {
+    unsigned any = 0;
+    for (std::int64_t i = 0; i < n; ++i) any |= static_cast<unsigned>(may_precede<T>(x[i], bound, descending));
+    std::int64_t found = 0;
+    // Without a branch, which would be guessed wrong too often.
+    for (std::int64_t i = 0; any != 0 && i < n; ++i) {
+      places[found] = i;
+      found += static_cast<std::int64_t>(may_precede<T>(x[i], bound, descending));
+    }
+    *count = found;
+  }
+};
+
+/// The `count` least entries of a row, sorted. What may be among them is gathered; whenever that is `room` entries or
+/// more, all but the least go, and only what may precede the last of them is looked at from then on.
+template <class T, class E>
+void least(const Stored<T>* x, const Sort& s, E* entries, std::int64_t room) {
+  using P = decltype(E::position);
+  const auto may_precede =
+      simd_select<MayPrecede<T>, const Stored<T>*, std::int64_t, T, bool, std::int64_t*, std::int64_t*>();
+  std::int64_t held = 0, places[boundary::sort_block];
+  std::iota(places, places + boundary::sort_block, std::int64_t{0});
   bool bounded = false;
-  E bound{};  // entries after this one are too late
-  for (std::int64_t i = 0; i < size; ++i) {
-    const E now = entry(i);
-    if (bounded && bound < now) continue;
-    entries[held++] = now;
+  T bound{};  // the last of those that are kept
+  for (std::int64_t begin = 0; begin < s.size; begin += boundary::sort_block) {
+    std::int64_t found = std::min(s.size - begin, boundary::sort_block);
+    if (bounded) may_precede(x + begin, found, bound, s.descending, places, &found);
+    for (std::int64_t i = 0; i < found; ++i) {
+      const std::int64_t at = begin + places[i];
+      entries[held++] = {static_cast<P>(at), sort_key<T>(x[at], s.descending)};
+    }
     if (held < room) continue;
-    std::nth_element(entries, entries + count - 1, entries + held);
-    held = count;
-    bound = entries[count - 1];
+    std::nth_element(entries, entries + s.count - 1, entries + held);
+    held = s.count;
+    bound = x[entries[s.count - 1].position];
     bounded = true;
   }
-  if (held > count) std::nth_element(entries, entries + count - 1, entries + held);
-  std::sort(entries, entries + count);
+  if (held > s.count) std::nth_element(entries, entries + s.count - 1, entries + held);
+  std::sort(entries, entries + s.count);
 }
 
 template <class T, class P>
@@ -74,17 +115,17 @@ void run(const Sort& s) {
   const std::int64_t grain =
       numel < kDearSerialElements ? s.outer : std::max<std::int64_t>(1, kDearGrainElements / s.size);
   parallel_for(s.outer, grain, [&](std::int64_t begin, std::int64_t end) {
-    const bool few = s.count <= boundary::sort_few;
-    const std::int64_t room = few ? std::min(s.size, 2 * boundary::sort_few) : 2 * s.size;
-    const std::unique_ptr<Entry[]> memory(new Entry[static_cast<std::size_t>(room)]);
+    const bool few = s.count <= std::max(boundary::sort_few, s.size / boundary::sort_share);
+    const std::int64_t room = std::max(2 * s.count, boundary::sort_room);
+    const std::int64_t length = few ? std::min(s.size, room) + boundary::sort_block : 2 * s.size;
+    const std::unique_ptr<Entry[]> memory(new Entry[static_cast<std::size_t>(length)]);
     for (std::int64_t row = begin; row < end; ++row) {
       const Stored<T>* x = in + row * s.size;
       Entry* entries = memory.get();
-      const auto entry = [&](std::int64_t i) { return Entry{sort_key<T>(x[i], s.descending), static_cast<P>(i)}; };
       if (few) {
-        least(entries, room, s.count, s.size, entry);
+        least<T>(x, s, entries, room);
       } else {
-        for (std::int64_t i = 0; i < s.size; ++i) entries[i] = entry(i);
+        for (std::int64_t i = 0; i < s.size; ++i) entries[i] = {static_cast<P>(i), sort_key<T>(x[i], s.descending)};
         entries = sort_by_digits(entries, entries + s.size, s.size);
       }
       for (std::int64_t i = 0; i < s.count; ++i) {
