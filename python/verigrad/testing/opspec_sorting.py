@@ -103,8 +103,7 @@ def top_bounds(s: Sampler) -> Iterator[Sample]:
     few = s.rng.integers(0, 7, (3, 5 * block)).astype(s.dtype)
     some = few.copy()
     if s.floating:
-        some[:, ::3] = NAN
-        some[2, 5:] = NAN
+        some[0, : 2 * block] = some[1, -7:] = some[2, ::3] = NAN
     for x in (few, some):
         for largest in (False, True):
             yield call(x, 5, largest=largest, grad=False, peer=False, note="equal elements")
