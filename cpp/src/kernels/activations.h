@@ -71,13 +71,6 @@ struct gelu_tanh {
   })
 };
 
-/// ln(1 + e) for 0 <= e <= 1; float32 as float_math::log1p, without the branches that other arguments need.
-VG_HD inline float log1p_unit(float e) {
-  const float u = 1.0f + e;
-  return float_math::log(u) + (e - (u - 1.0f)) / u;
-}
-VG_HD inline double log1p_unit(double e) { return std::log1p(e); }
-
 /// x sigmoid(x) (S. Elfwing et al., arXiv 1702.03118, equation 5).
 struct silu {
   VG_VALUE({ return times_vanishing(x, functors::sigmoid()(x)); })
@@ -159,7 +152,7 @@ struct thresholded {
 struct softplus {
   VG_VALUE({
     const T z = x * k.a;
-    const T soft = (log1p_unit(functors::exp()(-functors::abs()(z))) + (z < T(0) ? T(0) : z)) / k.a;
+    const T soft = (functors::log1p_unit()(functors::exp()(-functors::abs()(z))) + (z < T(0) ? T(0) : z)) / k.a;
     return z > k.b ? x : soft;
   })
   VG_SLOPE({
@@ -169,7 +162,7 @@ struct softplus {
 };
 
 struct logsigmoid {
-  VG_VALUE({ return (x > T(0) ? T(0) : x) - log1p_unit(functors::exp()(-functors::abs()(x))); })
+  VG_VALUE({ return (x > T(0) ? T(0) : x) - functors::log1p_unit()(functors::exp()(-functors::abs()(x))); })
   VG_SLOPE({ return functors::sigmoid()(-x); })
 };
 

@@ -118,6 +118,25 @@ VG_HD inline float log1p(float x) {
   return edge ? log(u) : with_sign(result, x);
 }
 
+/// ln(1 + e) for 0 <= e <= 1, without the branches that other arguments of log1p need.
+VG_HD inline float log1p_unit(float e) {
+  const float u = 1.0f + e;
+  return log(u) + (e - (u - 1.0f)) / u;
+}
+
+/// Whether a / b lies below 2^28 and b is finite. Then no quotient that is not whole rounds to a whole number in
+/// float64 (it is at least 2^-25 away from one), and its whole part times b is exact there.
+VG_HD inline bool quotient_is_small(float a, float b) {
+  const double q = static_cast<double>(a) / static_cast<double>(b);
+  return (q < 0x1p28) & (q > -0x1p28) & (magnitude(b) < from_bits(0x7F800000u));
+}
+/// The remainder of such a quotient rounded to zero; exact.
+VG_HD inline float remainder_of_small(float a, float b) {
+  const double x = static_cast<double>(a), y = static_cast<double>(b), q = x / y;
+  const std::int32_t whole = static_cast<std::int32_t>((q < 0x1p28) & (q > -0x1p28) ? q : 0.0);
+  return with_sign(static_cast<float>(x - static_cast<double>(whole) * y), a);
+}
+
 /// The bound up to which `sin` and `cos` reduce their argument exactly enough; NaN and infinity are beyond it.
 VG_HD inline bool trig_in_range(float x) { return magnitude(x) <= 1.0e6f; }
 

@@ -126,13 +126,28 @@ struct divides {
 template <class Op>
 inline constexpr bool kDivides = std::is_base_of_v<divides, Op>;
 
+/// A remainder of C is not that of Python: it has the dividend's sign.
+template <class T>
+VG_HD bool has_other_sign(T r, T b) {
+  return (r != T(0)) & ((b < T(0)) != (r < T(0)));
+}
+
+/// The mark of those that need std::fmod for rare floats alone.
+struct by_remainder : divides {
+  VG_HD static bool usual(float a, float b) { return float_math::quotient_is_small(a, b); }
+};
+
 /// Python's rule: the result has the divisor's sign.
-struct remainder : divides {
+struct remainder : by_remainder {
+  template <class T>
+  VG_HD static T of(T r, T b) {
+    return has_other_sign(r, b) ? r + b : r;
+  }
+  VG_HD static float fast(float a, float b) { return of(float_math::remainder_of_small(a, b), b); }
   template <class T>
   VG_HD T operator()(T a, T b) const {
     if constexpr (kFloating<T>) {
-      const T r = std::fmod(a, b);
-      return (r != T(0) && (b < T(0)) != (r < T(0))) ? r + b : r;
+      return of(std::fmod(a, b), b);
     } else if constexpr (std::is_signed_v<T>) {
       if (b == 0 || b == -1) return 0;
       const T r = static_cast<T>(a % b);
@@ -145,17 +160,20 @@ struct remainder : divides {
 
 /// Rounds to minus infinity. For floats as Python's divmod: from the remainder, so that a == floor_divide * b +
 /// remainder holds as nearly as rounding allows.
-struct floor_divide : divides {
+struct floor_divide : by_remainder {
+  template <class T>
+  VG_HD static T of(T a, T b, T r) {
+    const T quotient = (a - r) / b;
+    const T q = has_other_sign(r, b) ? quotient - T(1) : quotient;
+    const T down = std::floor(q);
+    const T whole = q - down > T(0.5) ? down + T(1) : down;
+    return q == T(0) ? std::copysign(T(0), a / b) : whole;
+  }
+  VG_HD static float fast(float a, float b) { return of(a, b, float_math::remainder_of_small(a, b)); }
   template <class T>
   VG_HD T operator()(T a, T b) const {
     if constexpr (kFloating<T>) {
-      if (b == T(0)) return a / b;
-      const T r = std::fmod(a, b);
-      T q = (a - r) / b;
-      if (r != T(0) && (b < T(0)) != (r < T(0))) q -= T(1);
-      if (q == T(0)) return std::copysign(T(0), a / b);
-      const T down = std::floor(q);
-      return q - down > T(0.5) ? down + T(1) : down;
+      return b == T(0) ? a / b : of(a, b, std::fmod(a, b));
     } else if constexpr (std::is_signed_v<T>) {
       if (b == 0) return 0;
       if (b == -1) return neg()(a);
@@ -184,7 +202,8 @@ struct div_trunc : divides {
 };
 
 /// C's rule: the result has the dividend's sign.
-struct fmod : divides {
+struct fmod : by_remainder {
+  VG_HD static float fast(float a, float b) { return float_math::remainder_of_small(a, b); }
   template <class T>
   VG_HD T operator()(T a, T b) const {
     if constexpr (kFloating<T>) {
@@ -216,14 +235,14 @@ struct logaddexp {
   template <class T>
   VG_HD T operator()(T a, T b) const {
     const T gap = a == b ? T(0) : -std::fabs(a - b);
-    return (a > b ? a : b) + log1p()(exp()(gap));
+    return (a > b ? a : b) + log1p_unit()(exp()(gap));
   }
 };
 struct logaddexp2 {
   template <class T>
   VG_HD T operator()(T a, T b) const {
     const T gap = a == b ? T(0) : -std::fabs(a - b);
-    return (a > b ? a : b) + log1p()(exp2()(gap)) * T(1.4426950408889634);
+    return (a > b ? a : b) + log1p_unit()(exp2()(gap)) * T(1.4426950408889634);
   }
 };
 

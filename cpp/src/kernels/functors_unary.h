@@ -111,17 +111,27 @@ VG_ELEMENTARY(erf)
 VG_ELEMENTARY(erfc)
 #undef VG_ELEMENTARY
 
-/// sin and cos have a fast formula for |x| <= 1e6; a loop may use `fast` on a block and repair the rest with `exact`.
+/// log1p between 0 and 1.
+struct log1p_unit {
+  VG_HD float operator()(float e) const { return float_math::log1p_unit(e); }
+  VG_HD double operator()(double e) const { return std::log1p(e); }
+};
+
+// A functor with `fast` and `usual`: where the arguments are usual, which nearly all are, `fast` is right as well, and
+// has no branch. Loops use it on a block, and compute the block again if an argument is not usual.
+
 struct sin {
+  VG_HD static bool usual(float x) { return float_math::trig_in_range(x); }
   VG_HD static float fast(float x) { return float_math::sin_shifted(x, 0); }
   VG_HD static float exact(float x) { return static_cast<float>(std::sin(static_cast<double>(x))); }
-  VG_HD float operator()(float x) const { return float_math::trig_in_range(x) ? fast(x) : exact(x); }
+  VG_HD float operator()(float x) const { return usual(x) ? fast(x) : exact(x); }
   VG_HD double operator()(double x) const { return std::sin(x); }
 };
 struct cos {
+  VG_HD static bool usual(float x) { return float_math::trig_in_range(x); }
   VG_HD static float fast(float x) { return float_math::sin_shifted(x, 1); }
   VG_HD static float exact(float x) { return static_cast<float>(std::cos(static_cast<double>(x))); }
-  VG_HD float operator()(float x) const { return float_math::trig_in_range(x) ? fast(x) : exact(x); }
+  VG_HD float operator()(float x) const { return usual(x) ? fast(x) : exact(x); }
   VG_HD double operator()(double x) const { return std::cos(x); }
 };
 

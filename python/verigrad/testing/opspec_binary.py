@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from verigrad.testing.boundaries import around, value
 from verigrad.testing.opspec import (
     FLOATING,
     NUMERIC,
@@ -259,6 +260,36 @@ def rounded_divisions(s: Sampler) -> Iterator[Sample]:
         yield call(3.5 if s.floating else 7, s.array(2, 3, gap=0.7), rounding_mode=mode, grad=False)
 
 
+def rare_quotients(s: Sampler) -> Iterator[Sample]:
+    """Floats whose quotients are whole or nearly so, alone and beside those that the fast formula refuses."""
+    if not s.floating:
+        return
+    block = value("rare_block")
+    b = (s.rng.uniform(0.5, 3.0, 3 * block) * s.rng.choice([-1, 1], 3 * block)).astype(s.dtype)
+    a = (b * s.rng.integers(-(2**20), 2**20, b.size)).astype(s.dtype)
+    a[::3] = np.nextafter(a[::3], s.dtype.type(np.inf))
+    for size in (*around("rare_block"), 2 * block + 3):
+        yield call(a[:size], b[:size], vary=False, grad=False, note="nearly whole quotients")
+    least = np.finfo(s.dtype).smallest_subnormal
+    for x, y in (
+        *(
+            (np.inf, 2.0),
+            (3.0, np.inf),
+            (-3.0, np.inf),
+            (np.nan, 1.0),
+            (1.0, np.nan),
+            (2.0, 0.0),
+            (-0.0, 3.0),
+        ),
+        *((2.0**28, 1.0), (2.0**28 - 32, 1.0), (1e9, 0.7), (1e30, 3.0), (-1e30, 3.0), (7 * least, 3 * least)),
+    ):
+        one, other = a.copy(), b.copy()
+        one[block + 7], other[block + 7] = x, y
+        yield call(one, other, vary=False, grad=False, note="a rare one among others")
+    yield call(a, np.asarray(0.7, s.dtype), vary=False, grad=False)
+    yield call(np.asarray(7.5, s.dtype), b, vary=False, grad=False)
+
+
 def large_rounded(s: Sampler) -> Iterator[Sample]:
     """Tails of vectors; matrices that threads share."""
     for mode in ("trunc", "floor") if s.dtype.kind != "b" else ():
@@ -363,7 +394,7 @@ SPECS = (
         differs={"flags": "PyTorch's result requires a gradient, which then raises NotImplementedError"},
         dtypes=NUMERIC,
         samples=division_samples,
-        boundary=both(large_binary(right=AWAY), conversions(*MULTIPLES)),
+        boundary=both(large_binary(right=AWAY), conversions(*MULTIPLES), rare_quotients),
         errors=(
             bad(RuntimeError, "[Zz]ero", np.array([1, 2]), np.array([1, 0])),
             bad(RuntimeError, "[Zz]ero", np.array([1, 2]), 0),
@@ -379,7 +410,7 @@ SPECS = (
         inplace="remainder_",
         dtypes=NUMERIC,
         samples=division_samples,
-        boundary=large_binary(right=AWAY),
+        boundary=both(large_binary(right=AWAY), rare_quotients),
         errors=(bad(RuntimeError, "[Zz]ero", np.array([1, 2]), np.array([1, 0])), TWO_BOOLS),
     ),
     binary(
@@ -411,7 +442,7 @@ SPECS = (
         inplace="fmod_",
         dtypes=NUMERIC,
         samples=without_operator(division_samples),
-        boundary=large_binary(right=AWAY),
+        boundary=both(large_binary(right=AWAY), rare_quotients),
         kinks=(
             Kink(
                 (np.array([5.0, -5.0, 5.0]), np.array([3.0, 3.0, 0.0])),

@@ -38,6 +38,26 @@ InnerLoop inner_loop() {
   return simd_select<Body, char* const*, const std::int64_t*, std::int64_t>();
 }
 
+/// out[i] = Op()(arguments of i), which `call(i, f)` gives to f. Blocks with an argument that is not usual are computed
+/// again, one by one. The block is buffered because the output may be an input.
+template <class Op, class Out, class Call>
+VG_INLINE void run_blocks(Out* out, std::int64_t n, const Call& call) {
+  constexpr std::int64_t kBlock = boundary::rare_block;
+  Out buffer[kBlock];
+  for (std::int64_t i = 0; i < n; i += kBlock) {
+    const std::int64_t count = n - i < kBlock ? n - i : kBlock;
+    std::int32_t rare = 0;
+    for (std::int64_t j = 0; j < count; ++j) {
+      buffer[j] = call(i + j, [](auto... x) { return Op::fast(x...); });
+      rare |= call(i + j, [](auto... x) { return Op::usual(x...); }) ? 0 : 1;
+    }
+    if (rare != 0) [[unlikely]] {
+      for (std::int64_t j = 0; j < count; ++j) buffer[j] = call(i + j, Op());
+    }
+    for (std::int64_t j = 0; j < count; ++j) out[i + j] = buffer[j];
+  }
+}
+
 /// out[i] = Op()(in[i]).
 template <class Op, class In, class Out>
 struct UnaryLoop {
@@ -59,23 +79,8 @@ struct UnaryLoop {
  private:
   VG_INLINE static In load(const char* in) { return *reinterpret_cast<const Stored<In>*>(in); }
   VG_INLINE static void contiguous(Out* out, const Stored<In>* in, std::int64_t n) {
-    if constexpr (requires { Op::exact(In()); } && std::is_same_v<In, float>) {
-      // The fast formula is for most arguments; blocks that hold others are computed again, one by one. The block is
-      // buffered because the output may be the input.
-      constexpr std::int64_t kBlock = boundary::trigonometric_block;
-      float buffer[kBlock];
-      for (std::int64_t i = 0; i < n; i += kBlock) {
-        const std::int64_t count = n - i < kBlock ? n - i : kBlock;
-        std::int32_t rare = 0;
-        for (std::int64_t j = 0; j < count; ++j) {
-          buffer[j] = Op::fast(in[i + j]);
-          rare |= float_math::trig_in_range(in[i + j]) ? 0 : 1;
-        }
-        if (rare != 0) [[unlikely]] {
-          for (std::int64_t j = 0; j < count; ++j) buffer[j] = Op()(in[i + j]);
-        }
-        for (std::int64_t j = 0; j < count; ++j) out[i + j] = buffer[j];
-      }
+    if constexpr (std::is_same_v<In, float> && requires { Op::usual(In()); }) {
+      run_blocks<Op>(out, n, [in](std::int64_t i, const auto& f) { return f(in[i]); });
     } else {
       // No element depends on another: `out` is `in` or apart from it.
 #pragma GCC ivdep
@@ -93,6 +98,17 @@ struct BinaryLoop {
       const auto* a = reinterpret_cast<const Stored<In>*>(data[1]);
       const auto* b = reinterpret_cast<const Stored<In>*>(data[2]);
       constexpr std::int64_t kUnit = sizeof(In);
+      if constexpr (std::is_same_v<In, float> && requires { Op::usual(In(), In()); }) {
+        if (strides[1] == kUnit && strides[2] == kUnit) {
+          return run_blocks<Op>(out, n, [a, b](std::int64_t i, const auto& f) { return f(a[i], b[i]); });
+        }
+        if (strides[1] == kUnit && strides[2] == 0) {
+          return run_blocks<Op>(out, n, [a, y = *b](std::int64_t i, const auto& f) { return f(a[i], y); });
+        }
+        if (strides[1] == 0 && strides[2] == kUnit) {
+          return run_blocks<Op>(out, n, [x = *a, b](std::int64_t i, const auto& f) { return f(x, b[i]); });
+        }
+      }
       if (strides[1] == kUnit && strides[2] == kUnit) {
 #pragma GCC ivdep
         for (std::int64_t i = 0; i < n; ++i) out[i] = Op()(static_cast<In>(a[i]), static_cast<In>(b[i]));
