@@ -122,3 +122,12 @@ def test_as_in_torch(name: str, args: tuple[Any, ...]) -> None:
         return tuple(y.shape), y.stride(), y._version, y.tolist(), x.grad.tolist()
 
     assert run(vg) == run(torch)
+
+
+def test_change_of_a_view_of_a_tensor_that_lies_behind_others_in_its_memory():
+    base = vg.arange(10.0)[2:].detach()
+    factor = vg.ones(3, requires_grad=True)
+    base[1:4].mul_(factor * 2)
+    assert base.tolist() == [2.0, 6.0, 8.0, 10.0, 6.0, 7.0, 8.0, 9.0]
+    base.sum().backward()
+    assert factor.grad is not None and factor.grad.tolist() == [6.0, 8.0, 10.0]

@@ -417,3 +417,16 @@ def test_parameters_begin_as_pytorchs_do() -> None:
     assert other.k_proj_weight is not None and other.in_proj_bias is None
     bound = math.sqrt(6 / (64 + 32))
     assert 0.95 * bound < np.abs(other.k_proj_weight.detach().numpy()).max() <= bound
+
+
+def test_dropout_takes_as_many_random_numbers_as_there_are_weights():
+    q = vg.ones(1, 1, 3, 2)
+    states = []
+    for draw in (
+        lambda: F.scaled_dot_product_attention(q, q, q, dropout_p=0.5),
+        lambda: F.dropout(vg.ones(9), 0.5),
+    ):
+        vg.manual_seed(0)
+        draw()
+        states.append(vg.get_rng_state().tolist())
+    assert states[0] == states[1]

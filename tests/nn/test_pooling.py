@@ -318,3 +318,15 @@ def test_the_second_derivative_of_a_maximum_picks_the_same_elements_in_every_chu
     flat = index.numpy().reshape(128, -1)
     wanted = np.take_along_axis(weights.reshape(128, -1), flat, 1).reshape(again.shape)
     np.testing.assert_array_equal(again.numpy(), wanted)
+
+
+@pytest.mark.parametrize("pool", [F.adaptive_avg_pool2d, F.adaptive_max_pool2d])
+def test_gradient_of_no_output_is_zero(pool):
+    shape = (1, 3, 41, 43)
+    used = [vg.full(shape, math.nan) for _ in range(4)]  # memory that the gradient may get
+    del used
+    x = vg.ones(shape, requires_grad=True)
+    y = pool(x, (0, 2))
+    assert tuple(y.shape) == (1, 3, 0, 2)
+    y.sum().backward()
+    assert x.grad is not None and bool((x.grad == 0).all())

@@ -441,6 +441,7 @@ SPECS = (
         bad(RuntimeError, "number of subscripts", "ijk...->i", MATRIX),
         bad(RuntimeError, "does not appear", "ij->ik", MATRIX),
         bad(RuntimeError, "more than once", "ij->ii", MATRIX),
+        *(bad(RuntimeError, f"subscript {x} does", f"ij->i{x}", MATRIX) for x in "AZaz"),
         bad(RuntimeError, "repeated", "ii->i", MATRIX),
         bad(RuntimeError, "broadcast", "ij,jk->ik", MATRIX, MATRIX),
         bad(RuntimeError, "invalid subscript", "i?->i", MATRIX),

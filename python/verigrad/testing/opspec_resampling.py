@@ -250,6 +250,7 @@ SPECS: tuple[OpSpec, ...] = (
             bad(RuntimeError, "2\\^63|overflow|elements", IMAGE, (2**63 - 1, 1), peer=False),
             bad(RuntimeError, "value", IMAGE[0], (1, 1), "reflect", 1.0),
             bad(RuntimeError, "less than", IMAGE[0], (5, 0), "reflect"),
+            bad(RuntimeError, "less than", IMAGE[0], (0, 5), "reflect"),
             bad(RuntimeError, "wrapping", IMAGE[0], (6, 0), "circular"),
             bad(RuntimeError, "wrapping", IMAGE[0], (-2, 4), "circular", peer=False),
             bad(RuntimeError, "wrapping", IMAGE[0], (4, -2), "circular", peer=False),

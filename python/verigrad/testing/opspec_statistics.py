@@ -195,7 +195,7 @@ def orders(vector: bool) -> Callable[[Sampler], Iterator[Sample]]:
         yield call(draw(2, 3), dtype=D("float64"))
         yield call(draw(2, 3), dim=-1)
         yield call(draw(2, 3), 2, [], True)
-        for p in (2, 1, 3, 0.5):
+        for p in (2, 1, 3, 0.5, 0):
             yield call(s.array(0), p, grad=False)
             yield call(s.array(2, 0), p, 1, grad=False)
         yield call(s.array(0, 2), INF, 1, grad=False)
