@@ -129,5 +129,14 @@ def test_change_of_a_view_of_a_tensor_that_lies_behind_others_in_its_memory():
     factor = vg.ones(3, requires_grad=True)
     base[1:4].mul_(factor * 2)
     assert base.tolist() == [2.0, 6.0, 8.0, 10.0, 6.0, 7.0, 8.0, 9.0]
-    base.sum().backward()
-    assert factor.grad is not None and factor.grad.tolist() == [6.0, 8.0, 10.0]
+    (base * vg.arange(8.0)).sum().backward()
+    assert factor.grad is not None and factor.grad.tolist() == [6.0, 16.0, 30.0]
+
+
+def test_change_of_a_view_of_a_transposed_tensor():
+    base = vg.arange(12.0).view(3, 4).t().detach()
+    factor = vg.ones(3, requires_grad=True)
+    base[1].mul_(factor * 2)
+    assert base[1].tolist() == [2.0, 10.0, 18.0]
+    (base * vg.arange(12.0).view(4, 3)).sum().backward()
+    assert factor.grad is not None and factor.grad.tolist() == [6.0, 40.0, 90.0]
