@@ -128,7 +128,7 @@ inline constexpr bool kDivides = std::is_base_of_v<divides, Op>;
 
 /// A remainder of C is not that of Python: it has the dividend's sign.
 template <class T>
-VG_HD bool has_other_sign(T r, T b) {
+VG_HD inline bool has_other_sign(T r, T b) {
   return (r != T(0)) & ((b < T(0)) != (r < T(0)));
 }
 
