@@ -6,7 +6,7 @@ from . import common
 
 
 class Step:
-    """4 layers of 4 heads on sequences of 64: of width 64 in batches of 8, and of 128 in batches of 16."""
+    """4 layers of 4 heads on sequences of 64: of width 32, 64 and 128, in batches of 4, 8 and 16."""
 
     params = (["verigrad", "torch"], [1, 2], ["32x4", "64x8", "128x16"])
     param_names = ["library", "threads", "shape"]

@@ -373,7 +373,7 @@ def shortened(results: dict[str, Any]) -> dict[str, Any]:
 
 
 def table(results: dict[str, Any]) -> str:
-    """The results as Markdown tables, convolutions apart, with what is needed to judge them."""
+    """The results as Markdown tables, those of `TABLES` apart, with what is needed to judge them."""
     parts = []
     grouped = {name for names in TABLES.values() for name in names}
     first = tuple(row["name"] for row in results["rows"] if row["name"] not in grouped)

@@ -15,13 +15,28 @@ from . import common
 Make = Callable[[Any, int], common.Work]
 
 
+def _rows(lib: Any, n: int) -> Any:
+    return lib.randn(n // 1000 or 1, 1000)
+
+
+def _with_gradient(x: Any, g: Any, function: Callable[[Any], Any]) -> common.Work:
+    """The function of x and the gradient by x, from that of its result."""
+    x.requires_grad_(True)
+
+    def work() -> None:
+        x.grad = None
+        function(x).backward(g)
+
+    return work
+
+
 def _sort(lib: Any, n: int) -> common.Work:
     x = lib.randn(n)
     return lambda: lib.sort(x)
 
 
 def _sort_rows(lib: Any, n: int) -> common.Work:
-    x = lib.randn(n // 1000 or 1, 1000)
+    x = _rows(lib, n)
     return lambda: lib.sort(x, dim=1)
 
 
@@ -31,7 +46,7 @@ def _argsort_integers(lib: Any, n: int) -> common.Work:
 
 
 def _topk(lib: Any, n: int) -> common.Work:
-    x = lib.randn(n // 1000 or 1, 1000)
+    x = _rows(lib, n)
     return lambda: lib.topk(x, 10, dim=1)
 
 
@@ -41,54 +56,40 @@ def _topk_flat(lib: Any, n: int) -> common.Work:
 
 
 def _cumsum(lib: Any, n: int) -> common.Work:
-    x = lib.randn(n // 1000 or 1, 1000)
+    x = _rows(lib, n)
     return lambda: lib.cumsum(x, 1)
 
 
 def _cumsum_columns(lib: Any, n: int) -> common.Work:
-    x = lib.randn(n // 1000 or 1, 1000)
+    x = _rows(lib, n)
     return lambda: lib.cumsum(x, 0)
 
 
 def _cumsum_backward(lib: Any, n: int) -> common.Work:
-    x = lib.randn(n // 1000 or 1, 1000).requires_grad_(True)
-    g = lib.randn(n // 1000 or 1, 1000)
-
-    def work() -> None:
-        x.grad = None
-        lib.cumsum(x, 1).backward(g)
-
-    return work
+    x, g = _rows(lib, n), _rows(lib, n)
+    return _with_gradient(x, g, lambda x: lib.cumsum(x, 1))
 
 
 def _gather(lib: Any, n: int) -> common.Work:
-    x = lib.randn(n // 1000 or 1, 1000)
-    index = lib.randint(0, 1000, (n // 1000 or 1, 1000))
+    x = _rows(lib, n)
+    index = lib.randint(0, 1000, tuple(x.shape))
     return lambda: lib.gather(x, 1, index)
 
 
 def _gather_backward(lib: Any, n: int) -> common.Work:
-    x = lib.randn(n // 1000 or 1, 1000).requires_grad_(True)
-    index = lib.randint(0, 1000, (n // 1000 or 1, 1000))
-    g = lib.randn(n // 1000 or 1, 1000)
-
-    def work() -> None:
-        x.grad = None
-        lib.gather(x, 1, index).backward(g)
-
-    return work
+    x = _rows(lib, n)
+    index, g = lib.randint(0, 1000, tuple(x.shape)), _rows(lib, n)
+    return _with_gradient(x, g, lambda x: lib.gather(x, 1, index))
 
 
-def _index_put(lib: Any, n: int) -> common.Work:
+def _index_put(lib: Any, n: int, accumulate: bool = False) -> common.Work:
     x, values = lib.zeros(n), lib.randn(n)
     index = lib.randint(0, n, (n,))
-    return lambda: x.index_put_((index,), values)
+    return lambda: x.index_put_((index,), values, accumulate=accumulate)
 
 
 def _index_put_accumulate(lib: Any, n: int) -> common.Work:
-    x, values = lib.zeros(n), lib.randn(n)
-    index = lib.randint(0, n, (n,))
-    return lambda: x.index_put_((index,), values, accumulate=True)
+    return _index_put(lib, n, True)
 
 
 def _index_put_rows(lib: Any, n: int) -> common.Work:

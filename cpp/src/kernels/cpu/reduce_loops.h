@@ -166,12 +166,10 @@ struct ReduceColumns {
     const Op op;
     constexpr std::int64_t kGroup = boundary::reduction_row_group;
     static_assert(kGroup == 4, "the groups below are written out");
+    // Extremes of floats go row after row: comparisons within comparisons do not become vector code.
+    const std::int64_t grouped = kFloatExtremum<Op, Acc> ? 0 : rows / kGroup * kGroup;
     std::int64_t r = 0;
-    if (kFloatExtremum<Op, Acc> && rows > 0) {
-      // Row after row, which gives the same: comparisons within comparisons do not become vector code.
-      for (std::int64_t j = 0; j < columns; ++j) out[j] = load<Acc>(p[j]);
-      r = 1;
-    } else if (rows >= kGroup) {
+    if (grouped > 0) {
       const In *a = p, *b = a + stride, *c = b + stride, *d = c + stride;
       for (std::int64_t j = 0; j < columns; ++j) {
         out[j] = op(op(load<Acc>(a[j]), load<Acc>(b[j])), op(load<Acc>(c[j]), load<Acc>(d[j])));
@@ -180,7 +178,7 @@ struct ReduceColumns {
     } else {
       for (std::int64_t j = 0; j < columns; ++j) out[j] = Op::template identity<Acc>;
     }
-    for (; !kFloatExtremum<Op, Acc> && r + kGroup <= rows; r += kGroup) {
+    for (; r < grouped; r += kGroup) {
       const In *a = p + r * stride, *b = a + stride, *c = b + stride, *d = c + stride;
 #pragma GCC ivdep
       for (std::int64_t j = 0; j < columns; ++j) {

@@ -83,15 +83,14 @@ struct MayPrecede {
 template <class T, class E>
 void least(const Stored<T>* x, const Sort& s, E* entries, std::int64_t room) {
   using P = decltype(E::position);
-  const auto may_precede =
-      simd_select<MayPrecede<T>, const Stored<T>*, std::int64_t, T, bool, std::int64_t*, std::int64_t*>();
+  const auto find = simd_select<MayPrecede<T>, const Stored<T>*, std::int64_t, T, bool, std::int64_t*, std::int64_t*>();
   std::int64_t held = 0, places[boundary::sort_block];
   std::iota(places, places + boundary::sort_block, std::int64_t{0});
   bool bounded = false;
   T bound{};  // the last of those that are kept
   for (std::int64_t begin = 0; begin < s.size; begin += boundary::sort_block) {
     std::int64_t found = std::min(s.size - begin, boundary::sort_block);
-    if (bounded) may_precede(x + begin, found, bound, s.descending, places, &found);
+    if (bounded) find(x + begin, found, bound, s.descending, places, &found);
     for (std::int64_t i = 0; i < found; ++i) {
       const std::int64_t at = begin + places[i];
       entries[held++] = {static_cast<P>(at), sort_key<T>(x[at], s.descending)};
