@@ -93,7 +93,7 @@ def top_bounds(s: Sampler) -> Iterator[Sample]:
     yield from sort_bounds(3)(s)
     block, room, share = value("sort_block"), value("sort_room"), value("sort_share")
     long = share * (value("sort_few") + 5)
-    for size in (*around("sort_block"), 2 * block - 1, 2 * block, 2 * block + 1):
+    for size in (block - 1, block, block + 1, 2 * block - 1, 2 * block, 2 * block + 1):
         yield call(s.distinct(2, size), 2, vary=False)
     for k in (room // 2 - 1, room // 2, room // 2 + 1, *around("sort_few")):
         yield call(s.distinct(2, 5 * block + 3), k, largest=k % 2 == 0, vary=False)
