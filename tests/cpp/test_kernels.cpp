@@ -116,8 +116,41 @@ TEST(float_functions_are_accurate) {
   CHECK(largest_error(functors::rsqrt(), [](double x) { return 1 / std::sqrt(x); }) <= 2);
   CHECK(largest_error(functors::erf(), [](double x) { return std::erf(x); }) <= 2);
   CHECK(largest_error(functors::erfc(), [](double x) { return std::erfc(x); }, 4) <= 4);
-  CHECK(largest_error([](float x) { return float_math::normal_cdf(x); },
+  CHECK(largest_error([](float x) { return float_math::normal(x).cdf; },
                       [](double x) { return 0.5 * std::erfc(-x / std::sqrt(2.0)); }, 4) <= 4);
+  CHECK(largest_error([](float x) { return float_math::normal(x).density; },
+                      [](double x) { return 0.39894228040143268 * std::exp(-0.5 * x * x); }) <= 2);
+}
+
+TEST(trigonometric_float_functions_are_accurate) {
+  CHECK(largest_error(functors::tan(), [](double x) { return std::tan(x); }) <= 0.51);
+  CHECK(largest_error(functors::asin(), [](double x) { return std::asin(x); }) <= 0.51);
+  CHECK(largest_error(functors::acos(), [](double x) { return std::acos(x); }) <= 0.51);
+  CHECK(largest_error(functors::atan(), [](double x) { return std::atan(x); }) <= 0.51);
+  CHECK(largest_error(functors::sinh(), [](double x) { return std::sinh(x); }) <= 2.5);
+  CHECK(largest_error(functors::cosh(), [](double x) { return std::cosh(x); }) <= 2);
+  for (const float x : {88.0f, 88.8f, 89.4f, 89.41f, 89.45f, 89.59f, 89.61f, 100.0f}) {  // they end at 89.416
+    CHECK(ulps(functors::sinh()(x), std::sinh(static_cast<double>(x))) <= 2.5);
+    CHECK(ulps(functors::cosh()(x), std::cosh(static_cast<double>(x))) <= 2);
+  }
+  const functors::atan2 atan2;
+  const std::vector<float> special = {0.0f, 1.0f, 2.0f, 1e-40f, 1e-10f, 3e38f, kInf, kNan};
+  for (const float a : special) {
+    for (const float b : special) {
+      for (const auto& [y, x] : {std::pair{a, b}, {-a, b}, {a, -b}, {-a, -b}}) {
+        const double exact = std::atan2(static_cast<double>(y), static_cast<double>(x));
+        CHECK(ulps(atan2(y, x), exact) <= 0.51);
+        CHECK(std::isnan(exact) || std::signbit(atan2(y, x)) == std::signbit(exact));
+      }
+    }
+  }
+  double worst = 0;
+  const auto x_values = random_values<float>(1000000, -2, 2), y_values = random_values<float>(1000000, -2, 2);
+  for (std::size_t i = 0; i < x_values.size(); ++i) {
+    const float x = x_values[i], y = y_values[i];
+    worst = std::max(worst, ulps(atan2(y, x), std::atan2(static_cast<double>(y), static_cast<double>(x))));
+  }
+  CHECK(worst <= 0.51);
 }
 
 TEST(float_functions_at_the_edges) {

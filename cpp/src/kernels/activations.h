@@ -23,8 +23,18 @@ struct Numbers {
   template <class T>  \
   VG_HD static T slope([[maybe_unused]] T x, [[maybe_unused]] const Numbers<T>& k) __VA_ARGS__
 
-VG_HD inline float normal_cdf(float x) { return float_math::normal_cdf(x); }
-VG_HD inline double normal_cdf(double x) { return 0.5 * std::erfc(-0.70710678118654752 * x); }
+/// The standard normal distribution.
+template <class T>
+struct Normal {
+  T cdf, density;
+};
+VG_HD inline Normal<float> normal(float x) {
+  const float_math::Normal at = float_math::normal(x);
+  return {at.cdf, at.density};
+}
+VG_HD inline Normal<double> normal(double x) {
+  return {0.5 * std::erfc(-0.70710678118654752 * x), 0.39894228040143268 * std::exp(-0.5 * (x * x))};
+}
 
 /// x y, where 0 for y wins over an infinite x.
 template <class T>
@@ -48,10 +58,10 @@ struct celu : elu {};
 /// x Phi(x), Phi the distribution function of the standard normal distribution (D. Hendrycks, K. Gimpel, arXiv
 /// 1606.08415, section 2).
 struct gelu {
-  VG_VALUE({ return times_vanishing(x, normal_cdf(x)); })
+  VG_VALUE({ return times_vanishing(x, normal(x).cdf); })
   VG_SLOPE({
-    const T density = T(0.39894228040143268) * functors::exp()(T(-0.5) * (x * x));
-    return normal_cdf(x) + times_vanishing(x, density);
+    const Normal<T> at = normal(x);
+    return at.cdf + times_vanishing(x, at.density);
   })
 };
 

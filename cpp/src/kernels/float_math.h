@@ -3,7 +3,7 @@
 // Method: argument reduction of W. J. Cody and W. Waite, "Software Manual for the Elementary Functions" (1980), with
 // constants split so that the products are exact, then a minimax polynomial. The coefficients are our own Remez fits,
 // rounded to float32. Every function is within 2 units in the last place of the exact value, sigmoid within 2.5, erfc
-// and normal_cdf within 4 (tests/cpp/test_kernels.cpp compares with float64), and keeps NaN, infinities, signed zeros
+// and normal within 5 (tests/cpp/test_kernels.cpp compares with float64), and keeps NaN, infinities, signed zeros
 // and denormal results.
 #pragma once
 
@@ -62,9 +62,12 @@ VG_HD inline float exp_difference(float x, float low) {
 
 VG_HD inline float exp(float x) { return exp_difference(x, 0.0f); }
 
-VG_HD inline float expm1(float x) {
-  float t = x > 89.0f ? 89.0f : x;
-  t = t < -20.0f ? -20.0f : t;
+/// e^t = 2^exponent (1 + q) for t from -87 to 88.
+struct ExpParts {
+  std::int32_t exponent;
+  float q;
+};
+VG_HD inline ExpParts exp_parts(float t) {
   const float shifted = t * kLog2E + kRound;
   const float n = shifted - kRound;
   const float r = (t - n * kLn2High) - n * kLn2Low;
@@ -73,12 +76,17 @@ VG_HD inline float expm1(float x) {
   p = p * r + 0.0416683889925f;
   p = p * r + 0.1666652113199f;
   p = p * r + 0.4999999403954f;
-  const float q = p * (r * r) + r;  // e^r - 1
+  return {static_cast<std::int32_t>(bits(shifted)) - static_cast<std::int32_t>(bits(kRound)), p * (r * r) + r};
+}
+
+VG_HD inline float expm1(float x) {
+  float t = x > 89.0f ? 89.0f : x;
+  t = t < -20.0f ? -20.0f : t;
+  const ExpParts e = exp_parts(t);
   // 2^n q + (2^n - 1), from half of it so that the largest results do not overflow on the way.
-  const std::int32_t e = static_cast<std::int32_t>(bits(shifted)) - static_cast<std::int32_t>(bits(kRound));
-  const float half = power_of_two(e - 1);
-  const float scaled = (half * q + (half - 0.5f)) * 2.0f;
-  return with_sign(n == 0.0f ? q : scaled, x);
+  const float half = power_of_two(e.exponent - 1);
+  const float scaled = (half * e.q + (half - 0.5f)) * 2.0f;
+  return with_sign(e.exponent == 0 ? e.q : scaled, x);
 }
 
 VG_HD inline float log(float x) {
@@ -137,26 +145,6 @@ VG_HD inline float remainder_of_small(float a, float b) {
   return with_sign(static_cast<float>(x - static_cast<double>(whole) * y), a);
 }
 
-/// The bound up to which `sin` and `cos` reduce their argument exactly enough; NaN and infinity are beyond it.
-VG_HD inline bool trig_in_range(float x) { return magnitude(x) <= 1.0e6f; }
-
-/// sin(x + quarter * pi/2) for |x| <= 1e6.
-VG_HD inline float sin_shifted(float x, std::uint32_t quarter) {
-  // The reduction runs in double: pi/2 as 33 bits, whose multiples are exact up to 2^20, and the next 53.
-  const double d = static_cast<double>(x);
-  const double shifted = d * 0.63661977236758134 + 6755399441055744.0;
-  const double n = shifted - 6755399441055744.0;
-  std::uint64_t u;
-  std::memcpy(&u, &shifted, sizeof u);
-  const std::uint32_t q = static_cast<std::uint32_t>(u) + quarter;
-  const float r = static_cast<float>((d - n * 1.57079632673412561417) - n * 6.07710050650619224932e-11);
-  const float z = r * r;
-  const float s = ((-0.0001951495797f * z + 0.0083321584389f) * z - 0.1666665524243f) * z * r + r;
-  const float c = ((2.4432785722e-05f * z - 0.0013887312962f) * z + 0.0416666455567f) * z * z - 0.5f * z + 1.0f;
-  const float v = (q & 1u) != 0 ? c : s;
-  return from_bits(bits(v) ^ ((q & 2u) << 30));
-}
-
 VG_HD inline float tanh(float x) {
   const float a = magnitude(x);
   const float z = a * a;
@@ -166,7 +154,9 @@ VG_HD inline float tanh(float x) {
   p = p * z + 0.1333133131266f;
   p = p * z - 0.3333327770233f;
   const float small = p * z * a + a;
-  const float large = 1.0f - 2.0f / (exp(a + a) + 1.0f);
+  // The result is 1 from 9.1 on, so that the exponential is bounded and has one factor.
+  const ExpParts e = exp_parts(a > 10.0f ? 20.0f : a + a);
+  const float large = 1.0f - 2.0f / (power_of_two(e.exponent) * (e.q + 1.0f) + 1.0f);
   return with_sign(a < 0.625f ? small : large, x);
 }
 
@@ -189,32 +179,64 @@ VG_HD inline float sigmoid(float x) {
   return (x < 0.0f ? e : 1.0f) / (1.0f + e);
 }
 
-/// e^(y^2) erfc(y) for y = step * a from 0 to 10.6: a polynomial in t = 1 / (1 + 0.4 y), whose errors it magnifies, so
-/// that t is a double.
-VG_HD inline float scaled_erfc(float a, double step) {
-  const double t = 1.0 / (1.0 + (0.4 * step) * static_cast<double>(a));
-  const float s = static_cast<float>(t - 0.625);  // around the middle, where no terms cancel
-  float p = -2.9205777952806e-02f;
-  p = p * s + 3.1620311213207e-02f;
-  p = p * s + 7.4959046203716e-02f;
-  p = p * s - 7.6030465265252e-02f;
-  p = p * s - 1.8505443830269e-01f;
-  p = p * s + 8.8141269839425e-02f;
-  p = p * s + 6.1745315773360e-01f;
-  p = p * s + 9.4625254863027e-01f;
-  p = p * s + 8.5224011895444e-01f;
-  p = p * s + 5.1453666716138e-01f;
-  return p * static_cast<float>(t);
-}
 /// The part of the mantissa whose square is exact.
 VG_HD inline float high_part(float x) { return from_bits(bits(x) & 0xFFFFF000u); }
+
+/// t = 1 / (1 + z) for z >= 0, and t - 1/2 with the rounding errors of t, which polynomials in it would magnify. Of
+/// the sum they are found as by D. E. Knuth, "The Art of Computer Programming", volume 2, section 4.2.2, theorem B; of
+/// the quotient from products of halves of its mantissa, which are exact.
+struct Reciprocal {
+  float t, centred;
+};
+VG_HD inline Reciprocal reciprocal_of_sum(float z) {
+  const float d = 1.0f + z, part = d - 1.0f;
+  const float lost = (1.0f - (d - part)) + (z - part);
+  const float t = 1.0f / d;
+  const float high = high_part(t), high_d = high_part(d);
+  const float rest = ((1.0f - high * high_d) - high * (d - high_d)) - (t - high) * d;
+  return {t, (t - 0.5f) + t * (rest - t * lost)};
+}
+
+/// e^(y^2) erfc(y) for y from 0 to 10.6.
+VG_HD inline float scaled_erfc(float y) {
+  const Reciprocal r = reciprocal_of_sum(0.5f * y);
+  const float s = r.centred;
+  float p = 3.4263726323843e-02f;
+  p = p * s - 1.7309982329607e-02f;
+  p = p * s - 7.1717441082001e-02f;
+  p = p * s + 5.4329294711351e-02f;
+  p = p * s + 9.7027651965618e-02f;
+  p = p * s - 1.0368458926678e-01f;
+  p = p * s - 1.7197024822235e-01f;
+  p = p * s + 1.4576914906502e-01f;
+  p = p * s + 5.5894166231155e-01f;
+  p = p * s + 6.8716067075729e-01f;
+  p = p * s + 5.1079136133194e-01f;
+  return p * r.t;
+}
+/// e^(a^2 / 2) erfc(a / sqrt(2)) / 2 for a from 0 to 15.
+VG_HD inline float scaled_normal_tail(float a) {
+  const Reciprocal r = reciprocal_of_sum(0.375f * a);
+  const float s = r.centred;
+  float p = 2.0952552556992e-02f;
+  p = p * s - 4.0147934108973e-02f;
+  p = p * s - 3.0460185371339e-03f;
+  p = p * s + 6.4427524805069e-02f;
+  p = p * s - 1.9512629136443e-02f;
+  p = p * s - 1.0260018706322e-01f;
+  p = p * s + 2.1936900913715e-02f;
+  p = p * s + 2.4870733916759e-01f;
+  p = p * s + 3.4610813856125e-01f;
+  p = p * s + 2.6818227767944e-01f;
+  return p * r.t;
+}
 
 /// erfc(a) for a >= 0.
 VG_HD inline float erfc_positive(float a) {
   const float y = a > 10.5f ? 10.5f : a;
   const float high = high_part(y);
   const float e = exp_difference(-high * high, (y - high) * (y + high));
-  return e * scaled_erfc(y, 1.0);
+  return e * scaled_erfc(y);
 }
 /// erf(a) for 0 <= a < 0.9.
 VG_HD inline float erf_small(float a) {
@@ -230,7 +252,9 @@ VG_HD inline float erf_small(float a) {
 }
 VG_HD inline float erf(float x) {
   const float a = magnitude(x);
-  return with_sign(a < 0.9f ? erf_small(a) : 1.0f - erfc_positive(a), x);
+  // As a choice of GCC's this takes half as long again.
+  const std::uint32_t small = mask(a < 0.9f);
+  return with_sign(from_bits((bits(erf_small(a)) & small) | (bits(1.0f - erfc_positive(a)) & ~small)), x);
 }
 VG_HD inline float erfc(float x) {
   const float a = magnitude(x);
@@ -238,15 +262,18 @@ VG_HD inline float erfc(float x) {
   return x < 0.5f ? 1.0f - (a < 0.9f ? with_sign(erf_small(a), x) : tail - 1.0f) : tail;
 }
 
-/// The distribution function of the standard normal distribution, erfc(-x / sqrt(2)) / 2, without the rounding of the
-/// quotient, which its tail would magnify.
-VG_HD inline float normal_cdf(float x) {
+/// The standard normal distribution at x: its distribution function erfc(-x / sqrt(2)) / 2, without the rounding of
+/// the quotient, which its tail would magnify, and its density e^(-x^2 / 2) / sqrt(2 pi).
+struct Normal {
+  float cdf, density;
+};
+VG_HD inline Normal normal(float x) {
   const float a = magnitude(x);
   const float y = a > 15.0f ? 15.0f : a;
   const float high = high_part(y);
   const float e = exp_difference(-0.5f * (high * high), 0.5f * ((y - high) * (y + high)));
-  const float tail = 0.5f * (e * scaled_erfc(y, 0.70710678118654752));
-  return x > 0.0f ? 1.0f - tail : tail;
+  const float tail = e * scaled_normal_tail(y);
+  return {x > 0.0f ? 1.0f - tail : tail, 0.39894228f * e};
 }
 
 /// log2 of a positive float to about 40 bits, in double: log2(m) = 2 / ln 2 * artanh(s) with s = (m - 1) / (m + 1), by

@@ -216,13 +216,11 @@ struct fmod : by_remainder {
   }
 };
 
-// In float64, rounded once, as the functions of one argument.
 struct atan2 {
   VG_HD double operator()(double a, double b) const { return std::atan2(a, b); }
-  VG_HD float operator()(float a, float b) const {
-    return static_cast<float>(std::atan2(static_cast<double>(a), static_cast<double>(b)));
-  }
+  VG_HD float operator()(float a, float b) const { return float_math::atan2(a, b); }
 };
+/// In float64, rounded once.
 struct hypot {
   VG_HD double operator()(double a, double b) const { return std::hypot(a, b); }
   VG_HD float operator()(float a, float b) const {

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "kernels/float_math.h"
+#include "kernels/float_trigonometry.h"
 #include "kernels/gamma_functions.h"
 #include "kernels/host_device.h"
 
@@ -109,6 +109,11 @@ VG_ELEMENTARY(log1p)
 VG_ELEMENTARY(tanh)
 VG_ELEMENTARY(erf)
 VG_ELEMENTARY(erfc)
+VG_ELEMENTARY(asin)
+VG_ELEMENTARY(acos)
+VG_ELEMENTARY(atan)
+VG_ELEMENTARY(sinh)
+VG_ELEMENTARY(cosh)
 #undef VG_ELEMENTARY
 
 /// log1p between 0 and 1.
@@ -135,18 +140,20 @@ struct cos {
   VG_HD double operator()(double x) const { return std::cos(x); }
 };
 
+struct tan {
+  VG_HD static bool usual(float x) { return float_math::trig_in_range(x); }
+  VG_HD static float fast(float x) { return float_math::tan_in_range(x); }
+  VG_HD static float exact(float x) { return static_cast<float>(std::tan(static_cast<double>(x))); }
+  VG_HD float operator()(float x) const { return usual(x) ? fast(x) : exact(x); }
+  VG_HD double operator()(double x) const { return std::tan(x); }
+};
+
 // The standard library's in float64, also for float32, whose result is then rounded once.
 #define VG_PRECISE(NAME)                                                                                    \
   struct NAME {                                                                                             \
     VG_HD double operator()(double x) const { return std::NAME(x); }                                        \
     VG_HD float operator()(float x) const { return static_cast<float>(std::NAME(static_cast<double>(x))); } \
   };
-VG_PRECISE(tan)
-VG_PRECISE(asin)
-VG_PRECISE(acos)
-VG_PRECISE(atan)
-VG_PRECISE(sinh)
-VG_PRECISE(cosh)
 VG_PRECISE(asinh)
 VG_PRECISE(acosh)
 VG_PRECISE(atanh)

@@ -3,9 +3,10 @@
 // The formulas are PyTorch's. x: the input's share of a gate, a: the hidden share, both with their biases; h, c: the
 // state; s = sigmoid.
 //   rnn   h' = tanh(x + a), or relu
-//   lstm  i, f, o = s(x + a), g = tanh(x + a);  c' = f c + i g;  h' = o tanh(c')         (gates in the order i, f, g,
-//   o) gru   r, z = s(x + a), n = tanh(x + r a);  h' = (1 - z) n + z h                         (gates in the order r,
-//   z, n)
+//   lstm  i, f, o = s(x + a), g = tanh(x + a);  c' = f c + i g;  h' = o tanh(c')
+//   gru   r, z = s(x + a), n = tanh(x + r a);  h' = (1 - z) n + z h
+//
+// The gates stand in the order i, f, g, o, and r, z, n.
 #pragma once
 
 #include <cstdint>
@@ -36,8 +37,7 @@ struct HiddenShare {
 // c; kDirect, whether a part of the gradient by h goes past the gates.
 //   forward(gates, a, h, c): the gates hold x, and then what is kept; h and c become the next state.
 //   backward(kept, dh, dc, h, c, next_c, dx, da): from the gradient by the next h and c, the state before and the next
-//   c
-// those by x, by a (of `gru` alone; the others' are the same) and by c (into dc). Returns what goes past the gates.
+//   c those by x, by a (of `gru` alone; the others' are the same) and by c (into dc). Returns what goes past the gates.
 
 template <class Function>
 struct Rnn {

@@ -40,6 +40,35 @@ VG_HD inline SortKey<T> sort_key(T x, bool descending) {
   return descending ? static_cast<K>(~key) : key;
 }
 
+/// Whether a key tells every bit of its element: that of a zero has no sign, and one stands for all NaN.
+template <class T>
+VG_HD inline bool key_tells_all(SortKey<T> key, bool descending) {
+  if constexpr (std::is_floating_point_v<T>) {
+    return (key != sort_key<T>(T(0), descending)) &
+           (key != sort_key<T>(std::numeric_limits<T>::quiet_NaN(), descending));
+  } else {
+    return true;
+  }
+}
+
+/// The element of such a key.
+template <class T>
+VG_HD inline T element_of_key(SortKey<T> key, bool descending) {
+  using K = SortKey<T>;
+  constexpr K kSign = static_cast<K>(K(1) << std::numeric_limits<std::make_signed_t<K>>::digits);
+  const K plain = descending ? static_cast<K>(~key) : key;
+  if constexpr (std::is_floating_point_v<T>) {
+    const K bits = (plain & kSign) != 0 ? static_cast<K>(plain ^ kSign) : static_cast<K>(~plain);
+    T x;
+    std::memcpy(&x, &bits, sizeof x);
+    return x;
+  } else if constexpr (std::is_signed_v<T>) {
+    return static_cast<T>(plain ^ kSign);
+  } else {
+    return static_cast<T>(plain);
+  }
+}
+
 /// How many of `size` sorted elements are less than the value, or, to the `right`, not greater. NaN is never less.
 /// `sorter`, if there is one: where each of them stands.
 template <class T>

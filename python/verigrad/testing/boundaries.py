@@ -202,10 +202,13 @@ BOUNDARIES: dict[str, Boundary] = {
     "attention_shares": _above(*ATTENTION, measure=a.elements),
     # Index ops.
     "index_add_columns": Boundary(("index_add",), m.index_columns),
+    # Rows of fewer elements than a block are not shared.
+    "index_block": Boundary(("take",), m.shared_indices, unreachable=(BELOW,)),
     "nonzero_skip": Boundary(("nonzero",), m.false_run, gradient=False),
     # Scans and sorting.
     "scan_columns": Boundary(("cumsum", "cummax"), m.kept_columns),
     "scan_rows": Boundary(("cumsum", "cummax"), m.rows_of_runs),
+    "sort_chunk": Boundary(("sort",), m.run),
     "sort_few": Boundary(("topk",), m.wanted),
     "sort_share": Boundary(("topk",), m.wanted_of_many),
     "sort_room": Boundary(("topk",), m.twice_wanted),

@@ -242,6 +242,13 @@ def index_columns(sample: Sample, unit: int) -> Pairs:
         yield math.prod(x.shape[dim % x.ndim + 1 :]), unit
 
 
+def shared_indices(sample: Sample, unit: int) -> Pairs:
+    """Indices of single elements, enough for threads."""
+    count = argument(sample, 1, "index").size
+    if count >= values()["dear_serial_elements"]:
+        yield count, unit
+
+
 # Normalisation.
 
 

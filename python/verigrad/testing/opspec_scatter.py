@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from verigrad.testing.boundaries import value
 from verigrad.testing.opspec import ALL_DTYPES, Kink, OpSpec, bad
 from verigrad.testing.opspec_index import GATHERED, nonzero_boundaries, nonzero_reference, nonzero_samples
 from verigrad.testing.reference import index_tape
@@ -126,7 +127,9 @@ def takes(s: Sampler) -> Iterator[Sample]:
 def take_bounds(s: Sampler) -> Iterator[Sample]:
     """More elements than one thread takes."""
     yield call(s.array(35, 33), s.index(17, high=35 * 33, low=-35 * 33))
-    yield call(s.array(301, 255), s.index(70_001, high=301 * 255), vary=False)
+    count = value("dear_serial_elements") + value("index_block")
+    for size in (count, count + 1):
+        yield call(s.array(301, 255), s.index(size, high=301 * 255), vary=False)
 
 
 def takes_along(s: Sampler) -> Iterator[Sample]:
@@ -170,6 +173,10 @@ def put_bounds(s: Sampler) -> Iterator[Sample]:
     yield call(s.array(35, 33), s.index(67, high=35 * 33), s.array(67), True)
     yield call(s.array(521, 509), s.index(301, high=521 * 509), s.array(301), True, vary=False)
     yield call(s.array(521, 509), s.index(301, high=521 * 509), s.array(301), vary=False)
+    # Threads share the places.
+    several = s.index(70_001, high=1009)
+    yield call(s.array(1009), several, s.array(70_001), True, vary=False)
+    yield call(s.array(1009), several, s.array(70_001), grad=False, peer=False, vary=False)
 
 
 def fills(s: Sampler) -> Iterator[Sample]:

@@ -110,10 +110,29 @@ def top_bounds(s: Sampler) -> Iterator[Sample]:
 
 
 def sort_many(s: Sampler) -> Iterator[Sample]:
-    """The same, along either dimension."""
+    """The same, along either dimension; rows that threads share, and keys of 64 bits near to one another."""
     yield from sort_bounds()(s)
     yield call(s.distinct(131, 67), 0, vary=False)
     yield call(s.distinct(5_003), 0, True, vary=False)
+    for size in around("sort_chunk"):
+        yield call(s.distinct(size), vary=False)
+        ties = s.rng.integers(0, 251, (2, size)).astype(s.dtype)
+        yield call(
+            ties,
+            dim=1,
+            descending=size % 2 == 0,
+            stable=True,
+            grad=False,
+            vary=False,
+            note="ties in long rows",
+        )
+    if s.dtype.itemsize == 8:
+        start = np.array(1, s.dtype).view(np.int64)
+        for last in (2**32 - 1, 2**32, 2**40 + 5):
+            steps = np.append(s.rng.integers(0, last, 300), [last, 0, last - 1, 1])
+            for down in (False, True):
+                near = (start + steps).view(s.dtype)
+                yield call(near, 0, down, grad=False, vary=False, note="near one another")
 
 
 def selections(*first: Any) -> Callable[[Sampler], Iterator[Sample]]:

@@ -81,6 +81,25 @@ bool transpose(const Loop& loop) {
   return true;
 }
 
+/// A run of elements, also one that is read backward, or a single element.
+template <class T>
+struct CopyLoop {
+  VG_INLINE static void run(char* const* data, const std::int64_t* strides, std::int64_t n) {
+    constexpr std::int64_t kUnit = sizeof(T);
+    T* out = reinterpret_cast<T*>(data[0]);
+    const T* in = reinterpret_cast<const T*>(data[1]);
+    if (strides[0] == kUnit && strides[1] == -kUnit) {
+#pragma GCC ivdep
+      for (std::int64_t i = 0; i < n; ++i) out[i] = in[-i];
+    } else if (strides[0] == kUnit && strides[1] == 0) {
+      const T value = *in;
+      for (std::int64_t i = 0; i < n; ++i) out[i] = value;
+    } else {
+      UnaryLoop<Identity, T, T>::run(data, strides, n);
+    }
+  }
+};
+
 bool is_contiguous_run(const Loop& loop) {
   return loop.shape.size() == 0 || (loop.shape.size() == 1 && loop.strides[0][0] == 1 && loop.strides[1][0] == 1);
 }
@@ -171,7 +190,7 @@ void copy(DType out, DType in, const Loop& loop) {
   dispatch_width(bytes, [&]<class T>(TypeTag<T>) {
     if (transpose<T>(loop)) return;
     const std::int64_t sizes[] = {sizeof(T), sizeof(T)};
-    run_loop(loop, sizes, inner_loop<UnaryLoop<Identity, T, T>>());
+    run_loop(loop, sizes, inner_loop<CopyLoop<T>>());
   });
 }
 

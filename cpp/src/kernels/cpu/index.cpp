@@ -108,7 +108,11 @@ Dims without(const Dims& strides, int dim) {
 
 std::int64_t stride_of(const Dims& strides, int dim) { return strides.empty() ? 0 : strides[dim]; }
 
-void check_rows(const IndexRows& r, Mistake mistake) { check_run(r.index, 1, r.count, r.size, mistake, r.op); }
+void check_rows(const IndexRows& r, Mistake mistake) {
+  parallel_for(r.count, elementwise_grain(r.count), [&](std::int64_t begin, std::int64_t end) {
+    check_run(r.index + begin, 1, end - begin, r.size, mistake, r.op);
+  });
+}
 
 template <class T>
 struct AddRow {
@@ -117,25 +121,65 @@ struct AddRow {
   }
 };
 
-/// Rows of one element, of [begin, end) of `outer`.
-template <class T>
-void add_elements(const IndexRows& r, std::int64_t begin, std::int64_t end) {
-  const Stored<T>* src = static_cast<const Stored<T>*>(r.src) + begin * r.count;
-  Stored<T>* out = static_cast<Stored<T>*>(r.out) + begin * r.size;
-  for (std::int64_t o = begin; o < end; ++o, src += r.count, out += r.size) {
-    if (r.overwrite) {
-      for (std::int64_t i = 0; i < r.count; ++i) out[r.index[i]] = src[i];
-    } else {
-      for (std::int64_t i = 0; i < r.count; ++i) {
-        Stored<T>& target = out[r.index[i]];
-        target = functors::add()(static_cast<T>(target), static_cast<T>(src[i]));
-      }
+/// The places of those of n indices, at most a block of them, that lie within `length` from `low` on.
+struct Within {
+  VG_INLINE static std::int64_t run(const std::int64_t* index, std::int64_t n, std::int64_t low, std::int64_t length,
+                                    std::int64_t* places) {
+    std::int64_t found = 0;
+    // Without a branch, which would be guessed wrong half the time.
+    for (std::int64_t i = 0; i < n; ++i) {
+      places[found] = i;
+      found +=
+          static_cast<std::int64_t>(static_cast<std::uint64_t>(index[i] - low) < static_cast<std::uint64_t>(length));
     }
+    return found;
   }
+};
+
+/// Rows of one element: those with an index within `length` from `low` on.
+template <class T>
+void add_elements(const IndexRows& r, std::int64_t o, std::int64_t low, std::int64_t length) {
+  constexpr std::int64_t kBlock = boundary::index_block;
+  Stored<T>* out = static_cast<Stored<T>*>(r.out) + o * r.size;
+  const bool all = length == r.size;
+  std::int64_t places[kBlock];
+  for (std::int64_t begin = 0; begin < r.count; begin += kBlock) {
+    const Stored<T>* src = static_cast<const Stored<T>*>(r.src) + o * r.count + begin;
+    const std::int64_t* index = r.index + begin;
+    const std::int64_t n = std::min(kBlock, r.count - begin);
+    const auto put = [&](std::int64_t i) {
+      Stored<T>& target = out[index[i]];
+      target = r.overwrite ? src[i] : Stored<T>(functors::add()(static_cast<T>(target), static_cast<T>(src[i])));
+    };
+    if (all) {
+      for (std::int64_t i = 0; i < n; ++i) put(i);
+      continue;
+    }
+    const std::int64_t found = Within::run(index, n, low, length, places);
+    for (std::int64_t k = 0; k < found; ++k) put(places[k]);
+  }
+}
+
+/// Rows of one element. The order of those that meet is part of the result: each thread goes through all indices, and
+/// takes those into its part of the output.
+template <class T>
+void add_elements(const IndexRows& r) {
+  const bool serial = r.outer * r.count < kDearSerialElements || in_parallel_region();
+  const bool whole = serial || r.outer >= boundary::many_items;
+  const std::int64_t length = whole ? r.size : (r.size - 1) / get_num_threads() + 1;
+  const std::int64_t parts = (r.size - 1) / length + 1, items = r.outer * parts;
+  parallel_for(items, serial ? items : std::max<std::int64_t>(1, kDearGrainElements / r.count),
+               [&](std::int64_t begin, std::int64_t end) {
+                 for (std::int64_t item = begin; item < end; ++item) {
+                   const std::int64_t low = item % parts * length;
+                   add_elements<T>(r, item / parts, low, std::min(length, r.size - low));
+                 }
+               });
 }
 
 template <class T>
 void add_rows(const IndexRows& r) {
+  if (r.inner == 1) return add_elements<T>(r);
   const auto* src = static_cast<const Stored<T>*>(r.src);
   auto* out = static_cast<Stored<T>*>(r.out);
   // Threads take columns, or slices of `outer`: rows may be hit several times, and their order is part of the result.
@@ -146,7 +190,6 @@ void add_rows(const IndexRows& r) {
   const std::int64_t work = r.count * std::min(r.inner, kColumns);
   const std::int64_t grain = numel < kSerialElements ? items : std::max<std::int64_t>(1, kGrainElements / work);
   parallel_for(items, grain, [&](std::int64_t begin, std::int64_t end) {
-    if (r.inner == 1) return add_elements<T>(r, begin, end);
     for (std::int64_t item = begin; item < end; ++item) {
       const std::int64_t o = item / pieces, first = item % pieces * kColumns;
       const std::int64_t columns = std::min(kColumns, r.inner - first);

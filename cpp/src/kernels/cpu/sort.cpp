@@ -1,12 +1,13 @@
 // Sorting rows, and places in sorted rows. Elements are compared by their keys, and of equal ones by their positions.
 #include <algorithm>
 #include <array>
-#include <memory>
+#include <bit>
 #include <numeric>
 #include <utility>
 
 #include "kernels/cpu/kernels.h"
 #include "kernels/cpu/loops.h"
+#include "kernels/cpu/workspace.h"
 #include "kernels/sort_keys.h"
 #include "verigrad/parallel.h"
 
@@ -32,27 +33,97 @@ struct Keyed {
   }
 };
 
-/// Sorts by the digits of the keys, from the lowest on; `other` is as long. The result is where the answer says.
+/// Sorts by the digits of the keys, from the lowest on; `other` is as long. `varying`: the bits in which keys differ.
+/// The result is where the answer says. Each chunk of a long row has counts of its own: threads put its entries behind
+/// the equal ones of the chunks before, so that the order is that of one thread.
 template <class K, class P>
-Keyed<K, P>* sort_by_digits(Keyed<K, P>* rows, Keyed<K, P>* other, std::int64_t n) {
+Keyed<K, P>* sort_by_digits(Keyed<K, P>* rows, Keyed<K, P>* other, std::int64_t n, K varying) {
   constexpr int kBits = std::numeric_limits<std::uint8_t>::digits, kPlaces = sizeof(K);
   constexpr std::size_t kDigits = std::size_t{1} << kBits;
-  const auto digit = [](K key, int place) {
-    return static_cast<std::size_t>(static_cast<std::uint64_t>(key) >> place * kBits & (kDigits - 1));
-  };
-  std::array<std::array<std::int64_t, kDigits>, kPlaces> counts{};
-  for (std::int64_t i = 0; i < n; ++i) {
-    for (int p = 0; p < kPlaces; ++p) ++counts[static_cast<std::size_t>(p)][digit(rows[i].key, p)];
-  }
-  for (int p = 0; p < kPlaces; ++p) {
-    auto& starts = counts[static_cast<std::size_t>(p)];
-    if (starts[digit(rows[0].key, p)] == n) continue;  // all have the same digit
+  constexpr std::int64_t kChunk = boundary::sort_chunk;
+  using Counts = std::array<std::int64_t, kDigits>;
+  const std::int64_t chunks = (n - 1) / kChunk + 1;
+  const Workspace<Counts> counts(chunks);
+  for (int place = 0; place < kPlaces; ++place) {
+    const auto digit = [place](K key) {
+      return static_cast<std::size_t>(static_cast<std::uint64_t>(key) >> place * kBits & (kDigits - 1));
+    };
+    if (digit(varying) == 0) continue;  // all have the same one
+    parallel_for(n, kChunk, [&](std::int64_t begin, std::int64_t end) {
+      Counts& own = counts.get()[begin / kChunk];
+      own.fill(0);
+      for (std::int64_t i = begin; i < end; ++i) ++own[digit(rows[i].key)];
+    });
     std::int64_t before = 0;
-    for (auto& start : starts) before += std::exchange(start, before);
-    for (std::int64_t i = 0; i < n; ++i) other[starts[digit(rows[i].key, p)]++] = rows[i];
+    for (std::size_t d = 0; d < kDigits; ++d) {
+      for (std::int64_t c = 0; c < chunks; ++c) before += std::exchange(counts.get()[c][d], before);
+    }
+    parallel_for(n, kChunk, [&](std::int64_t begin, std::int64_t end) {
+      Counts& starts = counts.get()[begin / kChunk];
+      for (std::int64_t i = begin; i < end; ++i) other[starts[digit(rows[i].key)]++] = rows[i];
+    });
     std::swap(rows, other);
   }
   return rows;
+}
+
+/// The bounds of the keys of a row.
+template <class T>
+struct KeyBounds {
+  VG_INLINE static void run(const Stored<T>* x, std::int64_t n, bool descending, SortKey<T>* low, SortKey<T>* high) {
+    SortKey<T> least = std::numeric_limits<SortKey<T>>::max(), most = 0;
+    for (std::int64_t i = 0; i < n; ++i) {
+      const SortKey<T> key = sort_key<T>(x[i], descending);
+      least = key < least ? key : least;
+      most = key > most ? key : most;
+    }
+    *low = least;
+    *high = most;
+  }
+};
+
+/// Sorts a whole row by its keys less `low`, whose bits in `varying` differ.
+template <class T, class K, class P>
+void sort_row(const Stored<T>* x, const Sort& s, SortKey<T> low, K varying, T* out, std::int64_t* index) {
+  using Entry = Keyed<K, P>;
+  const Workspace<Entry> memory(2 * s.size);
+  Entry* entries = memory.get();
+  parallel_for(s.size, boundary::sort_chunk, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      entries[i] = {static_cast<P>(i), static_cast<K>(sort_key<T>(x[i], s.descending) - low)};
+    }
+  });
+  entries = sort_by_digits(entries, entries + s.size, s.size, varying);
+  parallel_for(s.count, boundary::sort_chunk, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const auto from = static_cast<std::int64_t>(entries[i].position);
+      const auto key = static_cast<SortKey<T>>(static_cast<SortKey<T>>(entries[i].key) + low);
+      // To look for each element where it was would take longer than the rest.
+      out[i] = key_tells_all<T>(key, s.descending) ? element_of_key<T>(key, s.descending) : static_cast<T>(x[from]);
+      index[i] = from;
+    }
+  });
+}
+
+/// All ones up to the highest one of x.
+template <class K>
+K filled(K x) {
+  return x == 0 ? K(0) : static_cast<K>(std::numeric_limits<K>::max() >> std::countl_zero(x));
+}
+
+template <class T, class P>
+void sort_row(const Stored<T>* x, const Sort& s, T* out, std::int64_t* index) {
+  using K = SortKey<T>;
+  K low = 0, high = 0;
+  simd_run<KeyBounds<T>, const Stored<T>*, std::int64_t, bool, K*, K*>(x, s.size, s.descending, &low, &high);
+  const K range = static_cast<K>(high - low);
+  if constexpr (sizeof(K) > sizeof(std::uint32_t)) {
+    // Keys of 64 bits that lie near enough to one another are moved as 32.
+    if (range <= std::numeric_limits<std::uint32_t>::max()) {
+      return sort_row<T, std::uint32_t, P>(x, s, low, filled(static_cast<std::uint32_t>(range)), out, index);
+    }
+  }
+  sort_row<T, K, P>(x, s, low, filled(range), out, index);
 }
 
 /// Whether x, which stands later in its row than `bound`, may come before it: where one of the two is NaN, it may.
@@ -105,33 +176,35 @@ void least(const Stored<T>* x, const Sort& s, E* entries, std::int64_t room) {
   std::sort(entries, entries + s.count);
 }
 
+/// The first elements of the rows [begin, end).
+template <class T, class P>
+void least_of_rows(const Sort& s, std::int64_t begin, std::int64_t end) {
+  using Entry = Keyed<SortKey<T>, P>;
+  const std::int64_t room = std::max(2 * s.count, boundary::sort_room);
+  const Workspace<Entry> entries(std::min(s.size, room) + boundary::sort_block);
+  for (std::int64_t row = begin; row < end; ++row) {
+    const Stored<T>* x = static_cast<const Stored<T>*>(s.in) + row * s.size;
+    least<T>(x, s, entries.get(), room);
+    for (std::int64_t i = 0; i < s.count; ++i) {
+      const auto from = static_cast<std::int64_t>(entries.get()[i].position);
+      static_cast<T*>(s.out)[row * s.count + i] = x[from];
+      s.index[row * s.count + i] = from;
+    }
+  }
+}
+
 template <class T, class P>
 void run(const Sort& s) {
-  using Entry = Keyed<SortKey<T>, P>;
-  const auto* in = static_cast<const Stored<T>*>(s.in);
-  T* out = static_cast<T*>(s.out);
-  const std::int64_t numel = s.outer * s.size;
-  const std::int64_t grain =
-      numel < kDearSerialElements ? s.outer : std::max<std::int64_t>(1, kDearGrainElements / s.size);
+  const bool few = s.count <= std::max(boundary::sort_few, s.size / boundary::sort_share);
+  // Threads share a long row, and else take rows.
+  const bool shared = !few && s.size > boundary::sort_chunk;
+  const bool serial = shared || s.outer * s.size < kDearSerialElements;
+  const std::int64_t grain = serial ? s.outer : std::max<std::int64_t>(1, kDearGrainElements / s.size);
   parallel_for(s.outer, grain, [&](std::int64_t begin, std::int64_t end) {
-    const bool few = s.count <= std::max(boundary::sort_few, s.size / boundary::sort_share);
-    const std::int64_t room = std::max(2 * s.count, boundary::sort_room);
-    const std::int64_t length = few ? std::min(s.size, room) + boundary::sort_block : 2 * s.size;
-    const std::unique_ptr<Entry[]> memory(new Entry[static_cast<std::size_t>(length)]);
+    if (few) return least_of_rows<T, P>(s, begin, end);
     for (std::int64_t row = begin; row < end; ++row) {
-      const Stored<T>* x = in + row * s.size;
-      Entry* entries = memory.get();
-      if (few) {
-        least<T>(x, s, entries, room);
-      } else {
-        for (std::int64_t i = 0; i < s.size; ++i) entries[i] = {static_cast<P>(i), sort_key<T>(x[i], s.descending)};
-        entries = sort_by_digits(entries, entries + s.size, s.size);
-      }
-      for (std::int64_t i = 0; i < s.count; ++i) {
-        const auto from = static_cast<std::int64_t>(entries[i].position);
-        out[row * s.count + i] = x[from];
-        s.index[row * s.count + i] = from;
-      }
+      sort_row<T, P>(static_cast<const Stored<T>*>(s.in) + row * s.size, s, static_cast<T*>(s.out) + row * s.count,
+                     s.index + row * s.count);
     }
   });
 }
