@@ -121,6 +121,18 @@ def test_indices_beyond_64_bits_are_refused() -> None:
     assert x[: 2**70].tolist() == x.tolist() and x[-(2**70) :].tolist() == x.tolist()
 
 
+@pytest.mark.parametrize("at", [0, 65_536, 300_000])
+def test_a_wrong_index_is_found_in_any_part_of_many(at: int) -> None:
+    """Threads look at chunks of 65,536 indices each."""
+    index = vg.zeros(300_001, dtype=vg.int64)
+    index[at] = 3
+    x = vg.ones(3)
+    for write in (lambda: x.index_add_(0, index, vg.ones(300_001)), lambda: vg.index_select(x, 0, index)):
+        with pytest.raises((IndexError, RuntimeError), match=r"\[0, 3\), got 3|index 3 is out of"):
+            write()
+    assert x.tolist() == [1.0, 1.0, 1.0]
+
+
 def test_numbers_beyond_64_bits_are_refused() -> None:
     for call in (
         lambda: vg.tensor(2**64),

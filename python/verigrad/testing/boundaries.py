@@ -160,7 +160,9 @@ BOUNDARIES: dict[str, Boundary] = {
     "grain_bytes": Boundary(("clone",), m.nbytes),
     "many_items": _above("sum", "max", measure=m.items),
     # Elementwise loops and copies.
-    "rare_block": Boundary(("sin", "cos", "remainder", "floor_divide", "fmod"), m.numel, dtypes=("float32",)),
+    "rare_block": Boundary(
+        ("sin", "cos", "tan", "remainder", "floor_divide", "fmod"), m.numel, dtypes=("float32",)
+    ),
     "transpose_least": _above("clone", measure=m.both_sides),
     "transpose_block": Boundary(("clone",), m.both_sides),
     # Reductions.

@@ -176,6 +176,7 @@ def put_bounds(s: Sampler) -> Iterator[Sample]:
     # Threads share the places.
     several = s.index(70_001, high=1009)
     yield call(s.array(1009), several, s.array(70_001), True, vary=False)
+    yield call(s.array(2), s.index(70_001, high=2), s.array(70_001), True, vary=False)
     yield call(s.array(1009), several, s.array(70_001), grad=False, peer=False, vary=False)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from verigrad.testing.boundaries import around
 from verigrad.testing.opspec import ALL_DTYPES, FLOATING, INTEGRAL, NUMERIC, Kink, OpSpec, bad
 from verigrad.testing.reference import elementwise as ref
 from verigrad.testing.reference import formulas, slopes, tape
@@ -84,6 +85,41 @@ def between_steps(s: Sampler, *shape: int) -> Any:
         return s.array(*shape)
     offset = s.rng.uniform(0.1, 0.4, shape) + 0.5 * s.rng.integers(0, 2, shape)
     return (s.rng.integers(-3, 3, shape) + offset).astype(s.dtype)
+
+
+def angles(s: Sampler) -> Iterator[Sample]:
+    """Angles of many turns, and among them some for which the fast formula of a block is not enough."""
+    if not s.floating:
+        return
+    for size in around("rare_block"):
+        turns, beside = s.rng.integers(-500_000, 500_000, size), s.rng.uniform(0.1, 0.7, size)
+        x = (0.5 * np.pi * turns + beside).astype(s.dtype)
+        yield call(x, grad=False, peer=False)
+        x[size // 3], x[-1] = 3.0e6, -1.0e20
+        yield call(x, grad=False, peer=False)
+
+
+def angle(name: str, formula: Callable[..., Any], **options: Any) -> OpSpec:
+    """A record of a function of an angle."""
+    found = unary(name, formula, "float", **options)
+    assert found.boundary is not None
+    return replace(found, boundary=both(found.boundary, angles))
+
+
+def steep(name: str, formula: Callable[..., Any]) -> OpSpec:
+    """A record of a function that grows until it is infinite, with arguments up to there."""
+    found = unary(name, formula, "float")
+    end = {np.dtype(np.float32): 89.41, np.dtype(np.float64): 710.47}
+
+    def far(s: Sampler) -> Iterator[Sample]:
+        if s.floating:
+            last = end[s.dtype]
+            beside = np.array([last - 0.7, last - 0.01, last + 0.01, last + 0.7, last + 9])
+            x = np.concatenate([s.rng.uniform(0, last, 130), beside]).astype(s.dtype)
+            yield call(np.concatenate([x, -x]), grad=False)
+
+    assert found.boundary is not None
+    return replace(found, boundary=both(found.boundary, far))
 
 
 def step_samples(s: Sampler) -> Iterator[Sample]:
@@ -221,16 +257,16 @@ SPECS = (
     unary("log2", ref.log2, "float", low=0.3, high=6.0),
     unary("log10", ref.log10, "float", low=0.3, high=6.0),
     unary("log1p", ref.log1p, "float", low=-0.7, high=6.0),
-    unary("sin", ref.sin, "float"),
-    unary("cos", ref.cos, "float"),
-    unary("tan", formulas.tan, "float", low=-1.4, high=1.4, kinks=kink((INF, 0.0), (NAN, 1.0))),
+    angle("sin", ref.sin),
+    angle("cos", ref.cos),
+    angle("tan", formulas.tan, low=-1.4, high=1.4, kinks=kink((INF, 0.0), (NAN, 1.0))),
     unary("asin", formulas.asin, "float", low=-0.9, high=0.9, kinks=kink((1.0, -1.0, 2.0), (INF, INF, NAN))),
     unary(
         "acos", formulas.acos, "float", low=-0.9, high=0.9, kinks=kink((1.0, -1.0, 2.0), (-INF, -INF, NAN))
     ),
     unary("atan", formulas.atan, "float", kinks=kink((INF, 0.0), (0.0, 1.0))),
-    unary("sinh", formulas.sinh, "float"),
-    unary("cosh", formulas.cosh, "float"),
+    steep("sinh", formulas.sinh),
+    steep("cosh", formulas.cosh),
     unary("asinh", formulas.asinh, "float", differs=INPLACE, kinks=kink((INF, 0.0), (0.0, 1.0))),
     unary(
         "acosh",
