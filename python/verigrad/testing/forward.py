@@ -106,6 +106,14 @@ def _check_memory(lib: Library, leaf: Leaf, changed: bool, what: str) -> None:
         raise CheckError(f"{what}: expected {leaf.label} to keep {place}, got other bytes")
 
 
+def _check_zeros(lib: Library, result: Any, wanted: Any, what: str) -> None:
+    """Raises if a zero has another sign than the reference's, which compares as equal."""
+    for got, array in zip(tensors(lib, result), _arrays(wanted), strict=True):
+        values = lib.to_numpy(got)
+        if values.dtype.kind == "f" and np.any((values == 0) & (np.signbit(values) != np.signbit(array))):
+            raise CheckError(f"{what}: expected zeros with the reference's signs, got one with the other sign")
+
+
 def _check_view(spec: OpSpec, lib: Library, sample: Sample, call: Call, result: Any, what: str) -> None:
     """Changes the input after the call and compares again: a view shows the change, a copy does not."""
     leaf = call.leaves[0]
@@ -162,6 +170,8 @@ def forward_check(
         error = 0.0
         if spec.compare:
             error = compare(lib, result, wanted, scale, lib.allowed(spec.tolerance), what)
+            if spec.tolerance == 0.0 and spec.zeros:
+                _check_zeros(lib, result, wanted, what)
         for i, leaf in enumerate(call.leaves):
             _check_memory(lib, leaf, i < max(spec.mutates, int(inplace)), what)
         if spec.view is not None and spec.compare and not inplace and not spec.mutates and call.leaves:

@@ -398,6 +398,7 @@ SPECS = (
         extremes,
         method="aminmax",
         tolerance=0.0,
+        zeros=False,
         ties=True,
         composition=parts.aminmax,
         boundary=one_dimension,

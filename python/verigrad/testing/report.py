@@ -207,7 +207,8 @@ and `verigrad verify --op NAME` for one operation.
   accumulated in float64, for each dtype and for contiguous, transposed, sliced, unaligned and zero-stride
   tensors, sizes 0 and 1, 0-d tensors, the same tensor given twice, numbers in place of tensors, infinities
   and NaN. The tolerance is in units of the machine epsilon of the result (1.2e-07 for float32, 2.2e-16 for
-  float64); `exact` means equal bits of every value.
+  float64); `exact` means equal values, zeros with equal signs (but for extremes, where equal elements stand
+  for one another), and a NaN for a NaN.
 - **derivatives**: checked in float64 against central differences with Richardson's extrapolation to a
   relative error of 1e-6, by random projections in every memory layout of inputs and incoming gradients, and
   by the full Jacobian on small shapes. `1, 2`: first and second order. `zero`: the gradient is zero

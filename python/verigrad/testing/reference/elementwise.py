@@ -120,7 +120,7 @@ def sigmoid(x: Any) -> Any:
 
 @kernel
 def relu(x: Any) -> Any:
-    return x if x > 0 or x != x else 0
+    return x if not x < 0 else 0
 
 
 @kernel

@@ -43,7 +43,7 @@ def round_(x: Any) -> Any:
     if not abs(x) < 4503599627370496.0:  # from 2^52 on all numbers are whole; infinities, NaN
         return x
     up = rest > 0.5 or (rest == 0.5 and down % 2.0 != 0.0)
-    return down + 1.0 if up else down
+    return math.copysign(down + 1.0 if up else down, x)
 
 
 @kernel
