@@ -111,7 +111,9 @@ def _check_zeros(lib: Library, result: Any, wanted: Any, what: str) -> None:
     for got, array in zip(tensors(lib, result), _arrays(wanted), strict=True):
         values = lib.to_numpy(got)
         if values.dtype.kind == "f" and np.any((values == 0) & (np.signbit(values) != np.signbit(array))):
-            raise CheckError(f"{what}: expected zeros with the reference's signs, got one with the other sign")
+            raise CheckError(
+                f"{what}: expected zeros with the reference's signs, got one with the other sign"
+            )
 
 
 def _check_view(spec: OpSpec, lib: Library, sample: Sample, call: Call, result: Any, what: str) -> None:

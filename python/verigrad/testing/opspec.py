@@ -138,8 +138,8 @@ class OpSpec:
         mutates: how many tensors, from the first on, the call writes to.
         ties: whether equal elements are kinks, so that stride 0 cannot be used in gradient checks.
         tolerance: largest relative error of the result, in units of the machine epsilon of its dtype.
-        zeros: whether zeros must have the reference's sign where the tolerance is 0; False where equal elements
-            stand for one another.
+        zeros: whether zeros must have the reference's sign where the tolerance is 0; False where equal
+            elements stand for one another.
         reason: why the tolerance is not the usual one.
         scale: what the error of an element is relative to. "value": the reference's element; "inputs": the
             reference over absolute inputs, for sums whose terms cancel; "bound": the running error bound of

@@ -99,11 +99,10 @@ def angles(s: Sampler) -> Iterator[Sample]:
         yield call(x, grad=False, peer=False)
 
 
-def angle(name: str, formula: Callable[..., Any], **options: Any) -> OpSpec:
-    """A record of a function of an angle."""
-    found = unary(name, formula, "float", **options)
-    assert found.boundary is not None
-    return replace(found, boundary=both(found.boundary, angles))
+def angle(name: str, formula: Callable[..., Any], limit: float = 3.0, **options: Any) -> OpSpec:
+    """A record of a function of an angle; other samples than these reach up to the limit."""
+    found = unary(name, formula, "float", low=-limit, high=limit, **options)
+    return replace(found, boundary=both(large_unary(-limit, limit), angles))
 
 
 def steep(name: str, formula: Callable[..., Any]) -> OpSpec:
@@ -118,8 +117,7 @@ def steep(name: str, formula: Callable[..., Any]) -> OpSpec:
             x = np.concatenate([s.rng.uniform(0, last, 130), beside]).astype(s.dtype)
             yield call(np.concatenate([x, -x]), grad=False)
 
-    assert found.boundary is not None
-    return replace(found, boundary=both(found.boundary, far))
+    return replace(found, boundary=both(large_unary(), far))
 
 
 def step_samples(s: Sampler) -> Iterator[Sample]:
@@ -259,7 +257,7 @@ SPECS = (
     unary("log1p", ref.log1p, "float", low=-0.7, high=6.0),
     angle("sin", ref.sin),
     angle("cos", ref.cos),
-    angle("tan", formulas.tan, low=-1.4, high=1.4, kinks=kink((INF, 0.0), (NAN, 1.0))),
+    angle("tan", formulas.tan, 1.4, kinks=kink((INF, 0.0), (NAN, 1.0))),
     unary("asin", formulas.asin, "float", low=-0.9, high=0.9, kinks=kink((1.0, -1.0, 2.0), (INF, INF, NAN))),
     unary(
         "acos", formulas.acos, "float", low=-0.9, high=0.9, kinks=kink((1.0, -1.0, 2.0), (-INF, -INF, NAN))
