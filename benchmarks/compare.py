@@ -109,6 +109,7 @@ WORKLOADS: dict[str, tuple[str, tuple[int, ...], Factory]] = {
         (1, 2),
         lambda library, threads: common.conv_step(library, 128, 28, threads),
     ),
+    "lstm_32": _recurrent("LSTM", 32, 16, 32),
     "lstm_64": _recurrent("LSTM", 64, 16, 32),
     "lstm_128": _recurrent("LSTM", 128, 32, 64),
     "gru_64": _recurrent("GRU", 64, 16, 32),
@@ -149,7 +150,8 @@ WORKLOADS: dict[str, tuple[str, tuple[int, ...], Factory]] = {
 CONVOLUTIONS = ("lenet", "cnn", "conv_56", "conv_28")  # they have a table of their own, with peak memory
 # The rows that README.md shows; docs/benchmarks.md has them all.
 HEADLINES = (
-    *("mlp_64", "mlp_wide", "mlp_tiny", "lenet", "cnn", "gpt_32", "gpt_64", "gpt_128", "lstm_64", "lstm_128"),
+    *("mlp_64", "mlp_wide", "mlp_tiny", "lenet", "cnn", "gpt_32", "gpt_64", "gpt_128"),
+    *("lstm_32", "lstm_64", "lstm_128"),
     *("step_sgd", "step_adam", "add_grad", "linear", "loader", "gemm_1024", "import"),
 )
 # The tables: what stands above each, and its rows; those of none stand in the first.
