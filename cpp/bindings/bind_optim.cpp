@@ -16,10 +16,12 @@ UpdateOptions parse_options(const py::dict& given) {
     if (PyErr_Occurred()) throw py::error_already_set(); \
     continue;                                            \
   }
-#define VG_UPDATE_FLAG(NAME)                         \
-  if (name == #NAME) {                               \
-    options.NAME = PyObject_IsTrue(value.ptr()) > 0; \
-    continue;                                        \
+#define VG_UPDATE_FLAG(NAME)                        \
+  if (name == #NAME) {                              \
+    const int truth = PyObject_IsTrue(value.ptr()); \
+    if (truth < 0) throw py::error_already_set();   \
+    options.NAME = truth > 0;                       \
+    continue;                                       \
   }
 #include "verigrad/update.def"
     VG_THROW(TypeError, "update: expected the name of an option, got '", name, "'");

@@ -438,3 +438,10 @@ def test_result_does_not_depend_on_threads(name, threads):
         assert vg.equal(run(threads), run(1))
     finally:
         vg.set_num_threads(before)
+
+
+def test_an_option_without_a_truth_value_is_refused() -> None:
+    p = vg.ones(3)
+    with pytest.raises(RuntimeError, match="Boolean value of Tensor"):
+        vg._C._optim.update("rprop", [p], [vg.ones(3)], [], [], maximize=vg.ones(2))
+    assert p.tolist() == [1.0, 1.0, 1.0]

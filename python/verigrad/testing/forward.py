@@ -172,7 +172,7 @@ def forward_check(
         error = 0.0
         if spec.compare:
             error = compare(lib, result, wanted, scale, lib.allowed(spec.tolerance), what)
-            if spec.tolerance == 0.0 and spec.zeros:
+            if lib.allowed(spec.tolerance) == 0.0 and spec.zeros:
                 _check_zeros(lib, result, wanted, what)
         for i, leaf in enumerate(call.leaves):
             _check_memory(lib, leaf, i < max(spec.mutates, int(inplace)), what)
