@@ -1,6 +1,7 @@
 // Shapes, storage, allocator, generator and promotion.
 #include <cstdint>
 #include <cstring>
+#include <vector>
 
 #include "core/allocator.h"
 #include "harness.h"
@@ -103,6 +104,44 @@ TEST(allocator_aligns_and_counts) {
   }
   CHECK(cpu_allocated_bytes() == before);
   cpu_empty_cache();
+}
+
+TEST(allocator_keeps_the_sizes_that_are_in_use) {
+  constexpr std::int64_t kMiB = std::int64_t{1} << 20;
+  const auto use = [](std::int64_t size, int blocks) {
+    std::vector<void*> live;
+    for (int i = 0; i < blocks; ++i) live.push_back(cpu_allocate(size));
+    for (void* block : live) cpu_free(block, size);
+  };
+  cpu_empty_cache();
+  use(128 * kMiB, 4);
+  const std::int64_t full = cpu_cached_bytes();
+  if (full == 0) return;  // a build with a sanitizer
+  CHECK(full == 512 * kMiB);
+  // Larger than the cache: says nothing of what it should hold.
+  for (int i = 0; i < 8; ++i) use(640 * kMiB, 1);
+  CHECK(cpu_cached_bytes() == full);
+  // Another size is refused until it has been for 512 MiB twice: in the meantime one of the four blocks was used.
+  for (int i = 0; i < 15; ++i) {
+    use(64 * kMiB, 1);
+    CHECK(cpu_cached_bytes() == full);
+  }
+  use(128 * kMiB, 1);
+  use(64 * kMiB, 1);
+  CHECK(cpu_cached_bytes() == (128 + 64) * kMiB);
+  // Both sizes go on being used, in turn, and stay.
+  for (int i = 0; i < 20; ++i) {
+    use(64 * kMiB, 1);
+    use(128 * kMiB, 1);
+  }
+  CHECK(cpu_cached_bytes() == (128 + 64) * kMiB);
+  // More than the cache holds, over and over: what it holds is used each time.
+  cpu_empty_cache();
+  use(96 * kMiB, 8);
+  for (int i = 0; i < 40; ++i) use(96 * kMiB, 8);
+  CHECK(cpu_cached_bytes() == 5 * 96 * kMiB);
+  cpu_empty_cache();
+  CHECK(cpu_cached_bytes() == 0);
 }
 
 TEST(allocator_reports_what_it_cannot_give) {

@@ -1,5 +1,6 @@
 #include "core/allocator.h"
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <cstdlib>
@@ -54,16 +55,63 @@ void* system_allocate(std::int64_t nbytes) {
 }
 
 #if VG_CACHE_BLOCKS
+/// Unused blocks of a size class. The last one freed is the next one used, so that the first `idle` ones, the fewest
+/// that there were since the last sweep, have not been used since.
+struct Shelf {
+  std::vector<void*> blocks;
+  std::size_t idle = 0;
+  std::int64_t block_bytes = 0;
+};
+
 struct Cache {
-  std::vector<void*> blocks[kClasses];
+  Shelf shelves[kClasses];
   std::int64_t bytes = 0;
+  std::int64_t refused = 0;  // since the last sweep
+
   ~Cache();
-  void clear() {
-    for (auto& list : blocks) {
-      for (void* block : list) std::free(block);
-      list.clear();
+
+  void* take(SizeClass c) {
+    Shelf& shelf = shelves[c.index];
+    if (shelf.blocks.empty()) return nullptr;
+    void* data = shelf.blocks.back();
+    shelf.blocks.pop_back();
+    shelf.idle = std::min(shelf.idle, shelf.blocks.size());
+    bytes -= c.bytes;
+    return data;
+  }
+
+  /// Whether there is room. A cache that is full of sizes that the program needs no more is swept: as soon as it has
+  /// refused as much as it holds, it gives back what was not used in that time.
+  bool keep(void* data, SizeClass c) {
+    if (bytes + c.bytes > kMaxCachedBytes) {
+      if (c.bytes > kMaxCachedBytes || (refused += c.bytes) < kMaxCachedBytes) return false;
+      sweep();
+      if (bytes + c.bytes > kMaxCachedBytes) return false;
     }
-    bytes = 0;
+    Shelf& shelf = shelves[c.index];
+    shelf.blocks.push_back(data);
+    shelf.block_bytes = c.bytes;
+    bytes += c.bytes;
+    return true;
+  }
+
+  void sweep() {
+    for (Shelf& shelf : shelves) {
+      const auto end = shelf.blocks.begin() + static_cast<std::ptrdiff_t>(shelf.idle);
+      std::for_each(shelf.blocks.begin(), end, std::free);
+      bytes -= static_cast<std::int64_t>(shelf.idle) * shelf.block_bytes;
+      shelf.blocks.erase(shelf.blocks.begin(), end);
+      shelf.idle = shelf.blocks.size();
+    }
+    refused = 0;
+  }
+
+  void clear() {
+    for (Shelf& shelf : shelves) {
+      std::for_each(shelf.blocks.begin(), shelf.blocks.end(), std::free);
+      shelf = {};
+    }
+    bytes = refused = 0;
   }
 };
 
@@ -85,14 +133,7 @@ void* cpu_allocate(std::int64_t nbytes) {
   const SizeClass c = size_class(nbytes);
   void* data = nullptr;
 #if VG_CACHE_BLOCKS
-  if (!cache_closed) {
-    auto& list = cache.blocks[c.index];
-    if (!list.empty()) {
-      data = list.back();
-      list.pop_back();
-      cache.bytes -= c.bytes;
-    }
-  }
+  if (!cache_closed) data = cache.take(c);
 #endif
   if (!data) data = system_allocate(c.bytes);
   allocated_bytes.fetch_add(nbytes, std::memory_order_relaxed);
@@ -102,12 +143,7 @@ void* cpu_allocate(std::int64_t nbytes) {
 void cpu_free(void* data, std::int64_t nbytes) {
   allocated_bytes.fetch_sub(nbytes, std::memory_order_relaxed);
 #if VG_CACHE_BLOCKS
-  const SizeClass c = size_class(nbytes);
-  if (!cache_closed && cache.bytes + c.bytes <= kMaxCachedBytes) {
-    cache.blocks[c.index].push_back(data);
-    cache.bytes += c.bytes;
-    return;
-  }
+  if (!cache_closed && cache.keep(data, size_class(nbytes))) return;
 #endif
   std::free(data);
 }
@@ -118,6 +154,13 @@ std::int64_t physical_memory() {
   if (bytes > 0) return bytes;
 #endif
   return kMaxBlockBytes;
+}
+
+std::int64_t cpu_cached_bytes() {
+#if VG_CACHE_BLOCKS
+  if (!cache_closed) return cache.bytes;
+#endif
+  return 0;
 }
 
 std::int64_t cpu_allocated_bytes() { return allocated_bytes.load(std::memory_order_relaxed); }
