@@ -37,6 +37,8 @@ from ._types import *  # noqa: F403
 from .autograd._modes import *  # noqa: F403
 from .linalg import _names as _linalg_names
 from .linalg._names import *  # noqa: F403
+from .nn.functional import _names as _functional_names
+from .nn.functional._names import *  # noqa: F403
 from .serialization import load as load
 from .serialization import save as save
 
@@ -53,6 +55,7 @@ Tensor.__format__ = _tensor_str.tensor_format  # type: ignore[method-assign]
 Tensor.__array_wrap__ = _exchange.array_wrap  # type: ignore[method-assign]
 _methods.attach()
 _linalg_names.attach()
+_functional_names.attach()
 _absent.hide_absent_methods()
 _einops.attach()
 
