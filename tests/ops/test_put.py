@@ -89,6 +89,43 @@ def test_values_from_the_same_memory_are_read_first() -> None:
     assert index.tolist() == [0, 1, 2]
 
 
+LONG = 70_000  # more than dear_serial_elements: read as it is where it can be
+
+
+def test_a_long_index_from_the_same_memory_is_read_first() -> None:
+    order = np.random.default_rng(0).permutation(LONG)
+    wanted, index = np.empty_like(order), vg.tensor(order)
+    wanted[order] = order
+    index[index] = index
+    np.testing.assert_array_equal(index.numpy(), wanted)
+
+
+def test_a_long_index_may_change_before_backward() -> None:
+    numbers = np.random.default_rng(0).integers(0, 5, LONG)
+    x, index = vg.arange(5.0).requires_grad_(), vg.tensor(numbers)
+    y = x[index]
+    z = vg.zeros(5) + x
+    z[index] = x[4]
+    index.zero_()
+    (y.sum() + z.sum()).backward()
+    wanted = np.bincount(numbers, minlength=5).astype("float32")
+    wanted[4] += 5
+    np.testing.assert_array_equal(x.grad.numpy(), wanted)
+
+
+@pytest.mark.parametrize("number", [-6, 5])
+def test_a_long_index_out_of_range_names_its_dimension(number: int) -> None:
+    index = vg.zeros(LONG, dtype=vg.int64)
+    index[-1] = number
+    x = vg.ones(2, 5)
+    message = f"index {number} is out of bounds for dimension 1 with size 5"
+    with pytest.raises(IndexError, match=message):
+        x[:, index]
+    with pytest.raises(IndexError, match=message):
+        x[:, index] = 2
+    assert x.tolist() == [[1.0] * 5] * 2
+
+
 def test_the_write_is_noticed_and_recorded_where_it_must_be() -> None:
     x = vg.zeros(3)
     x[vg.tensor([0])] = 1

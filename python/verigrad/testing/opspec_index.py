@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from verigrad.testing.boundaries import around
 from verigrad.testing.library import Library
 from verigrad.testing.opspec import ALL_DTYPES, OpSpec, bad
 from verigrad.testing.reference import elementwise, index_tape
@@ -371,6 +372,13 @@ def getitem_boundaries(s: Sampler) -> Iterator[Sample]:
     yield call(s.array(300, 251), Const(s.rng.random(300) < 0.95))
     yield call(s.array(67, 71), (s.index(37, 1, high=67), s.index(35, high=71)))
     yield call(s.array(15, 17, 35), (COLON, s.index(19, high=17)))
+    yield from (call(s.array(67), index, vary=False) for index in long_indices(s, 67))
+
+
+def long_indices(s: Sampler, rows: int) -> Iterator[Const]:
+    """From dear_serial_elements on, an index is read as it is where none of it counts from the end."""
+    for size in around("dear_serial_elements"):
+        yield from (s.index(size, high=rows, low=low) for low in (0, -1))
 
 
 def basic_boundaries(s: Sampler) -> Iterator[Sample]:

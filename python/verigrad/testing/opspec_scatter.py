@@ -9,7 +9,13 @@ import numpy as np
 
 from verigrad.testing.boundaries import value
 from verigrad.testing.opspec import ALL_DTYPES, Kink, OpSpec, bad
-from verigrad.testing.opspec_index import GATHERED, nonzero_boundaries, nonzero_reference, nonzero_samples
+from verigrad.testing.opspec_index import (
+    GATHERED,
+    long_indices,
+    nonzero_boundaries,
+    nonzero_reference,
+    nonzero_samples,
+)
 from verigrad.testing.reference import index_tape
 from verigrad.testing.reference import scattering as ref
 from verigrad.testing.reference.compositions import moved
@@ -239,6 +245,9 @@ def index_put_bounds(s: Sampler) -> Iterator[Sample]:
     """Rows above and below what is cut."""
     yield call(s.array(37, 35), (s.index(19, high=37),), s.array(19, 35), True)
     yield call(s.array(257, 1031), (s.index(255, high=257),), s.array(255, 1031), True, vary=False)
+    for index in long_indices(s, 67):
+        yield call(s.array(67), (index,), s.array(index.array.size), True, vary=False, note="a long index")
+        yield call(s.array(67), (index,), s.array(), grad=False, vary=False, note="a long index")
 
 
 def selections(s: Sampler) -> Iterator[Sample]:
