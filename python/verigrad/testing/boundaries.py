@@ -206,6 +206,7 @@ BOUNDARIES: dict[str, Boundary] = {
     "index_add_columns": Boundary(("index_add",), m.index_columns),
     # Rows of fewer elements than a block are not shared.
     "index_block": Boundary(("take",), m.shared_indices, unreachable=(BELOW,)),
+    "gather_step": Boundary(("gather",), m.gathered_row),
     "nonzero_skip": Boundary(("nonzero",), m.false_run, gradient=False),
     # Scans and sorting.
     "scan_columns": Boundary(("cumsum", "cummax"), m.kept_columns),

@@ -242,6 +242,13 @@ def index_columns(sample: Sample, unit: int) -> Pairs:
         yield math.prod(x.shape[dim % x.ndim + 1 :]), unit
 
 
+def gathered_row(sample: Sample, unit: int) -> Pairs:
+    """Elements that are gathered along the last dimension."""
+    x, dim = first(sample), argument(sample, 1, "dim")
+    if x.ndim and dim % x.ndim == x.ndim - 1:
+        yield argument(sample, 2, "index").shape[-1], unit
+
+
 def shared_indices(sample: Sample, unit: int) -> Pairs:
     """Indices of single elements, enough for threads."""
     count = argument(sample, 1, "index").size

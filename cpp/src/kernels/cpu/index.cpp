@@ -247,10 +247,16 @@ void for_each_row(const IndexRows& r, std::int64_t begin, std::int64_t end, cons
 /// out[i] = src[i][index[i]], each with a step of its own for i; `step` is that of the index.
 template <class T>
 struct GatherRun {
-  VG_INLINE static void run(Stored<T>* out, std::int64_t out_step, const Stored<T>* src, std::int64_t src_step,
-                            const std::int64_t* index, std::int64_t index_step, std::int64_t n, std::int64_t step) {
+  VG_INLINE static void run(Stored<T>* __restrict out, std::int64_t out_step, const Stored<T>* __restrict src,
+                            std::int64_t src_step, const std::int64_t* __restrict index, std::int64_t index_step,
+                            std::int64_t n, std::int64_t step) {
     if (out_step == 1 && src_step == 0 && index_step == 1 && step == 1) {
-      for (std::int64_t i = 0; i < n; ++i) out[i] = src[index[i]];
+      constexpr std::int64_t kStep = boundary::gather_step;
+      std::int64_t i = 0;
+      for (; i + kStep <= n; i += kStep) {
+        for (std::int64_t k = 0; k < kStep; ++k) out[i + k] = src[index[i + k]];
+      }
+      for (; i < n; ++i) out[i] = src[index[i]];
     } else {
       for (std::int64_t i = 0; i < n; ++i) out[i * out_step] = src[i * src_step + index[i * index_step] * step];
     }
