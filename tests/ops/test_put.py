@@ -100,6 +100,16 @@ def test_a_long_index_from_the_same_memory_is_read_first() -> None:
     np.testing.assert_array_equal(index.numpy(), wanted)
 
 
+def test_a_long_index_may_have_steps() -> None:
+    numbers = np.random.default_rng(0).integers(0, 5, 2 * LONG)
+    index = vg.tensor(numbers)[::2]
+    x = np.arange(20, dtype="float32").reshape(4, 5)
+    np.testing.assert_array_equal(vg.tensor(x)[:, index].numpy(), x[:, numbers[::2]])
+    for written in (vg.zeros(4, 5), vg.zeros(5, 4).T):
+        written[:, index] = 2
+        np.testing.assert_array_equal(written.numpy(), np.full((4, 5), 2, "float32"))
+
+
 def test_a_long_index_may_change_before_backward() -> None:
     numbers = np.random.default_rng(0).integers(0, 5, LONG)
     x, index = vg.arange(5.0).requires_grad_(), vg.tensor(numbers)

@@ -59,6 +59,8 @@ Tensor select_rows(const char* op, const Tensor& self, int dim, const Tensor& in
 /// out = before + place of index * step, broadcast; see kernels::Positions.
 void positions_out(const char* op, kernels::Mistake mistake, const Tensor& out, const Operand& before,
                    const Tensor& index, const kernels::IndexRange& range, std::int64_t step = 1, int dim = 0);
+/// Whether all numbers of an index lie in [0, size). False for one on a device, which would have to be waited for.
+bool all_within(const Tensor& index, std::int64_t size);
 /// The tensor of an operand, undefined where it is a number.
 inline const Tensor& as_input(const Tensor& x) { return x; }
 inline const Tensor& as_input(Scalar) {

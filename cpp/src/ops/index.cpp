@@ -153,6 +153,12 @@ void positions_out(const char* op, kernels::Mistake mistake, const Tensor& out, 
   VG_KERNEL(positions, op, out.device())(p);
 }
 
+bool all_within(const Tensor& index, std::int64_t size) {
+  if (index.numel() == 0) return true;
+  return index.device() == kHost && item(amin(index)).to<std::int64_t>() >= 0 &&
+         item(amax(index)).to<std::int64_t>() < size;
+}
+
 void check_index(const char* op, const Tensor& index, std::int64_t size, bool classes) {
   const Tensor i = as_index(op, index);
   positions_out(op, classes ? kernels::Mistake::class_target : kernels::Mistake::position, empty_like(i), 0, i, {size});

@@ -60,10 +60,9 @@ Labels prepare(const char* op, const Tensor& input, const Tensor& target_, const
   check_weight(op, weight, input, labels.classes);
   VG_CHECK(labels.classes > 0 || target.numel() == 0, RuntimeError, op, ": expected at least one class, got input ",
            input.shape(), " and target ", target.shape());
-  // The host looks whether all labels are classes, which is the rule; another device would have to be waited for.
+  // The host looks whether all labels are classes, which is the rule.
   const bool host = target.device() == kHost;
-  const bool all_classes = target.numel() == 0 || (host && item(amin(target)).to<std::int64_t>() >= 0 &&
-                                                   item(amax(target)).to<std::int64_t>() < labels.classes);
+  const bool all_classes = all_within(target, labels.classes);
   Tensor index = target, ignored;
   bool any_ignored = false;
   // ignore_index may itself be a class; its samples count for nothing all the same.

@@ -117,9 +117,8 @@ Tensor places(const Flattened& f, const DimList& steps, Device device) {
 /// Whether an index tensor can be read as it is: one that is long, where all numbers count from the first row. Not one
 /// that is written to, and not one that a node would save: changing it is allowed before backward, as with a short one.
 bool counts_from_first(const Tensor& index, std::int64_t size, const Tensor& view, bool record_it) {
-  if (index.numel() < kernels::boundary::dear_serial_elements || index.device() != kHost) return false;
-  if (record_it || index.storage() == view.storage()) return false;
-  return item(amin(index)).to<std::int64_t>() >= 0 && item(amax(index)).to<std::int64_t>() < size;
+  if (index.numel() < kernels::boundary::dear_serial_elements || record_it) return false;
+  return index.storage() != view.storage() && all_within(index, size);
 }
 
 /// `record_it`: whether the flat index may be saved.
@@ -151,7 +150,7 @@ Flattened flatten_index(const Subscript& s, bool record_it) {
   DimList steps(f.order.size(), 1);
   for (std::size_t i = steps.size() - 1; i > 0; --i) steps[i - 1] = wrapping_mul(steps[i], f.sizes[i]);
   const bool as_is = f.order.size() == 1 && counts_from_first(f.indices[0], f.sizes[0], s.view, record_it);
-  f.flat = reshape(as_is ? contiguous(detach(f.indices[0])) : places(f, steps, s.view.device()), {-1});
+  f.flat = reshape(as_is ? f.indices[0] : places(f, steps, s.view.device()), {-1});
   for (int d = 0; d < s.view.ndim(); ++d) {
     if (s.tensors[static_cast<std::size_t>(d)].defined()) continue;
     f.order.push_back(d);
@@ -227,7 +226,7 @@ void put_rows(const Tensor& view, const Flattened& f, const Dims& shape, const D
 Tensor get_item(const Tensor& self, const std::vector<Index>& index) {
   const Subscript s = apply_basic(self, index);
   if (!s.advanced) return s.view;
-  const Flattened f = flatten_index(s, is_floating_point(s.view.dtype()) && recording(s.view));
+  const Flattened f = flatten_index(s, recording(s.view));
   const Tensor picked = index_select(as_rows(s.view, f), 0, f.flat);
   return permute(reshape(picked, join(f.index_shape, f.rest)), result_order(f));
 }
